@@ -1,0 +1,1 @@
+"""What the browser shows: state, library, geometry, pictures, figures, views and components."""

@@ -1,0 +1,55 @@
+"""Pictures and what is to be said of them, in one element of fixed height: an answer never moves the page."""
+
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+__all__ = ["card", "film", "picture", "style"]
+
+
+def style() -> None:
+    """The page's style sheet; once a page."""
+    st.html(Path(__file__).parent / "card.css")
+
+
+def picture(address: str, alternative: str, *, name: str, caption: str = "") -> str:
+    """One image as HTML.
+
+    Args:
+        address: a data URI: it arrives with the page, without a second request.
+        alternative: what the image shows, for those who do not see it.
+        name: tells the images of a page apart.
+        caption: stands below it.
+    """
+    image = f'<img data-name="{escape(name)}" src="{address}" alt="{escape(alternative)}">'
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>" if caption else image
+
+
+def card(pictures: list[str], title: str = "", *lines: str, kind: str = "pick") -> None:
+    """Images beside a title and lines of HTML.
+
+    Args:
+        pictures: made by `picture`.
+        title: plain text.
+        lines: HTML.
+        kind: `pick` (one large image), `row` (small ones) or `frame` (one image that fills its place).
+    """
+    text = f"<h5>{escape(title)}</h5>" + "".join(f"<p>{line}</p>" for line in lines if line) if title else ""
+    shown = f'<div class="pictures">{"".join(pictures)}</div>' if pictures else ""
+    st.html(f'<div class="card {kind}">{shown}<div>{text}</div></div>')
+
+
+def film(address: str, alternative: str, *, frames: int, at: int, label: str) -> None:
+    """A film strip with one frame marked.
+
+    Args:
+        address: a data URI of the frames side by side.
+        alternative: what it shows.
+        frames: how many.
+        at: the marked one.
+        label: stands before it.
+    """
+    image = f'<img src="{address}" alt="{escape(alternative)}">'
+    mark = f'<i style="left:{100 * at / frames:.4f}%;width:{100 / frames:.4f}%"></i>'
+    st.html(f'<div class="film"><b>{escape(label)}</b><div>{image}{mark}</div></div>')

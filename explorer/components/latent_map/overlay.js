@@ -1,0 +1,176 @@
+// @ts-check
+// Lies over a Plotly chart of the same page. The chart stays Plotly's: zoom, pan and legend work as
+// ever. The overlay turns clicks into axis coordinates, reports them, and draws marks that follow.
+
+/** @typedef {{kind: "pick" | "ring" | "path" | "moment", points: number[][], at?: number}} Mark */
+/** @typedef {{chart: string, marks: Mark[], reports: boolean}} Data */
+
+const SVG = "http://www.w3.org/2000/svg";
+const CLICK_TRAVEL = 5; // pixels between down and up; farther is a pan
+const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"];
+
+/** @type {WeakMap<object, Overlay>} */
+const overlays = new WeakMap();
+
+/** Streamlit calls this at the mount and again whenever the data change; the cleanup runs at the unmount.
+ * @param {{data: Data, parentElement: any, setTriggerValue: (name: string, value: any) => void}} component */
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  let overlay = overlays.get(parentElement);
+  if (!overlay) {
+    overlay = new Overlay();
+    overlays.set(parentElement, overlay);
+  }
+  overlay.update(data, (point) => setTriggerValue("pick", point));
+  return () => {
+    overlays.get(parentElement)?.remove();
+    overlays.delete(parentElement);
+  };
+}
+
+class Overlay {
+  constructor() {
+    /** @type {Data} */ this.data = { chart: "", marks: [], reports: false };
+    /** @type {any} */ this.chart = null; // Plotly's graph div
+    /** @type {any} */ this.emitter = null; // its event emitter, a new one after each purge
+    /** @type {{x: number, y: number, id: number} | null} */ this.down = null;
+    this.layer = document.createElementNS(SVG, "svg");
+    this.layer.setAttribute("class", "map-overlay");
+    this.layer.setAttribute("style", "position:absolute;inset:0;width:100%;height:100%;pointer-events:none;z-index:2");
+    this.draw = this.draw.bind(this);
+    this.onDown = this.onDown.bind(this);
+    this.onUp = this.onUp.bind(this);
+    this.resize = new ResizeObserver(this.draw);
+    // Charts come and go with reruns, tabs and themes: found again whenever the page changes.
+    this.changes = new MutationObserver(() => this.attach());
+    this.changes.observe(document.body, { childList: true, subtree: true });
+    window.addEventListener("pointerup", this.onUp, true);
+  }
+
+  /** @param {Data} data @param {(point: {x: number, y: number}) => void} report */
+  update(data, report) {
+    this.data = data;
+    this.report = report;
+    this.attach();
+    this.draw();
+  }
+
+  attach() {
+    const chart = /** @type {any} */ (document.querySelector(`.st-key-${this.data.chart} .js-plotly-plot`));
+    if (!chart?._fullLayout?._plots || !chart.on) return;
+    if (chart === this.chart && chart._ev === this.emitter && this.layer.parentNode === chart) return;
+    this.detach();
+    this.chart = chart;
+    this.emitter = chart._ev;
+    chart.appendChild(this.layer);
+    for (const event of EVENTS) chart.on(event, this.draw);
+    chart.addEventListener("pointerdown", this.onDown, true);
+    this.resize.observe(chart);
+    this.draw();
+  }
+
+  detach() {
+    if (!this.chart) return;
+    for (const event of EVENTS) this.emitter?.removeListener?.(event, this.draw);
+    this.chart.removeEventListener("pointerdown", this.onDown, true);
+    this.resize.disconnect();
+    this.layer.remove();
+    this.chart = null;
+  }
+
+  remove() {
+    this.detach();
+    this.changes.disconnect();
+    window.removeEventListener("pointerup", this.onUp, true);
+  }
+
+  /** @param {PointerEvent} event */
+  onDown(event) {
+    const onControls = event.target instanceof Element && event.target.closest(".modebar, .legend");
+    const single = event.isPrimary && event.button === 0 && !onControls;
+    this.down = single ? { x: event.clientX, y: event.clientY, id: event.pointerId } : null;
+  }
+
+  /** @param {PointerEvent} event */
+  onUp(event) {
+    const down = this.down;
+    this.down = null;
+    if (!down || down.id !== event.pointerId || !this.data.reports || !this.chart) return;
+    if (Math.hypot(event.clientX - down.x, event.clientY - down.y) > CLICK_TRAVEL) return;
+    const box = this.chart.getBoundingClientRect();
+    const { xaxis, yaxis } = this.chart._fullLayout._plots.xy;
+    // Where the button went down: a hand that slips while it clicks still meant that point.
+    const x = toData(xaxis, down.x - box.left - xaxis._offset);
+    const y = toData(yaxis, yaxis._length - (down.y - box.top - yaxis._offset));
+    if (x === null || y === null) return;
+    const point = { x, y };
+    const mark = this.data.marks.find((each) => each.kind === "pick");
+    if (mark) mark.points = [[x, y]]; // shown at once; the server's answer follows
+    this.draw();
+    this.report?.(point);
+  }
+
+  draw() {
+    if (!this.chart?._fullLayout?._plots) return;
+    const panels = Object.values(this.chart._fullLayout._plots);
+    this.layer.replaceChildren(...panels.map((panel) => this.drawPanel(/** @type {any} */ (panel))));
+  }
+
+  /** @param {{xaxis: any, yaxis: any}} panel */
+  drawPanel({ xaxis, yaxis }) {
+    const view = element("svg", { x: xaxis._offset, y: yaxis._offset, width: xaxis._length, height: yaxis._length });
+    for (const mark of this.data.marks) {
+      const pixels = mark.points.map(([x, y]) => [toPixel(xaxis, x), yaxis._length - toPixel(yaxis, y)]);
+      // Each shape twice, light below and dark above: it stands out on codes, decodes and both themes.
+      for (const [colour, extra] of /** @type {[string, number][]} */ ([["white", 3], ["black", 0]])) {
+        view.append(...shapes(mark, pixels, yaxis._length, colour, extra));
+      }
+    }
+    return view;
+  }
+}
+
+/** @param {Mark} mark @param {number[][]} pixels @param {number} height @param {string} colour @param {number} extra */
+function shapes(mark, pixels, height, colour, extra) {
+  const stroke = { fill: "none", stroke: colour, "stroke-width": 2.5 + extra, "stroke-linecap": "round" };
+  const [x, y] = pixels[0];
+  switch (mark.kind) {
+    case "pick":
+      return [element("path", { ...stroke, class: "pick", d: `M${x - 12} ${y}h8m8 0h8M${x} ${y - 12}v8m0 8v8` })];
+    case "ring":
+      return [element("circle", { ...stroke, class: "ring", cx: x, cy: y, r: 9 })];
+    case "moment":
+      return [element("path", { ...stroke, class: "moment", d: `M${x} 0V${height}` })];
+    case "path": {
+      const [cx, cy] = pixels[mark.at ?? 0];
+      return [
+        element("polyline", { ...stroke, class: "path", points: pixels.map((point) => point.join()).join(" ") }),
+        element("circle", { ...stroke, class: "at", cx, cy, r: 7, fill: colour === "black" ? "white" : "none" }),
+      ];
+    }
+  }
+}
+
+/** @param {string} name @param {Record<string, string | number>} attributes */
+function element(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+  return made;
+}
+
+// Plotly keeps an axis' range current during zoom and pan, its own converters only afterwards.
+/** @param {any} axis @param {number} value */
+function toPixel(axis, value) {
+  const [from, to] = axis.range;
+  return (((axis.type === "log" ? Math.log10(value) : value) - from) / (to - from)) * axis._length;
+}
+
+/** The coordinate under a pixel, with the decimals that a hundredth of a pixel is worth; null outside the axis.
+ * @param {any} axis @param {number} pixel */
+function toData(axis, pixel) {
+  if (pixel < 0 || pixel > axis._length) return null;
+  const [from, to] = axis.range;
+  const unitsPerPixel = (to - from) / axis._length;
+  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(unitsPerPixel))));
+  return Number((from + pixel * unitsPerPixel).toFixed(Math.min(decimals, 20)));
+}

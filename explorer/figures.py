@@ -1,0 +1,269 @@
+"""Arrays to Plotly figures. Colours and text follow Streamlit's theme where none are given here."""
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from explorer.latent import Window
+from training.checkpoint import Curve
+
+__all__ = ["AE_COLOUR", "DIGIT_COLOURS", "VAE_COLOUR", "codes_map", "curves", "grid_map"]
+
+Array = NDArray[Any]
+
+# Ten colours found by search: in OKLab at least 0.17 apart for common vision and 0.10 for protanopes and
+# deuteranopes (Machado et al. 2009), contrast 1.9 or more on white and on the dark theme's background.
+# Digits whose clusters touch (4 and 9, 3 and 5 and 8, ...) got the pairs that lie farthest apart.
+DIGIT_COLOURS = (
+    "#e050b4",
+    "#981aa9",
+    "#d80b03",
+    "#2a87f7",
+    "#138767",
+    "#434f63",
+    "#c5be0f",
+    "#6fc1f7",
+    "#de9da4",
+    "#392df8",
+)
+AE_COLOUR, VAE_COLOUR = "#de8105", "#2a87f7"
+NEUTRAL = "#808080"  # reads on both themes
+FONT_SIZE = 16
+RINGS = (1, 2, 3)  # standard deviations of the prior
+
+AXIS_TITLES = {
+    "autoencoder": ("latent dimension 1 (no fixed scale)", "latent dimension 2 (no fixed scale)"),
+    "vae": ("latent dimension 1 (standard deviations of the prior)", "latent dimension 2 (st. dev. of the prior)"),
+}
+X_AXES = {
+    "updates": "weight updates",
+    "epochs": "epochs (passes over the training images)",
+    "seconds": "seconds of fitting",
+}
+
+
+def codes_map(codes: Array, digits: Array, area: Window, model: str, *, small: bool = False) -> go.Figure:
+    """The *codes* face of a map: a scatter plot, one trace a digit.
+
+    Args:
+        codes: (n, 2).
+        digits: (n,), classes 0 to 9.
+        area: what the map shows at first.
+        model: `autoencoder` or `vae`; the VAE's map has the prior's rings.
+        small: for maps in a corner: no legend, fewer words.
+    """
+    figure = _plane(area, model, small)
+    for digit, colour in enumerate(DIGIT_COLOURS):
+        mine = codes[digits == digit]
+        figure.add_scattergl(
+            x=mine[:, 0],
+            y=mine[:, 1],
+            mode="markers",
+            name=str(digit),
+            legendgroup=str(digit),
+            marker={"color": colour, "size": 4 if small else 5, "opacity": 0.75},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+        if small:
+            continue
+        # What the legend shows: dots large enough to see, toggled together with the codes.
+        figure.add_scatter(
+            x=[None],
+            y=[None],
+            mode="markers",
+            name=str(digit),
+            legendgroup=str(digit),
+            marker={"color": colour, "size": 14},
+            hoverinfo="skip",
+        )
+    for digit in range(len(DIGIT_COLOURS)):
+        mine = codes[digits == digit]
+        if len(mine):
+            figure.add_scatter(
+                x=[float(np.median(mine[:, 0]))],
+                y=[float(np.median(mine[:, 1]))],
+                mode="text",
+                text=[f"<b>{digit}</b>"],
+                textfont={
+                    "size": 18 if small else 26,
+                    "color": "white",
+                    "shadow": "1px 1px 3px black, -1px -1px 3px black, 1px -1px 3px black, -1px 1px 3px black",
+                },
+                legendgroup=str(digit),
+                showlegend=False,
+                hoverinfo="skip",
+            )
+    return figure
+
+
+def grid_map(picture: str, area: Window, model: str) -> go.Figure:
+    """The *grid* face of a map: the window tiled with decodes.
+
+    Args:
+        picture: an image's address (a data URI), covering the window.
+        area: the window.
+        model: `autoencoder` or `vae`.
+    """
+    figure = _plane(area, model, small=False)
+    figure.add_layout_image(
+        source=picture,
+        xref="x",
+        yref="y",
+        x=area.left,
+        y=area.top,
+        sizex=area.side,
+        sizey=area.side,
+        sizing="stretch",
+        layer="below",
+    )
+    figure.add_scatter(x=[], y=[], showlegend=False)  # a figure without a trace shows no axes
+    return figure
+
+
+def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bool) -> go.Figure:
+    """ELBO, reconstruction and KL side by side, in nats per image.
+
+    Args:
+        history: by model (`autoencoder`, `vae`), then by split (`training`, `validation`).
+        x_axis: a key of `X_AXES`.
+        logarithmic: stretch the beginning of the fit.
+    """
+    panels = {"elbo": "ELBO", "reconstruction": "reconstruction log p(x|z)", "kl": "KL"}
+    figure = make_subplots(1, len(panels), subplot_titles=list(panels.values()), horizontal_spacing=0.07)
+    for model, label, colour in (("vae", "VAE", VAE_COLOUR), ("autoencoder", "AE", AE_COLOUR)):
+        for split, dash in (("training", "solid"), ("validation", "dot")):
+            curve = history[model][split]
+            x = {"updates": curve.update, "epochs": curve.epoch, "seconds": curve.seconds}[x_axis]
+            after_start = curve.update > 0  # the untrained model would flatten all that follows
+            for column, term in enumerate(panels, start=1):
+                values = getattr(curve, term)
+                if values is None:
+                    continue
+                figure.add_scatter(
+                    x=x[after_start],
+                    y=values[after_start],
+                    mode="lines",
+                    name=f"{label}, {split}",
+                    legendgroup=f"{model}-{split}",
+                    line={"color": colour, "dash": dash, "width": 2.5},
+                    showlegend=term == "reconstruction",
+                    row=1,
+                    col=column,
+                    hovertemplate="%{y:.1f} nats",
+                )
+    for column, term in enumerate(panels, start=1):
+        values = [
+            value
+            for splits in history.values()
+            for curve in splits.values()
+            if (value := getattr(curve, term)) is not None
+        ]
+        figure.update_yaxes(range=_settled_range(values), row=1, col=column)
+    figure.update_xaxes(
+        title={"text": X_AXES[x_axis] + (", log scale" if logarithmic else ""), "font": {"size": FONT_SIZE - 2}},
+        type="log" if logarithmic else "linear",
+        dtick=1 if logarithmic else None,
+        nticks=6,
+        tickfont={"size": FONT_SIZE - 2},
+    )
+    figure.update_yaxes(tickfont={"size": FONT_SIZE - 2}, automargin=True)
+    figure.update_yaxes(title={"text": "nats per image", "font": {"size": FONT_SIZE}}, col=1)
+    figure.update_annotations(font_size=FONT_SIZE + 2)
+    figure.update_layout(
+        height=310,
+        margin={"l": 70, "r": 10, "t": 64, "b": 52, "pad": 0},
+        hovermode="x",
+        legend={
+            "orientation": "h",
+            "x": 0.5,
+            "xanchor": "center",
+            "y": 1.14,
+            "yanchor": "bottom",
+            "font": {"size": FONT_SIZE},
+        },
+    )
+    return figure
+
+
+def _settled_range(curves: list[Array]) -> list[float]:
+    """From the 5th percentile of all values, the first steep steps cut off, to the highest."""
+    values = np.concatenate(curves)
+    low, high = float(np.percentile(values, 5)), float(values.max())
+    pad = 0.05 * (high - low) or 1.0
+    return [low - pad, high + pad]
+
+
+def _plane(area: Window, model: str, small: bool) -> go.Figure:
+    """A square plane with equal units; margins are fixed, so that both faces and both maps coincide."""
+    x_title, y_title = AXIS_TITLES[model]
+    figure = go.Figure()
+    if model == "vae":
+        turn = np.linspace(0, 2 * np.pi, 121)
+        for radius in RINGS:
+            figure.add_scatter(
+                x=radius * np.cos(turn),
+                y=radius * np.sin(turn),
+                mode="lines",
+                showlegend=False,
+                hoverinfo="skip",
+                line={"color": NEUTRAL, "width": 1.5, "dash": "dash"},
+            )
+        figure.add_scatter(
+            x=[0.0] * len(RINGS),
+            y=[float(radius) for radius in RINGS],
+            mode="text",
+            text=[f"{radius} sd" for radius in RINGS],
+            textposition="top center",
+            textfont={"size": 13, "color": NEUTRAL},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    shared = {
+        "showline": True,
+        "mirror": True,
+        "linecolor": NEUTRAL,
+        "showgrid": False,
+        "zeroline": False,
+        "constrain": "domain",
+        "nticks": 6,
+        "automargin": False,
+    }
+    font = FONT_SIZE - 3 if small else FONT_SIZE - 1
+    figure.update_xaxes(
+        range=[area.left, area.right],
+        title={"text": "" if small else x_title, "font": {"size": font}, "standoff": 6},
+        tickfont={"size": font},
+        constraintoward="center",
+        **shared,
+    )
+    figure.update_yaxes(
+        range=[area.bottom, area.top],
+        title={"text": "" if small else y_title, "font": {"size": font}, "standoff": 4},
+        tickfont={"size": font},
+        scaleanchor="x",
+        scaleratio=1,
+        **shared,
+    )
+    margin = {"l": 40, "r": 6, "t": 6, "b": 28, "pad": 0} if small else {"l": 62, "r": 62, "t": 6, "b": 48, "pad": 0}
+    figure.update_layout(
+        margin=margin,
+        hovermode=False,
+        dragmode="pan",
+        uirevision="keep",
+        legend={
+            "x": 1,
+            "xanchor": "left",
+            "y": 0.5,
+            "yanchor": "middle",
+            "font": {"size": FONT_SIZE},
+            "itemwidth": 30,
+            "tracegroupgap": 0,
+            "bgcolor": "rgba(0,0,0,0)",
+        },
+        showlegend=not small,
+    )
+    return figure

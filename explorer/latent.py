@@ -1,0 +1,130 @@
+"""Geometry of a latent plane: window, grid, path, nearest codes. Arrays in, arrays out."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "NEIGHBOUR",
+    "Nearest",
+    "Window",
+    "gap_percentile",
+    "grid",
+    "nearest",
+    "neighbour_distances",
+    "path",
+    "window",
+]
+
+Array = NDArray[Any]
+
+NEIGHBOUR = 5  # a point is judged by the distance to its fifth nearest code: one stray code makes no cluster
+
+
+class Window(NamedTuple):
+    """A square of the plane: its left and bottom edge, and its side."""
+
+    left: float
+    bottom: float
+    side: float
+
+    @property
+    def right(self) -> float:
+        return self.left + self.side
+
+    @property
+    def top(self) -> float:
+        return self.bottom + self.side
+
+
+class Nearest(NamedTuple):
+    """The code nearest to a point, and how far the `NEIGHBOUR`-th nearest is."""
+
+    image: int
+    distance: float
+    neighbour_distance: float
+
+
+def window(codes: Array, share: float = 0.995, margin: float = 0.05) -> Window:
+    """The smallest axis-parallel square that holds a share of the codes, enlarged by a margin.
+
+    Exact: a smallest square can be moved until its left and its bottom edge each touch a code, so
+    those two edges are tried at every code that may be left out beyond them.
+
+    Args:
+        codes: (n, 2), n at least 1.
+        share: of the codes that the square holds, in (0, 1].
+        margin: added to its side, as a share of the side.
+    """
+    outside = int(round(len(codes) * (1 - share), 9))  # so many codes may be left out
+    edge_x, edge_y = (np.sort(column)[: outside + 1] for column in codes.T)
+    # Only codes far to the right or far up can bound the square: with at most `outside` left out on the
+    # left and below, and as many dropped, the bounding one is among the last 3 * outside + 1 of a column.
+    order = np.argsort(codes, axis=0)
+    near, far = codes[np.unique(order[: outside + 1])], codes[np.unique(order[-(3 * outside + 1) :])]
+    best: tuple[float, float, float] | None = None
+    for left in edge_x:
+        for bottom in edge_y:
+            drop = outside - np.count_nonzero((near < (left, bottom)).any(axis=1))
+            if drop < 0:
+                continue
+            reach = np.sort((far[(far >= (left, bottom)).all(axis=1)] - (left, bottom)).max(axis=1))
+            side = float(reach[-(drop + 1)])
+            if best is None or side < best[2]:
+                best = (float(left), float(bottom), side)
+    assert best is not None  # the lowest edges leave nothing out
+    left, bottom, side = best
+    inside = codes[((codes >= (left, bottom)) & (codes <= (left + side, bottom + side))).all(axis=1)]
+    centre = (inside.min(axis=0) + inside.max(axis=0)) / 2
+    side = (side or 1.0) * (1 + margin)  # a single point still gets a window
+    return Window(float(centre[0] - side / 2), float(centre[1] - side / 2), side)
+
+
+def grid(area: Window, n: int) -> Array:
+    """The centres of n x n equal cells, in reading order: left to right, the top row first.
+
+    Returns:
+        (n * n, 2)
+    """
+    steps = (np.arange(n) + 0.5) * area.side / n
+    x, y = np.meshgrid(area.left + steps, area.top - steps)
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def path(start: ArrayLike, end: ArrayLike, n: int) -> Array:
+    """n points on the straight line between two points, both ends included: (d,) and (d,) -> (n, d)."""
+    return np.linspace(np.asarray(start, float), np.asarray(end, float), n)
+
+
+def nearest(codes: Array, point: ArrayLike) -> Nearest:
+    """The code nearest to a point.
+
+    Args:
+        codes: (n, d), n at least 1.
+        point: (d,).
+    """
+    distances = np.linalg.norm(codes - np.asarray(point, float), axis=1)
+    image = int(distances.argmin())
+    k = min(NEIGHBOUR, len(codes)) - 1
+    return Nearest(image, float(distances[image]), float(np.partition(distances, k)[k]))
+
+
+def neighbour_distances(codes: Array) -> Array:
+    """How far each code's own `NEIGHBOUR`-th nearest other code is, sorted: (n, d) -> (n,)."""
+    # Imported here: scipy.spatial takes half a second, and the first map does without.
+    from scipy.spatial import KDTree
+
+    k = min(NEIGHBOUR, len(codes) - 1)
+    distances, _ = KDTree(codes).query(codes, k=[k + 1])  # the nearest is the code itself
+    return np.sort(distances[:, 0])
+
+
+def gap_percentile(distance: float, own_distances: Array) -> float:
+    """The share of the codes, in percent, whose `NEIGHBOUR`-th nearest other code is nearer than `distance`.
+
+    Args:
+        distance: `Nearest.neighbour_distance` of the point in question.
+        own_distances: `neighbour_distances` of the codes, sorted.
+    """
+    return 100 * float(np.searchsorted(own_distances, distance)) / len(own_distances)

@@ -1,0 +1,171 @@
+"""What the user chose, and its form in the URL: the one place that names it.
+
+Each choice is a widget bound to the query parameter of the same name, so that a copied link opens the same
+view. Coordinates and test images are chosen by clicks, too: a click sets the widget's value.
+"""
+
+from enum import StrEnum
+
+import numpy as np
+import streamlit as st
+
+from explorer import latent
+from explorer.library import Twin, Twins
+
+__all__ = ["END_KINDS", "FRAMES", "Key", "State"]
+
+FRAMES = 21  # of an interpolation, both ends included
+END_KINDS = ("test digit", "pick")  # what an end of the interpolation can be
+CODES_SHOWN = (500, 1000, 2000, 5000, 10000)
+
+
+class Key(StrEnum):
+    """Session-state keys, which are also the names in the URL."""
+
+    EXPERIMENT = "experiment"
+    SHOWN = "codes"  # how many codes a map shows
+    TAB = "tab"
+    FACE = "face"
+    GRID = "n"
+    DIGIT = "digit"  # the ringed test image
+    FRAME = "frame"
+    X_AXIS = "x_axis"
+    LOGARITHMIC = "log"
+    MOMENT = "moment"
+    PLAYING = "playing"  # not in the URL: a link opens still
+
+
+class State:
+    """What the user chose, for one experiment's twins."""
+
+    def __init__(self, twins: Twins) -> None:
+        self.twins = twins
+
+    @staticmethod
+    def forget_points() -> None:
+        """Another experiment has other spaces and other images: what was picked means nothing there."""
+        lasting = {Key.EXPERIMENT, Key.SHOWN, Key.TAB, Key.FACE, Key.GRID, Key.X_AXIS, Key.LOGARITHMIC}
+        for key in st.session_state:
+            if key not in lasting:
+                del st.session_state[key]
+
+    @staticmethod
+    def shown_input() -> None:
+        """The widget that chooses how many codes a map shows."""
+        st.select_slider(
+            "Test codes on a map",
+            CODES_SHOWN,
+            5000,
+            key=Key.SHOWN,
+            bind="query-params",
+            help="Fewer are faster to draw. What is said of a point is always computed from all of them.",
+        )
+
+    @staticmethod
+    def shown() -> int:
+        """How many codes a map shows."""
+        return int(st.session_state[Key.SHOWN])
+
+    @staticmethod
+    def pick_keys(twin: Twin) -> tuple[str, str]:
+        """The keys of the pick's two coordinates."""
+        return f"{twin.short.lower()}_x", f"{twin.short.lower()}_y"
+
+    def default_pick(self, twin: Twin) -> tuple[float, float]:
+        """The code of the first test image, to three decimals."""
+        x, y = np.round(twin.codes.code[0].astype(float), 3).tolist()
+        return x, y
+
+    def pick(self, twin: Twin) -> tuple[float, float]:
+        """The latent point that the user chose on a map."""
+        x, y = (
+            float(st.session_state.get(key, default))
+            for key, default in zip(self.pick_keys(twin), self.default_pick(twin), strict=True)
+        )
+        return x, y
+
+    def pick_inputs(self, twin: Twin) -> None:
+        """The widgets of a pick: for keyboards, and for saying a point in class."""
+        # A power of ten that crosses the window in a few dozen steps.
+        step = 10.0 ** np.floor(np.log10(twin.window.side / 10))
+        for axis, key, default in zip("xy", self.pick_keys(twin), self.default_pick(twin), strict=True):
+            st.number_input(
+                f"{twin.short} pick, {axis}",
+                value=default,
+                step=float(step),
+                format="%.3f",
+                width=124,
+                key=key,
+                bind="query-params",
+                on_change=self.ring_nearest,
+                args=(twin,),
+            )
+
+    def set_pick(self, twin: Twin, x: float, y: float) -> None:
+        """Choose a point, and ring the test digit nearest to it; to be called from a callback."""
+        for key, value in zip(self.pick_keys(twin), (x, y), strict=True):
+            st.session_state[key] = value
+        self.ring_nearest(twin)
+
+    def ring_nearest(self, twin: Twin) -> None:
+        """Ring the test digit nearest to a twin's pick; to be called from a callback."""
+        st.session_state[Key.DIGIT] = latent.nearest(twin.codes.code, self.pick(twin)).image
+
+    @property
+    def digit(self) -> int:
+        """The test image that is ringed on both maps."""
+        return int(st.session_state.get(Key.DIGIT, 0))
+
+    @staticmethod
+    def end_keys(end: str) -> tuple[str, str, str]:
+        """The keys of an end of the interpolation (`from` or `to`): what it is, its image, its class."""
+        return f"{end}", f"{end}_image", f"{end}_class"
+
+    def default_image(self, end: str) -> int:
+        """The first 2 and the first 6 of the test images: they share little, so the way is long."""
+        return self.another_image({"from": 2, "to": 6}[end], after=-1)
+
+    def another_image(self, digit: int, after: int) -> int:
+        """The next test image of a class, from the front again after the last; image 0 if there is none."""
+        mine = np.flatnonzero(self.twins.digits == digit)
+        later = mine[mine > after]
+        return int(later[0] if len(later) else mine[0] if len(mine) else 0)
+
+    def take_class(self, end: str) -> None:
+        """A callback: the end moves to the first test image of the class that was chosen for it."""
+        _, image_key, class_key = self.end_keys(end)
+        st.session_state[image_key] = self.another_image(st.session_state[class_key], after=-1)
+
+    def take_another(self, end: str) -> None:
+        """A callback: the end moves to the next test image of its class."""
+        image = self.end_image(end)
+        st.session_state[self.end_keys(end)[1]] = self.another_image(int(self.twins.digits[image]), after=image)
+
+    def end_image(self, end: str) -> int:
+        """The test image of an end."""
+        return int(st.session_state.get(self.end_keys(end)[1], self.default_image(end)))
+
+    def end_point(self, end: str, twin: Twin) -> tuple[float, float]:
+        """An end in a twin's latent space: its code of the test image, or its pick."""
+        if st.session_state.get(self.end_keys(end)[0]) == "pick":
+            return self.pick(twin)
+        x, y = twin.codes.code[self.end_image(end)].tolist()
+        return x, y
+
+    def start_over_at_the_end(self) -> None:
+        """A callback: playing from the last moment begins at the first."""
+        updates = self.twins.vae.snapshots.update.tolist()
+        if st.session_state[Key.PLAYING] and st.session_state.get(Key.MOMENT, updates[-1]) == updates[-1]:
+            st.session_state[Key.MOMENT] = updates[0]
+
+    @staticmethod
+    def advance_if_playing(updates: list[int]) -> None:
+        """One moment on; at the last one playing stops. To be called before the slider is drawn."""
+        if not st.session_state.get(Key.PLAYING):
+            return
+        now = updates.index(st.session_state.get(Key.MOMENT, updates[0]))
+        if now + 1 < len(updates):
+            st.session_state[Key.MOMENT] = updates[now + 1]
+        else:
+            st.session_state[Key.PLAYING] = False
+            st.rerun()

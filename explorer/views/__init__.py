@@ -1,0 +1,1 @@
+"""One module a tab; `render(twins, state)` is its only public name."""

@@ -1,0 +1,73 @@
+"""Training curves: the two terms of the ELBO during the fit, and the maps as they formed."""
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from explorer import library
+from explorer.components import latent_map
+from explorer.figures import X_AXES
+from explorer.library import Twins
+from explorer.state import Key, State
+
+__all__ = ["render"]
+
+SECONDS_A_MOMENT = 0.6
+
+
+def render(twins: Twins, state: State) -> None:
+    """The tab: final figures, curves, the maps at a moment of the fit."""
+    st.markdown(
+        "**ELBO = reconstruction − KL**, in nats per image; higher is better. Look at the two terms pulling against "
+        "each other: a better reconstruction is paid for with a larger KL. The AE has no KL to pay, and no ELBO."
+    )
+    *places, controls = st.columns([3, 3, 3, 3, 5])
+    _figures(twins, places)
+    x_axis = controls.segmented_control(
+        "Horizontal axis", list(X_AXES), default="updates", required=True, key=Key.X_AXIS, bind="query-params"
+    )
+    logarithmic = controls.toggle("Stretch the beginning (log scale)", True, key=Key.LOGARITHMIC, bind="query-params")
+    with library.sentences():
+        latent_map.chart(library.curves_figure(twins, x_axis, logarithmic), key="curves")
+    left, middle, right = st.columns([5, 1, 7], vertical_alignment="center")
+    left.markdown("**The maps as they formed**: codes of the same validation images, from the untrained models on.")
+    playing = middle.toggle("Play", key=Key.PLAYING, on_change=state.start_over_at_the_end)
+    slider = right.container()
+    # A timer only while it plays; each tick is one moment on.
+    formation = st.fragment(_formation, run_every=SECONDS_A_MOMENT if playing else None)
+    formation(twins, state, slider, x_axis, logarithmic)
+
+
+def _figures(twins: Twins, places: list[DeltaGenerator]) -> None:
+    vae, ae = twins.vae.checkpoint.test, twins.ae.checkpoint.test
+    shown = {
+        "VAE ELBO": (vae["elbo"], "A lower bound of log p(x), the log-probability the model gives to a test image."),
+        "VAE reconstruction": (vae["reconstruction"], "log p(x|z), averaged over z drawn from the encoder's Gaussian."),
+        "VAE KL": (vae["kl"], "How far the encoder's Gaussians are from the prior N(0, I), on average."),
+        "AE reconstruction": (ae["reconstruction"], "log p(x|f(x)). Not comparable with an ELBO, since it pays no KL."),
+    }
+    for place, (label, (value, meaning)) in zip(places, shown.items(), strict=True):
+        place.metric(label, f"{value:.2f} nats".replace("-", "−"), help=f"{meaning} Mean over the test images.")
+
+
+def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, logarithmic: bool) -> None:
+    with library.sentences():
+        updates = twins.vae.snapshots.update.tolist()
+        state.advance_if_playing(updates)
+        chosen = place.select_slider(
+            "Weight updates so far",
+            updates,
+            updates[-1],
+            format_func="{:,}".format,
+            key=Key.MOMENT,
+            bind="query-params",
+        )
+        moment = updates.index(chosen)
+        curve = twins.vae.history["training"]
+        x = {"updates": curve.update, "epochs": curve.epoch, "seconds": curve.seconds}[x_axis]
+        at = float(np.interp(chosen, [0, *curve.update], [0, *x]))
+        latent_map.overlay("curves", [latent_map.moment(max(at, float(x[0])) if logarithmic else at)])
+        for column, twin in zip(st.columns(2), twins, strict=True):
+            with column:
+                st.markdown(f"#### {twin.title}")
+                latent_map.chart(library.snapshot_figure(twin, moment), key=f"map_formed_{twin.name}")

@@ -1,0 +1,91 @@
+"""Interpolate: the straight way from one point to another, decoded by both models."""
+
+from functools import partial
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from explorer import images, latent, library
+from explorer.components import latent_map
+from explorer.components.card import card, film, picture
+from explorer.library import Twins
+from explorer.state import END_KINDS, FRAMES, Key, State
+
+__all__ = ["render"]
+
+ENDS = {"from": "From", "to": "To"}
+
+
+def render(twins: Twins, state: State) -> None:
+    """The tab: two ends, the slider, both maps with the way on them, both films."""
+    st.markdown(
+        "**Move the slider** along the straight way between two points. Look at the middle: does the picture stay a "
+        "digit, and does it change evenly or all at once? A way across a gap shows in both."
+    )
+    controls = st.container()
+    places = []
+    for column, twin in zip(st.columns(2), twins, strict=True):
+        column.markdown(f"#### {twin.title}")
+        map_place, frame_place = column.columns([3, 2])
+        with map_place:
+            latent_map.chart(library.codes_figure(twin, State.shown(), small=True), key=f"map_small_{twin.name}")
+        places.append(frame_place.container())
+    _way(twins, state, controls, places)
+
+
+@st.fragment
+def _way(twins: Twins, state: State, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
+    with library.sentences():
+        with controls:
+            for column, end in zip(st.columns(2), ENDS, strict=True):
+                with column:
+                    _end(end, twins, state)
+            at = st.slider(
+                f"Frame: 0 is the start, {FRAMES - 1} the end",
+                0,
+                FRAMES - 1,
+                FRAMES // 2,
+                key=Key.FRAME,
+                bind="query-params",
+            )
+        for place, twin in zip(places, twins, strict=True):
+            way = latent.path(state.end_point("from", twin), state.end_point("to", twin), FRAMES)
+            decodes = twin.decode(way)
+            with controls:
+                strip = images.data_uri(images.strip(decodes))
+                film(strip, f"the {twin.short}'s decodes along the way", frames=FRAMES, at=at, label=twin.short)
+            with place:
+                latent_map.overlay(
+                    f"map_small_{twin.name}",
+                    [latent_map.path(way.tolist(), at)],
+                    on_pick=partial(state.set_pick, twin),
+                )
+                card(
+                    [picture(images.data_uri(decodes[at]), f"{twin.short}: frame {at}", name=f"frame-{twin.name}")],
+                    kind="frame",
+                )
+
+
+def _end(end: str, twins: Twins, state: State) -> None:
+    kind_key, image_key, class_key = state.end_keys(end)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = st.segmented_control(
+            ENDS[end], list(END_KINDS), default=END_KINDS[0], required=True, key=kind_key, bind="query-params"
+        )
+        if kind == "pick":
+            for twin in twins:
+                state.pick_inputs(twin)
+            return
+        image = state.end_image(end)
+        st.session_state[class_key] = int(twins.digits[image])
+        st.selectbox("Digit", range(10), key=class_key, on_change=state.take_class, args=(end,), width=75)
+        st.button("Another", key=f"{end}_another", on_click=state.take_another, args=(end,))
+        st.number_input(
+            "Test image",
+            0,
+            len(twins.digits) - 1,
+            state.default_image(end),
+            key=image_key,
+            bind="query-params",
+            width=90,
+        )

@@ -1,0 +1,1 @@
+"""How the models come to be: data, models, objective, loop, files. Knows nothing of the app."""

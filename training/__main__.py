@@ -1,0 +1,204 @@
+"""The command line: `python -m training list | fit EXPERIMENT | evaluate EXPERIMENT`."""
+
+import dataclasses
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path
+from training.experiments import DEFAULT, EXPERIMENTS
+
+if TYPE_CHECKING:  # torch takes seconds, and `--help` and `list` need none of it
+    import torch
+
+app = typer.Typer(
+    help="Fit an autoencoder and a variational autoencoder to handwritten digits, and report what they reach.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
+
+
+class Which(StrEnum):
+    """What can be fitted."""
+
+    BOTH = "both"
+    AUTOENCODER = "autoencoder"
+    VAE = "vae"
+
+
+ExperimentArgument = Annotated[
+    str, typer.Argument(help=f"One of: {', '.join(EXPERIMENTS)}.", show_default=False, metavar="EXPERIMENT")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder that holds, or will hold, the images.",
+        envvar="LATENT_DATA_DIR",
+        show_default="data/ in this project",
+    ),
+]
+OutputDir = Annotated[
+    Path,
+    typer.Option(
+        "--checkpoints",
+        help="Folder of the checkpoints, one folder an experiment.",
+        show_default="checkpoints/ in this project",
+    ),
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps; auto takes the fastest there is.")]
+
+
+@app.command("list")
+def list_experiments(checkpoints: OutputDir = CHECKPOINTS) -> None:
+    """Show the experiments, and what their fitted models reach on the test images (nats per image)."""
+    for experiment in EXPERIMENTS.values():
+        widths = "-".join(str(width) for width in experiment.hidden_layers)
+        print(
+            f"{experiment.name}: {experiment.title}; 784-{widths}-{experiment.latent_dim}, {experiment.epochs} epochs"
+        )
+        for model in MODEL_NAMES:
+            path = checkpoint_path(checkpoints / experiment.name, model)
+            if not path.exists():
+                print(f"  {model}: not fitted yet")
+                continue
+            try:
+                test = Checkpoint(path).test
+            except CheckpointError as error:
+                print(f"  {model}: {error}")
+            else:
+                print(f"  {model}: " + ", ".join(f"{name} {value:.2f}" for name, value in test.items()))
+
+
+def _recipe_option(text: str) -> typer.models.OptionInfo:
+    return typer.Option(help=text, show_default="the recipe's")
+
+
+@app.command()
+def fit(
+    experiment: ExperimentArgument = DEFAULT,
+    model: Annotated[Which, typer.Option(help="Which of the two models to fit.")] = Which.BOTH,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Save under another name, beside the shipped experiment.", show_default="EXPERIMENT"),
+    ] = None,
+    latent_dim: Annotated[int | None, _recipe_option("Size of the latent space.")] = None,
+    hidden_layers: Annotated[
+        str | None, _recipe_option("Widths of the encoder's hidden layers, as 512-256; the decoder mirrors them.")
+    ] = None,
+    epochs: Annotated[int | None, _recipe_option("Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, _recipe_option("Images a weight update.")] = None,
+    learning_rate: Annotated[float | None, _recipe_option("Peak of the one-cycle schedule.")] = None,
+    beta: Annotated[float | None, _recipe_option("Weight of the KL in the VAE's objective; 1 is the ELBO.")] = None,
+    seed: Annotated[int | None, _recipe_option("Of initial weights, order, binarisation and noise.")] = None,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+    checkpoints: OutputDir = CHECKPOINTS,
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Go on with an unfinished run, or discard it.",
+            show_default="stop if there is one",
+        ),
+    ] = None,
+) -> None:
+    """Fit the models of an experiment and write their checkpoints. Ctrl-C saves; --resume goes on."""
+    recipe = EXPERIMENTS.get(experiment)
+    if recipe is None:
+        raise _stop(f"unknown experiment {experiment!r}; there are {', '.join(EXPERIMENTS)}")
+    overrides: dict[str, Any] = {
+        "name": name,
+        "latent_dim": latent_dim,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "beta": beta,
+        "seed": seed,
+    }
+    try:
+        if hidden_layers is not None:
+            overrides["hidden_layers"] = tuple(int(width) for width in hidden_layers.split("-"))
+        recipe = dataclasses.replace(recipe, **{key: value for key, value in overrides.items() if value is not None})
+    except ValueError as error:
+        raise _stop(f"{error}") from error
+
+    from training import datasets
+    from training.fit import FitError, Interrupted
+    from training.fit import fit as fit_model
+
+    try:
+        data = datasets.load(recipe.dataset, data_dir or datasets.default_data_dir())
+        for each in MODEL_NAMES if model is Which.BOTH else [model.value]:
+            path = fit_model(recipe, each, data, checkpoints / recipe.name, device=_device(device), resume=resume)
+            print(f"{path}: " + ", ".join(f"{key} {value:.2f}" for key, value in Checkpoint(path).test.items()))
+    except Interrupted as error:
+        print(error)
+        raise typer.Exit(130) from error
+    except (datasets.DataError, FitError, CheckpointError) as error:
+        raise _stop(f"{error}") from error
+    except OSError as error:
+        raise _stop(
+            f"could not write to {checkpoints / recipe.name} ({error}); what stood there is unharmed; "
+            "go on with --resume"
+        ) from error
+
+
+@app.command()
+def evaluate(
+    experiment: ExperimentArgument = DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+    checkpoints: OutputDir = CHECKPOINTS,
+) -> None:
+    """Compute the test figures of a fitted experiment again, from its checkpoints and the test images."""
+    from training import datasets
+    from training.fit import figures
+    from training.objective import EVALUATION_SAMPLES, EVALUATION_SEED
+    from training.objective import evaluate as evaluate_model
+
+    try:
+        opened = {model: Checkpoint(checkpoint_path(checkpoints / experiment, model)) for model in MODEL_NAMES}
+        test = datasets.load(opened["vae"].experiment.dataset, data_dir or datasets.default_data_dir()).test
+        where = _device(device)
+        results = {
+            model: figures(evaluate_model(checkpoint.load_model().to(where), test.to(where)))
+            for model, checkpoint in reversed(opened.items())
+        }
+    except (datasets.DataError, CheckpointError) as error:
+        raise _stop(f"{error}") from error
+    if as_json:
+        print(json.dumps({"experiment": experiment, "seed": EVALUATION_SEED, "images": len(test)} | results))
+        return
+    print(f"{experiment}, {len(test)} test images, binarised with seed {EVALUATION_SEED}, nats per image")
+    print(f"(the VAE's figures average {EVALUATION_SAMPLES} posterior samples of each image)")
+    for model, result in results.items():
+        print(f"  {model}: " + ", ".join(f"{name} {value:.2f}" for name, value in result.items()))
+
+
+def _device(name: str) -> "torch.device":
+    import torch
+
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return accelerator or torch.device("cpu")
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise _stop(f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try auto or cpu") from error
+    return torch.device(name)
+
+
+def _stop(message: str) -> typer.Exit:
+    typer.echo(f"Error: {message}.", err=True)
+    return typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

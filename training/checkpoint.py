@@ -1,0 +1,269 @@
+r"""One file a model: `checkpoints/<experiment>/<model>.safetensors`, `<model>` being `autoencoder` or `vae`.
+
+safetensors holds plain arrays behind a JSON header; opening one never runs code. In the header, under
+`settings`, one JSON object: `format` (this version), `model`, `experiment` (the recipe, every field of
+`Experiment`), `test` (`reconstruction` and, for a VAE, `kl` and `elbo` on the test images, nats per
+image), `seconds` (of fitting). The arrays, with n test images, s snapshots of m validation images,
+d latent dimensions:
+
+| name | shape | dtype | what |
+|---|---|---|---|
+| `weights.*` | as in the model | float16 | the model's parameters |
+| `codes.code` | (n, d) | float32 | codes of the grey test images: f(x) or the posterior mean |
+| `codes.log_variance` | (n, d) | float32 | VAE only: log-variance of q(z\|x) |
+| `codes.digit` | (n,) | uint8 | their classes |
+| `history.SPLIT.update`, `.epoch`, `.seconds` | (k,) | float64 | when; SPLIT is `training` or `validation` |
+| `history.SPLIT.reconstruction`, `.kl` (VAE) | (k,) | float64 | the terms of the ELBO, nats per image |
+| `snapshots.update` | (s,) | int64 | after how many weight updates |
+| `snapshots.code` | (s, m, d) | float16 | codes of the first m validation images |
+| `snapshots.digit` | (m,) | uint8 | their classes |
+
+Codes and test figures are computed from the rounded weights that stand in the file.
+"""
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from training.experiments import Experiment
+
+if TYPE_CHECKING:  # torch takes seconds to import; maps, codes and curves do without
+    from training.models import Autoencoder
+
+__all__ = ["MODEL_NAMES", "Checkpoint", "CheckpointError", "Codes", "Curve", "Snapshots", "checkpoint_path", "write"]
+
+FORMAT = 1
+MODEL_NAMES = ("autoencoder", "vae")
+
+Array = NDArray[Any]
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used; the message is one sentence that names the file."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes of the grey test images; shapes as in the module's table."""
+
+    code: Array
+    digit: Array
+    log_variance: Array | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One split's history: when, and the terms of the ELBO in nats per image, each of shape (k,)."""
+
+    update: Array
+    epoch: Array
+    seconds: Array
+    reconstruction: Array
+    kl: Array | None = None
+
+    @property
+    def elbo(self) -> Array | None:
+        """`reconstruction - kl`; None for an autoencoder."""
+        return None if self.kl is None else self.reconstruction - self.kl
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """The codes of the same validation images at several moments of the fit."""
+
+    update: Array
+    code: Array
+    digit: Array
+
+
+def checkpoint_path(folder: Path, model: str) -> Path:
+    """The file of one model in an experiment's folder."""
+    return folder / f"{model}.safetensors"
+
+
+class Checkpoint:
+    """One model's file, opened and checked; the arrays are read when asked for.
+
+    Args:
+        path: the file.
+
+    Raises:
+        CheckpointError: missing, truncated, foreign, of another version; names, shapes or dtypes that
+            do not fit the settings. Values that are not finite are found when the array is read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing; restore it, or fit it: {self._fit_command()}")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+                self._found = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
+        except (SafetensorError, OSError) as error:
+            raise self._defect(f"is no safetensors file, or is cut short ({error})") from error
+        self._read_settings(metadata)
+        self._check_arrays()
+
+    def codes(self) -> Codes:
+        """Where the test images land."""
+        return Codes(**self._group("codes"))
+
+    def history(self) -> dict[str, Curve]:
+        """The curves of the fit, by split: `training` and `validation`."""
+        return {split: Curve(**self._group(f"history.{split}")) for split in ("training", "validation")}
+
+    def snapshots(self) -> Snapshots:
+        """The codes as they moved during the fit."""
+        return Snapshots(**self._group("snapshots"))
+
+    def load_model(self) -> "Autoencoder":
+        """The model in evaluation mode, float32, on the CPU."""
+        import torch
+
+        from training.models import build
+
+        with torch.device("meta"):  # names and shapes only: a forged size allocates nothing
+            network = build(self.experiment, self.model)
+        self._expect("weights", {name: ("F16", tuple(t.shape)) for name, t in network.state_dict().items()})
+        weights = {name: torch.from_numpy(array.astype(np.float32)) for name, array in self._group("weights").items()}
+        network.load_state_dict(weights, assign=True)
+        return network.eval().requires_grad_(False)
+
+    def _read_settings(self, metadata: dict[str, str]) -> None:
+        try:
+            settings = json.loads(metadata["settings"])
+            version = settings["format"]
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
+            raise self._defect("was not written by `python -m training fit`: it has no settings") from error
+        if version != FORMAT:
+            raise self._defect(f"has format {version!r:.40}, this program reads format {FORMAT}")
+        try:
+            self.experiment = experiment_from_json(settings["experiment"])
+            self.model = str(settings["model"])
+            self.seconds = float(settings["seconds"])
+            self.test = {str(name): float(value) for name, value in settings["test"].items()}
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise self._defect(f"has settings that cannot be read ({error!r:.200})") from error
+        if self.model != self.path.stem:
+            raise self._defect(f"holds a model called {self.model!r:.40}, expected {self.path.stem!r}")
+
+    def _check_arrays(self) -> None:
+        n, m = (self._rows(name) for name in ("codes.digit", "snapshots.digit"))
+        s, d = self._rows("snapshots.update"), self.experiment.latent_dim
+        kl = self.model == "vae"
+        self._expect(
+            "codes",
+            {"code": ("F32", (n, d)), "digit": ("U8", (n,))} | ({"log_variance": ("F32", (n, d))} if kl else {}),
+        )
+        for split in ("training", "validation"):
+            k = self._rows(f"history.{split}.update")
+            names = ["update", "epoch", "seconds", "reconstruction"] + (["kl"] if kl else [])
+            self._expect(f"history.{split}", dict.fromkeys(names, ("F64", (k,))))
+        self._expect("snapshots", {"update": ("I64", (s,)), "code": ("F16", (s, m, d)), "digit": ("U8", (m,))})
+        foreign = [
+            name for name in self._found if name.split(".")[0] not in ("weights", "codes", "history", "snapshots")
+        ]
+        if foreign:
+            raise self._defect(f"has arrays that do not belong there: {', '.join(sorted(foreign))}")
+
+    def _rows(self, name: str) -> int:
+        _, shape = self._found.get(name, ("", ()))
+        if not shape or shape[0] == 0:
+            raise self._defect(f"lacks the array {name}, or it is empty")
+        return shape[0]
+
+    def _expect(self, group: str, expected: dict[str, tuple[str, tuple[int, ...]]]) -> None:
+        found = {n.removeprefix(f"{group}."): v for n, v in self._found.items() if n.startswith(f"{group}.")}
+        for name in sorted(expected.keys() | found.keys()):
+            if name not in found:
+                raise self._defect(f"lacks the array {group}.{name}")
+            if name not in expected:
+                raise self._defect(f"has an array that does not belong there: {group}.{name}")
+            if found[name] != expected[name]:
+                (dtype, shape), (want, wanted) = found[name], expected[name]
+                raise self._defect(f"has {group}.{name} as {dtype} {shape}, expected {want} {wanted}")
+
+    def _group(self, group: str) -> dict[str, Array]:
+        names = [name for name in self._found if name.startswith(f"{group}.")]
+        try:
+            with safe_open(self.path, framework="numpy") as file:
+                arrays = {name: file.get_tensor(name) for name in names}
+        except (SafetensorError, OSError) as error:
+            raise self._defect(f"changed while it was read ({error})") from error
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise self._defect(f"has values in {name} that are not finite numbers")
+        return {name.removeprefix(f"{group}."): array for name, array in arrays.items()}
+
+    def _fit_command(self) -> str:
+        return f"python -m training fit {self.path.parent.name} --model {self.path.stem}"
+
+    def _defect(self, what: str) -> CheckpointError:
+        return CheckpointError(f"{self.path} {what}; restore it, or fit it again: {self._fit_command()}")
+
+
+def write(
+    path: Path,
+    experiment: Experiment,
+    *,
+    seconds: float,
+    test: dict[str, float],
+    weights: dict[str, Array],
+    codes: Codes,
+    history: dict[str, Curve],
+    snapshots: Snapshots,
+) -> None:
+    """Write one model's file; the file that stood there stays until the new one is whole.
+
+    Raises:
+        OSError: no room, no permission; what stood there is unharmed.
+    """
+    arrays = {f"weights.{name}": array.astype(np.float16) for name, array in weights.items()}
+    groups: dict[str, Codes | Curve | Snapshots] = {"codes": codes, "snapshots": snapshots} | {
+        f"history.{split}": c for split, c in history.items()
+    }
+    for group, values in groups.items():
+        for field in dataclasses.fields(values):
+            if (array := getattr(values, field.name)) is not None:
+                arrays[f"{group}.{field.name}"] = np.ascontiguousarray(array)
+    settings = {
+        "format": FORMAT,
+        "model": path.stem,
+        "experiment": dataclasses.asdict(experiment),
+        "seconds": seconds,
+        "test": test,
+    }
+    write_atomically(path, save(arrays, metadata={"settings": json.dumps(settings)}))
+
+
+def experiment_from_json(fields: dict[str, Any]) -> Experiment:
+    """The recipe that `dataclasses.asdict` and JSON have made a dict of."""
+    return Experiment(**{**fields, "hidden_layers": tuple(fields["hidden_layers"])})
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write under a temporary name, flush to the disk, move into place.
+
+    Raises:
+        OSError: no room, no permission; what stood at `path` is unharmed and nothing is left beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+"""The images: MNIST and its relatives through torchvision, or scikit-learn's bundled digits.
+
+Everything fits in memory many times over, so a dataset is three tensors and no loader.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+__all__ = ["DATASETS", "DATA_DIR_VARIABLE", "Data", "DataError", "Split", "binarise", "default_data_dir", "load"]
+
+DATASETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "digits": "load_digits"}
+DATA_DIR_VARIABLE = "LATENT_DATA_DIR"
+IMAGE_SIZE = 28
+
+
+class DataError(Exception):
+    """The images cannot be had; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Grey images, uint8 of shape (n, 28, 28) with 0 black and 255 white, and their classes, uint8 of shape (n,)."""
+
+    images: Tensor
+    digits: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device) -> "Split":
+        return Split(self.images.to(device), self.digits.to(device))
+
+
+@dataclass(frozen=True)
+class Data:
+    """Fit on `train`, watch `validation`, report on `test`, which chooses nothing."""
+
+    train: Split
+    validation: Split
+    test: Split
+
+
+def default_data_dir() -> Path:
+    """`$LATENT_DATA_DIR`, or `data/` beside the package."""
+    return Path(os.environ.get(DATA_DIR_VARIABLE) or Path(__file__).parent.parent / "data")
+
+
+def load(dataset: str, data_dir: Path, *, download: bool = True) -> Data:
+    """The three splits of a dataset.
+
+    MNIST and its relatives: the last twelfth of the training images (5,000 of 60,000) is held out for
+    validation. torchvision downloads what is missing, with a progress bar, and verifies the checksums.
+
+    Raises:
+        DataError: unknown dataset, files missing or damaged, download failed.
+    """
+    if dataset not in DATASETS:
+        raise DataError(f"unknown dataset {dataset!r}; there are {', '.join(DATASETS)}")
+    if dataset == "digits":
+        return _bundled_digits()
+    train, test = (_torchvision_split(dataset, data_dir, train, download) for train in (True, False))
+    held_out = len(train) // 12
+    return Data(
+        train=Split(train.images[:-held_out], train.digits[:-held_out]),
+        validation=Split(train.images[-held_out:], train.digits[-held_out:]),
+        test=test,
+    )
+
+
+def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each pixel drawn from a Bernoulli with its grey value as the probability of white.
+
+    Args:
+        images: uint8 (*), 0 to 255.
+        generator: on the images' device.
+
+    Returns:
+        float32 (*), zeros and ones, P(1) = grey / 255 exactly.
+    """
+    # One random byte a pixel: three times as fast as torch.bernoulli on a CPU.
+    threshold = torch.randint(0, 255, images.shape, dtype=torch.uint8, generator=generator, device=images.device)
+    return (threshold < images).float()
+
+
+def _torchvision_split(dataset: str, data_dir: Path, train: bool, download: bool) -> Split:
+    name = DATASETS[dataset]
+    folder = data_dir / name / "raw"
+    instead = "`digits-2d` needs no files"
+    try:
+        # Imported here: it takes seconds, and the app opens without original images.
+        import torchvision.datasets
+
+        source = getattr(torchvision.datasets, name)(data_dir, train=train, download=download)
+        images, digits = source.data, source.targets.to(torch.uint8)
+    except ImportError as error:
+        raise DataError(f"{name} needs torchvision, which does not import here ({error}); {instead}") from error
+    except OSError as error:  # no such folder, no permission, disk full, no network
+        raise DataError(
+            f"{name} could not be downloaded to {folder} ({error}); "
+            f"copy its four original .gz files there, or name another data directory; {instead}"
+        ) from error
+    except Exception as error:
+        # torchvision says RuntimeError for files that are missing or fail their checksum, and
+        # whatever the parser stumbles over for files that were damaged after they were unpacked.
+        if "not found" in str(error) or "downloading" in str(error):
+            raise DataError(
+                f"{name} is not in {folder} ({error}); "
+                f"copy its four original .gz files there, or name another data directory; {instead}"
+            ) from error
+        raise DataError(
+            f"a file of {name} in {folder} is damaged ({type(error).__name__}: {error}); "
+            "delete that folder and try again"
+        ) from error
+    if images.shape != (len(digits), IMAGE_SIZE, IMAGE_SIZE) or images.dtype != torch.uint8 or len(digits) < 12:
+        raise DataError(
+            f"{name} in {folder} holds images of shape {tuple(images.shape)} with {len(digits)} labels, "
+            f"expected (n, {IMAGE_SIZE}, {IMAGE_SIZE}) with n labels; delete that folder and try again"
+        )
+    return Split(images, digits)
+
+
+def _bundled_digits() -> Data:
+    """scikit-learn's 1,797 digits, 8 x 8, upscaled; 1,197 / 300 / 300."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    small = torch.from_numpy(bunch.images).float()[:, None] / 16
+    large = torch.nn.functional.interpolate(small, size=IMAGE_SIZE, mode="bicubic", align_corners=False)[:, 0]
+    images = (large.clamp(0, 1) * 255).round().to(torch.uint8)
+    digits = torch.from_numpy(bunch.target).to(torch.uint8)
+    # The file is ordered by writer: shuffled, so that the splits share the writers.
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    images, digits = images[order], digits[order]
+    cuts = [1197, 300, 300]
+    return Data(*(Split(*pair) for pair in zip(images.split(cuts), digits.split(cuts), strict=True)))

@@ -1,0 +1,335 @@
+"""The loop: fits one model of an experiment, records its curves and snapshots, writes its checkpoint."""
+
+import dataclasses
+import json
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+from tqdm import tqdm
+
+from training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    Codes,
+    Curve,
+    Snapshots,
+    checkpoint_path,
+    experiment_from_json,
+    write,
+    write_atomically,
+)
+from training.datasets import Data, Split, binarise
+from training.experiments import Experiment
+from training.models import Autoencoder, VariationalAutoencoder, build
+from training.objective import Terms, evaluate, terms
+
+__all__ = ["FitError", "Interrupted", "fit"]
+
+SNAPSHOTS = 24  # moments: before the first update, then evenly in the logarithm, so that they are dense at first
+SNAPSHOT_IMAGES = 2000
+TRAINING_POINTS = 500  # of the training curve; each is a mean over the updates since the last
+VALIDATION_POINTS = 100
+
+
+class FitError(Exception):
+    """A fit that cannot go on; the message is one sentence for the user."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C: the state is saved; the message says how to go on."""
+
+
+class _Run:
+    """Everything that changes during a fit, and its form on disk.
+
+    All randomness is a function of the seed and of the epoch (order of the images) or the update
+    (binarisation and noise), so there is no generator to save: a run that is killed and resumed
+    takes the very steps of one that was not.
+    """
+
+    def __init__(self, experiment: Experiment, model: str, data: Data, device: torch.device) -> None:
+        self.experiment, self.model, self.device = experiment, model, device
+        self.network = build(experiment, model).to(device)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=experiment.learning_rate, weight_decay=experiment.weight_decay, fused=True
+        )
+        self.updates_per_epoch = math.ceil(len(data.train) / experiment.batch_size)
+        self.total = experiment.epochs * self.updates_per_epoch
+        # A fifth of the run to warm up and the rest to cool down; the first step of the schedule is update 0.
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, experiment.learning_rate, total_steps=self.total + 1, pct_start=0.2
+        )
+        self.update = 0
+        self.seconds = 0.0
+        self.since_record = [0.0, 0.0, 0.0]  # reconstruction, KL, images: sums since the last point of the curve
+        self.records: dict[str, list[list[float]]] = {"training": [], "validation": []}
+        self.snapshots: list[tuple[int, Tensor]] = []
+
+    @property
+    def epoch(self) -> float:
+        return self.update / self.updates_per_epoch
+
+    def record(self, split: str, reconstruction: float, kl: float) -> None:
+        self.records[split].append([self.update, self.epoch, self.seconds, reconstruction, kl])
+
+    def curve(self, split: str) -> Curve:
+        update, epoch, seconds, reconstruction, kl = np.array(self.records[split], dtype=np.float64).T
+        return Curve(update, epoch, seconds, reconstruction, kl if self.model == "vae" else None)
+
+    def save(self, path: Path) -> None:
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise self.not_finite()
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
+        tensors |= {f"snapshot.{update}": code for update, code in self.snapshots}
+        progress = {
+            "experiment": dataclasses.asdict(self.experiment),
+            "update": self.update,
+            "seconds": self.seconds,
+            "since_record": self.since_record,
+            "records": self.records,
+        }
+        write_atomically(path, save(tensors, metadata={"progress": json.dumps(progress)}))
+
+    def resume(self, path: Path) -> None:
+        try:
+            with safe_open(path, framework="pt") as file:
+                progress = json.loads(file.metadata()["progress"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            saved = experiment_from_json(progress["experiment"])
+            if saved != self.experiment:
+                pairs = zip(dataclasses.asdict(saved).items(), dataclasses.asdict(self.experiment).items(), strict=True)
+                changed = [f"{name} {old} (now {new})" for (name, old), (_, new) in pairs if old != new]
+                raise FitError(
+                    f"{path} is of a run with {', '.join(changed)}; resume it with the same settings, "
+                    "or begin again with --no-resume"
+                )
+            self.network.load_state_dict(_group(tensors, "network"))
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _group(tensors, "optimizer").items():
+                index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = tensor
+            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+            snapshots = {int(update): code for update, code in _group(tensors, "snapshot").items()}
+            self.snapshots = sorted(snapshots.items())
+            self.update, self.seconds = int(progress["update"]), float(progress["seconds"])
+            self.since_record, self.records = progress["since_record"], progress["records"]
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise FitError(f"{path} cannot be resumed from ({error}); begin again with --no-resume") from error
+        # The schedule is a function of the update alone.
+        self.schedule.last_epoch = self.update - 1
+        self.schedule.step()
+
+    def not_finite(self) -> FitError:
+        return FitError(
+            f"the loss or a weight is no longer a finite number at update {self.update} of {self.total}; "
+            f"try a learning rate below {self.experiment.learning_rate:g}"
+        )
+
+
+def fit(
+    experiment: Experiment, model: str, data: Data, folder: Path, *, device: torch.device, resume: bool | None = None
+) -> Path:
+    """Fit one model and write its checkpoint.
+
+    Args:
+        experiment: the recipe.
+        model: a key of `training.models.MODELS`.
+        data: the images.
+        folder: the experiment's folder; the state of an unfinished run is kept there, too.
+        device: where to compute.
+        resume: go on with an unfinished run (True), discard it (False), or stop if there is one (None).
+
+    Returns:
+        the checkpoint's path.
+
+    Raises:
+        FitError: the loss is not finite, or there is an unfinished run and `resume` does not fit it.
+        Interrupted: Ctrl-C, after the state was saved.
+        OSError: a file could not be written; what stood there is unharmed.
+    """
+    path = checkpoint_path(folder, model)
+    unfinished = path.with_suffix(".unfinished.safetensors")
+    if resume and not unfinished.exists() and _is_fitted(path, experiment):
+        tqdm.write(f"{path} is already fitted with these settings")
+        return path
+    run = _Run(experiment, model, data, device)
+    if unfinished.exists() and resume is None:
+        raise FitError(f"{unfinished} is of an unfinished run; go on with --resume, or begin again with --no-resume")
+    if unfinished.exists() and resume:
+        run.resume(unfinished)
+        tqdm.write(f"{model}: resumed at update {run.update} of {run.total}")
+    with _interrupts() as interrupted:
+        for finished_epoch in _updates(run, data, interrupted):
+            if finished_epoch or interrupted:
+                run.save(unfinished)
+            if interrupted:
+                raise Interrupted(f"saved at update {run.update} of {run.total}; go on with --resume")
+        _export(run, data, path)
+    unfinished.unlink(missing_ok=True)
+    return path
+
+
+def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
+    """Take the remaining updates; yields True after each epoch, and at once when interrupted."""
+    experiment = run.experiment
+    train, validation = data.train.to(run.device), data.validation.to(run.device)
+    snapshot_at = {0, *np.geomspace(1, run.total, SNAPSHOTS - 1).round().astype(int).tolist()}
+    record_every = max(1, run.total // TRAINING_POINTS)
+    validate_every = max(1, run.total // VALIDATION_POINTS)
+    generator = torch.Generator(run.device)
+    sums = torch.tensor(run.since_record, device=run.device, dtype=torch.float64)
+    started = time.monotonic() - run.seconds
+
+    if run.update == 0:
+        run.snapshots.append((0, _snapshot(run.network, validation)))
+        _validate(run, validation)
+    with tqdm(total=run.total, initial=run.update, unit="update", desc=run.model, dynamic_ncols=True) as bar:
+        while run.update < run.total:
+            epoch, first = divmod(run.update, run.updates_per_epoch)
+            order = torch.randperm(
+                len(train), generator=_seeded(generator, experiment.seed, 0, epoch), device=run.device
+            )
+            for batch in order.split(experiment.batch_size)[first:]:
+                _seeded(generator, experiment.seed, 1, run.update)
+                batch_terms = terms(run.network, binarise(train.images[batch], generator), generator)
+                reconstruction, kl = _sums(batch_terms)
+                loss = (experiment.beta * kl - reconstruction) / len(batch)
+                run.optimizer.zero_grad()
+                loss.backward()
+                run.optimizer.step()
+                run.schedule.step()
+                run.update += 1
+                sums += torch.stack([reconstruction, kl, torch.full_like(kl, len(batch))]).detach()
+
+                if run.update % record_every == 0:
+                    reconstruction_sum, kl_sum, images = sums.tolist()
+                    if not math.isfinite(reconstruction_sum + kl_sum):
+                        raise run.not_finite()
+                    run.seconds = time.monotonic() - started
+                    run.record("training", reconstruction_sum / images, kl_sum / images)
+                    sums.zero_()
+                    bar.set_postfix_str(_terms_line(run, "training"), refresh=False)
+                if run.update % validate_every == 0 or run.update == run.total:
+                    _validate(run, validation)
+                if run.update in snapshot_at:
+                    run.snapshots.append((run.update, _snapshot(run.network, validation)))
+                bar.update()
+                finished_epoch = run.update % run.updates_per_epoch == 0
+                if finished_epoch or interrupted:
+                    run.seconds = time.monotonic() - started
+                    run.since_record = sums.tolist()
+                    if not math.isfinite(sum(run.since_record)):
+                        raise run.not_finite()
+                    if finished_epoch:
+                        line = f"training {_terms_line(run, 'training')}, validation {_terms_line(run, 'validation')}"
+                        bar.write(f"{run.model}, epoch {epoch + 1} of {experiment.epochs}: {line}")
+                    yield finished_epoch
+
+
+def _export(run: _Run, data: Data, path: Path) -> None:
+    """Round the weights to half precision, compute codes and figures from them, write the checkpoint."""
+    network = run.network.eval()
+    weights = {name: tensor.half() for name, tensor in network.state_dict().items()}
+    if not all(tensor.isfinite().all() for tensor in weights.values()):
+        raise FitError(f"a weight of {path} is not finite in half precision; try a smaller learning rate")
+    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    test = data.test.to(run.device)
+    images = test.images.float() / 255
+    with torch.no_grad():
+        if isinstance(network, VariationalAutoencoder):
+            code, log_variance = (part.cpu().numpy() for part in network.encode(images))
+        else:
+            code, log_variance = network.code(images).cpu().numpy(), None
+    write(
+        path,
+        run.experiment,
+        seconds=run.seconds,
+        test=figures(evaluate(network, test)),
+        weights={name: tensor.cpu().numpy() for name, tensor in weights.items()},
+        codes=Codes(code, data.test.digits.numpy(), log_variance),
+        history={split: run.curve(split) for split in run.records},
+        snapshots=Snapshots(
+            update=np.array([update for update, _ in run.snapshots]),
+            code=torch.stack([code for _, code in run.snapshots]).numpy(),
+            digit=data.validation.digits[:SNAPSHOT_IMAGES].numpy(),
+        ),
+    )
+
+
+def figures(result: Terms) -> dict[str, float]:
+    """The terms that a model has, as plain numbers by name."""
+    named = {"elbo": result.elbo, "reconstruction": result.reconstruction, "kl": result.kl}
+    return {name: float(value) for name, value in named.items() if value is not None}
+
+
+def _validate(run: _Run, validation: Split) -> None:
+    result = evaluate(run.network, validation, samples=1)
+    run.record("validation", float(result.reconstruction), 0.0 if result.kl is None else float(result.kl))
+
+
+@torch.no_grad()
+def _snapshot(network: Autoencoder, validation: Split) -> Tensor:
+    return network.code(validation.images[:SNAPSHOT_IMAGES].float() / 255).half().cpu()
+
+
+def _sums(batch: Terms) -> tuple[Tensor, Tensor]:
+    reconstruction = batch.reconstruction.sum()
+    return reconstruction, torch.zeros_like(reconstruction) if batch.kl is None else batch.kl.sum()
+
+
+def _terms_line(run: _Run, split: str) -> str:
+    if not run.records[split]:
+        return "-"
+    *_, reconstruction, kl = run.records[split][-1]
+    if run.model == "vae":
+        return f"ELBO {reconstruction - kl:.1f} = {reconstruction:.1f} - KL {kl:.1f} nats"
+    return f"reconstruction {reconstruction:.1f} nats"
+
+
+def _seeded(generator: torch.Generator, *key: int) -> torch.Generator:
+    # torch's CPU generator uses 32 bits of its seed: SeedSequence mixes the key into them.
+    return generator.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+
+
+def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(f"{prefix}."): tensor for n, tensor in tensors.items() if n.startswith(f"{prefix}.")}
+
+
+def _is_fitted(path: Path, experiment: Experiment) -> bool:
+    try:
+        return Checkpoint(path).experiment == experiment
+    except CheckpointError:
+        return False
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Collects Ctrl-C and SIGTERM, so that an update is never cut in half; a second one acts at once."""
+    received: list[int] = []
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def receive(number: int, frame: object) -> None:
+        received.append(number)
+        restore()
+
+    for number in previous:
+        signal.signal(number, receive)
+    try:
+        yield received
+    finally:
+        restore()

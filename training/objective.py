@@ -1,0 +1,115 @@
+r"""What is maximised, in nats per image.
+
+VAE: `ELBO(x) = E_q[log p(x|z)] - KL(q(z|x) || N(0, I))`, a lower bound of `log p(x)`.
+AE: `log p(x|f(x))`, the reconstruction term alone.
+
+Reference:
+    Kingma and Welling 2013, Auto-Encoding Variational Bayes, https://arxiv.org/abs/1312.6114
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from training.datasets import Split, binarise
+from training.models import Autoencoder, VariationalAutoencoder
+
+__all__ = [
+    "EVALUATION_SAMPLES",
+    "EVALUATION_SEED",
+    "Terms",
+    "bernoulli_log_likelihood",
+    "evaluate",
+    "gaussian_kl",
+    "reparametrise",
+    "terms",
+]
+
+EVALUATION_SEED = 0  # binarises the images that figures are reported on, and draws their posterior samples
+EVALUATION_SAMPLES = 10  # posterior samples an image, for reported figures
+
+
+class Terms(NamedTuple):
+    """The two terms of the ELBO; `kl` is None for an autoencoder, which has none."""
+
+    reconstruction: Tensor
+    kl: Tensor | None
+
+    @property
+    def elbo(self) -> Tensor | None:
+        """`reconstruction - kl`, or None without a prior."""
+        return None if self.kl is None else self.reconstruction - self.kl
+
+
+def bernoulli_log_likelihood(logits: Tensor, images: Tensor) -> Tensor:
+    """`log p(x|z)`, summed over pixels, in nats.
+
+    Args:
+        logits: (n, 28, 28).
+        images: (n, 28, 28), zeros and ones.
+
+    Returns:
+        (n,), at most 0.
+    """
+    return -F.binary_cross_entropy_with_logits(logits, images, reduction="none").flatten(1).sum(1)
+
+
+def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+    r"""`KL(N(mean, diag(exp(log_variance))) || N(0, I)) = 1/2 sum_i (mean_i^2 + s_i^2 - 1 - log s_i^2)`, in nats.
+
+    Appendix B of Kingma and Welling 2013. (n, d) and (n, d) -> (n,), at least 0.
+    """
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+
+
+def reparametrise(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:
+    """A sample of N(mean, diag(exp(log_variance))) through which gradients flow: (n, d) -> (n, d)."""
+    noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+    return mean + (0.5 * log_variance).exp() * noise
+
+
+def terms(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Terms:
+    """Both terms for each image, with one posterior sample (VAE) or at the code (AE).
+
+    Args:
+        model: either twin.
+        images: (n, 28, 28), zeros and ones.
+        generator: draws the posterior sample.
+
+    Returns:
+        tensors of shape (n,), in nats.
+    """
+    if isinstance(model, VariationalAutoencoder):
+        mean, log_variance = model.encode(images)
+        logits = model.decode(reparametrise(mean, log_variance, generator))
+        return Terms(bernoulli_log_likelihood(logits, images), gaussian_kl(mean, log_variance))
+    return Terms(bernoulli_log_likelihood(model.decode(model.code(images)), images), None)
+
+
+@torch.no_grad()
+def evaluate(model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500) -> Terms:
+    """The mean of both terms over a split, binarised once with `EVALUATION_SEED`.
+
+    Args:
+        model: either twin, in evaluation mode, on the split's device.
+        split: grey images; they are binarised here.
+        samples: posterior samples an image (VAE).
+        batch_size: images at a time; bounds the memory.
+
+    Returns:
+        scalars, in nats per image.
+    """
+    generator = torch.Generator(split.images.device).manual_seed(EVALUATION_SEED)
+    images = binarise(split.images, generator)
+    variational = isinstance(model, VariationalAutoencoder)
+    parts = [
+        terms(model, batch, generator)
+        for batch in images.split(batch_size)
+        for _ in range(samples if variational else 1)
+    ]
+    # Every image stands in as many parts as any other: the plain mean is the mean over images and samples.
+    reconstruction = torch.cat([part.reconstruction for part in parts]).double().mean()
+    kl = torch.cat([part.kl for part in parts if part.kl is not None]).double().mean() if variational else None
+    return Terms(reconstruction, kl)
