@@ -229,13 +229,11 @@ def write(
         OSError: no room, no permission; what stood there is unharmed.
     """
     arrays = {f"weights.{name}": array.astype(np.float16) for name, array in weights.items()}
-    groups: dict[str, Codes | Curve | Snapshots] = {"codes": codes, "snapshots": snapshots} | {
-        f"history.{split}": c for split, c in history.items()
-    }
+    groups = {"codes": codes, "snapshots": snapshots, **{f"history.{split}": curve for split, curve in history.items()}}
     for group, values in groups.items():
-        for field in dataclasses.fields(values):
-            if (array := getattr(values, field.name)) is not None:
-                arrays[f"{group}.{field.name}"] = np.ascontiguousarray(array)
+        for name, array in vars(values).items():
+            if array is not None:
+                arrays[f"{group}.{name}"] = np.ascontiguousarray(array)
     settings = {
         "format": FORMAT,
         "model": path.stem,
@@ -258,7 +256,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         OSError: no room, no permission; what stood at `path` is unharmed and nothing is left beside it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.part")
     try:
         with temporary.open("wb") as file:
             file.write(content)

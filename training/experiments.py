@@ -27,7 +27,7 @@ class Experiment:
     beta: float = 1.0  # weight of the KL in the VAE's objective; 1 is the ELBO
     epochs: int = 240
     batch_size: int = 256
-    learning_rate: float = 2e-3  # the peak of the one-cycle schedule
+    learning_rate: float = 1.5e-3  # the peak of the one-cycle schedule
     weight_decay: float = 1e-2
     seed: int = 0  # initial weights, order of the images, binarisation, reparametrisation noise
 

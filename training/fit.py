@@ -38,6 +38,9 @@ SNAPSHOTS = 24  # moments: before the first update, then evenly in the logarithm
 SNAPSHOT_IMAGES = 2000
 TRAINING_POINTS = 500  # of the training curve; each is a mean over the updates since the last
 VALIDATION_POINTS = 100
+# Norms are 20 to 260 on MNIST. Without a bound one image whose log-variance runs away ends a long run: seen
+# at the peak of the schedule, with a norm of 7e11.
+MAX_GRADIENT_NORM = 200.0
 
 
 class FitError(Exception):
@@ -64,15 +67,22 @@ class _Run:
         )
         self.updates_per_epoch = math.ceil(len(data.train) / experiment.batch_size)
         self.total = experiment.epochs * self.updates_per_epoch
-        # A fifth of the run to warm up and the rest to cool down; the first step of the schedule is update 0.
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, experiment.learning_rate, total_steps=self.total + 1, pct_start=0.2
-        )
+        self.schedule = self._schedule_from(0)
         self.update = 0
         self.seconds = 0.0
         self.since_record = [0.0, 0.0, 0.0]  # reconstruction, KL, images: sums since the last point of the curve
         self.records: dict[str, list[list[float]]] = {"training": [], "validation": []}
         self.snapshots: list[tuple[int, Tensor]] = []
+
+    def _schedule_from(self, update: int) -> torch.optim.lr_scheduler.OneCycleLR:
+        # A fifth of the run to warm up, the rest to cool down; a function of the update alone.
+        return torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer,
+            self.experiment.learning_rate,
+            total_steps=self.total + 1,
+            pct_start=0.2,
+            last_epoch=update - 1,
+        )
 
     @property
     def epoch(self) -> float:
@@ -126,9 +136,7 @@ class _Run:
             self.since_record, self.records = progress["since_record"], progress["records"]
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise FitError(f"{path} cannot be resumed from ({error}); begin again with --no-resume") from error
-        # The schedule is a function of the update alone.
-        self.schedule.last_epoch = self.update - 1
-        self.schedule.step()
+        self.schedule = self._schedule_from(self.update)
 
     def not_finite(self) -> FitError:
         return FitError(
@@ -169,6 +177,8 @@ def fit(
     if unfinished.exists() and resume:
         run.resume(unfinished)
         tqdm.write(f"{model}: resumed at update {run.update} of {run.total}")
+    if run.update == 0:
+        run.save(unfinished)  # a folder that cannot be written to is told now, not after an epoch
     with _interrupts() as interrupted:
         for finished_epoch in _updates(run, data, interrupted):
             if finished_epoch or interrupted:
@@ -207,6 +217,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
                 loss = (experiment.beta * kl - reconstruction) / len(batch)
                 run.optimizer.zero_grad()
                 loss.backward()
+                torch.nn.utils.clip_grad_norm_(run.network.parameters(), MAX_GRADIENT_NORM)
                 run.optimizer.step()
                 run.schedule.step()
                 run.update += 1

@@ -1,0 +1,191 @@
+"""Checkpoints: what was written is read; each defect is one sentence that names the file; nothing is executed."""
+
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from training import checkpoint as checkpoint_module
+from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, write, write_atomically
+from training.datasets import Data
+from training.experiments import Experiment
+from training.fit import figures
+from training.models import VariationalAutoencoder
+from training.objective import evaluate
+
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.fixture
+def path(checkpoints: Path, recipe: Experiment) -> Path:
+    return checkpoint_path(checkpoints / recipe.name, "vae")
+
+
+def rewrite(path: Path, change: Callable[[Arrays, dict[str, Any]], None]) -> None:
+    """Change a checkpoint's arrays and settings in place, its form kept."""
+    with safe_open(path, framework="numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        settings = json.loads(file.metadata()["settings"])
+    change(arrays, settings)
+    save_file(arrays, path, metadata={"settings": json.dumps(settings)})
+
+
+def everything_of(path: Path) -> None:
+    """Read all that a checkpoint has."""
+    checkpoint = Checkpoint(path)
+    checkpoint.codes(), checkpoint.history(), checkpoint.snapshots(), checkpoint.load_model()
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_codes_and_figures_are_those_of_the_rounded_weights_in_the_file(
+    model: str, checkpoints: Path, recipe: Experiment, digits: Data
+) -> None:
+    checkpoint = Checkpoint(checkpoint_path(checkpoints / recipe.name, model))
+    network = checkpoint.load_model()
+    grey = digits.test.images.float() / 255
+    codes = checkpoint.codes()
+    np.testing.assert_allclose(network.code(grey).numpy(), codes.code, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(codes.digit, digits.test.digits.numpy())
+    if isinstance(network, VariationalAutoencoder):
+        assert codes.log_variance is not None
+        np.testing.assert_allclose(network.encode(grey)[1].numpy(), codes.log_variance, rtol=1e-4, atol=1e-4)
+    assert figures(evaluate(network, digits.test)) == pytest.approx(checkpoint.test, rel=1e-5)
+    assert checkpoint.experiment == recipe
+
+
+def test_round_trip(path: Path, tmp_path: Path) -> None:
+    first = Checkpoint(path)
+    again = tmp_path / "again" / "vae.safetensors"
+    weights = {name: tensor.numpy() for name, tensor in first.load_model().state_dict().items()}
+    write(
+        again,
+        first.experiment,
+        seconds=first.seconds,
+        test=first.test,
+        weights=weights,
+        codes=first.codes(),
+        history=first.history(),
+        snapshots=first.snapshots(),
+    )
+    assert again.read_bytes() == path.read_bytes()
+
+
+def _set(name: str, value: np.ndarray) -> Callable[[Arrays, dict[str, Any]], None]:
+    return lambda arrays, settings: arrays.update({name: value})
+
+
+DEFECTS: dict[str, tuple[Callable[[Arrays, dict[str, Any]], Any], str]] = {
+    "missing weight": (lambda a, s: a.pop("weights.decoder.0.weight"), r"lacks the array weights\.decoder\.0\.weight"),
+    "extra weight": (_set("weights.extra", np.zeros(2, np.float16)), r"does not belong there: weights\.extra"),
+    "extra array": (_set("extra", np.zeros(2, np.float16)), "arrays that do not belong there: extra"),
+    "wrong shape": (
+        _set("weights.decoder.0.weight", np.zeros((2, 2), np.float16)),
+        r"weights\.decoder\.0\.weight as F16 \(2, 2\), expected F16",
+    ),
+    "wrong dtype": (
+        lambda a, s: a.update({"codes.code": a["codes.code"].astype(np.float64)}),
+        r"codes\.code as F64 .*expected F32",
+    ),
+    "missing codes": (lambda a, s: a.pop("codes.digit"), r"lacks the array codes\.digit"),
+    "not a number": (
+        lambda a, s: a["weights.encoder.0.bias"].__setitem__(0, np.nan),
+        r"values in weights\.encoder\.0\.bias that are not finite",
+    ),
+    "infinite code": (lambda a, s: a["codes.code"].__setitem__((0, 0), np.inf), r"values in codes\.code that are not"),
+    "other version": (lambda a, s: s.update(format=99), "has format 99, this program reads format 1"),
+    "other model": (lambda a, s: s.update(model="autoencoder"), "holds a model called 'autoencoder', expected 'vae'"),
+    "other width": (lambda a, s: s["experiment"].update(hidden_layers=[64, 33]), "weights"),
+    "monstrous width": (lambda a, s: s["experiment"].update(hidden_layers=[10**12]), "weights"),
+    "foreign recipe": (lambda a, s: s["experiment"].update(flavour="vanilla"), "settings that cannot be read"),
+    "recipe of words": (lambda a, s: s["experiment"].update(latent_dim="two"), "settings that cannot be read"),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_each_defect_is_a_sentence_that_names_the_file(defect: str, path: Path) -> None:
+    change, sentence = DEFECTS[defect]
+    everything_of(path)
+    rewrite(path, change)
+    with pytest.raises(CheckpointError, match=sentence) as told:
+        everything_of(path)
+    assert str(told.value).startswith(str(path))
+    assert "\n" not in str(told.value)
+    assert "python -m training fit digits-2d --model vae" in str(told.value)
+
+
+@pytest.mark.parametrize("keep", [0, 7, 100, 5000, -1])
+def test_truncated_file(keep: int, path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(CheckpointError, match="is no safetensors file, or is cut short"):
+        everything_of(path)
+
+
+def test_missing_file(path: Path) -> None:
+    path.unlink()
+    with pytest.raises(CheckpointError, match=f"{path} is missing; restore it, or fit it"):
+        Checkpoint(path)
+
+
+def test_foreign_safetensors(path: Path) -> None:
+    save_file({"w": np.zeros(3)}, path)
+    with pytest.raises(CheckpointError, match="was not written by `python -m training fit`"):
+        Checkpoint(path)
+
+
+class Payload:
+    """Unpickling this writes a file."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[[str, str], object], tuple[str, str]]:
+        return open_for_writing, (str(self.mark), "w")
+
+
+def open_for_writing(name: str, mode: str) -> object:
+    return Path(name).open(mode)
+
+
+@pytest.mark.parametrize("writer", ["pickle", "torch"])
+def test_pickle_under_the_expected_name_is_never_executed(writer: str, path: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "executed"
+    if writer == "pickle":
+        path.write_bytes(pickle.dumps(Payload(mark)))
+        pickle.loads(path.read_bytes())
+        assert mark.exists()  # the payload works
+        mark.unlink()
+    else:
+        torch.save(Payload(mark), path)
+    with pytest.raises(CheckpointError, match="is no safetensors file"):
+        everything_of(path)
+    assert not mark.exists()
+
+
+def test_full_disk_leaves_what_stood_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint_module.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir() if "part" in each.name] == []
+
+
+def test_recipe_with_a_bad_number_is_told(recipe: Experiment) -> None:
+    with pytest.raises(ValueError, match="epochs is 0; it must be greater than 0"):
+        replace(recipe, epochs=0)
+    with pytest.raises(ValueError, match="beta is -1; it must be 0 or greater"):
+        replace(recipe, beta=-1)
+    with pytest.raises(ValueError, match="it names a folder"):
+        replace(recipe, name="../elsewhere")

@@ -1,0 +1,90 @@
+"""Where the images come from, and what is said when they do not come."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.datasets import DATASETS, Data, DataError, load
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    """A file in MNIST's own format: two zeros, type (8: unsigned byte), number of axes, their sizes, the bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> dict[str, np.ndarray]:
+    """Sixty training and twelve test images of noise, as the files of every dataset of this format."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, n in (("train", 60), ("t10k", 12)):
+        arrays[f"{split}-images-idx3-ubyte"] = rng.integers(0, 256, (n, 28, 28))
+        arrays[f"{split}-labels-idx1-ubyte"] = np.arange(n) % 10
+    for name in DATASETS.values():
+        for file, array in arrays.items():
+            write_idx(tmp_path / name / "raw" / file, array)
+    return arrays
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "fashion-mnist", "kmnist"])
+def test_splits_hold_every_image_once(dataset: str, raw: dict[str, np.ndarray], tmp_path: Path) -> None:
+    data = load(dataset, tmp_path, download=False)
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [55, 5, 12]
+    fitted_on = torch.cat([data.train.images, data.validation.images]).numpy()
+    np.testing.assert_array_equal(fitted_on, raw["train-images-idx3-ubyte"])
+    np.testing.assert_array_equal(data.test.images.numpy(), raw["t10k-images-idx3-ubyte"])
+    np.testing.assert_array_equal(data.test.digits.numpy(), raw["t10k-labels-idx1-ubyte"])
+
+
+def test_bundled_digits_are_real_and_disjoint(digits: Data) -> None:
+    splits = (digits.train, digits.validation, digits.test)
+    assert [len(split) for split in splits] == [1197, 300, 300]
+    for split in splits:
+        assert split.images.shape[1:] == (28, 28)
+        assert split.images.dtype == torch.uint8
+        assert set(split.digits.tolist()) == set(range(10))
+    assert digits.train.images.max() > 240
+
+
+def test_unknown_dataset_is_told_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"unknown dataset 'emnist'; there are mnist, fashion-mnist, kmnist, digits"):
+        load("emnist", tmp_path)
+
+
+def test_missing_files_are_told_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"MNIST is not in {tmp_path}/MNIST/raw .*copy its four original .gz files"):
+        load("mnist", tmp_path, download=False)
+
+
+def test_damaged_file_is_told(raw: dict[str, np.ndarray], tmp_path: Path) -> None:
+    damaged = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    with pytest.raises(DataError, match="a file of MNIST .* is damaged .* delete that folder and try again"):
+        load("mnist", tmp_path, download=False)
+
+
+def test_corrupt_download_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The checksum of a file that is there fails, and the network, here closed, cannot replace it.
+    import torchvision.datasets.mnist as torchvision_mnist
+
+    def closed(*args: object, **kwargs: object) -> None:
+        raise OSError("network is closed")
+
+    monkeypatch.setattr(torchvision_mnist, "download_and_extract_archive", closed)
+    corrupt = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
+    corrupt.parent.mkdir(parents=True)
+    corrupt.write_bytes(b"not what was asked for")
+    with pytest.raises(DataError, match=r"MNIST could not be downloaded .*network is closed"):
+        load("mnist", tmp_path)
+    assert corrupt.exists()
+
+
+def test_data_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_text("")
+    with pytest.raises(DataError, match=rf"MNIST could not be downloaded to {file}/MNIST/raw"):
+        load("mnist", file)

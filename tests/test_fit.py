@@ -1,0 +1,199 @@
+"""The loop, on scikit-learn's real digits: it learns, it survives, it says what went wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from tests.conftest import CPU, ROOT
+from training import checkpoint as checkpoint_module
+from training import fit as fit_module
+from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
+from training.datasets import Data
+from training.experiments import Experiment
+from training.fit import FitError, Interrupted, fit
+
+
+def weights(path: Path) -> dict[str, Tensor]:
+    return Checkpoint(path).load_model().state_dict()
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "training", *map(str, arguments)]
+
+
+def saved_updates(unfinished: Path) -> int:
+    if not unfinished.exists():
+        return 0
+    with safe_open(unfinished, framework="numpy") as file:
+        return int(json.loads(file.metadata()["progress"])["update"])
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_loss_falls_and_is_recorded(model: str, fitted: Path, recipe: Experiment) -> None:
+    checkpoint = Checkpoint(checkpoint_path(fitted / recipe.name, model))
+    updates = recipe.epochs * int(np.ceil(1197 / recipe.batch_size))
+    for split, curve in checkpoint.history().items():
+        objective = curve.reconstruction if curve.elbo is None else curve.elbo
+        assert objective[-1] > objective[0] + 50, split
+        assert (np.diff(curve.update) > 0).all()
+        assert (np.diff(curve.seconds) >= 0).all()
+        assert curve.update[-1] == updates
+        assert curve.epoch[-1] == recipe.epochs
+        assert (curve.kl is None) == (model == "autoencoder")
+    validation = checkpoint.history()["validation"]
+    assert len(set(np.diff(validation.update))) == 1  # a regular grid
+    snapshots = checkpoint.snapshots()
+    assert snapshots.update[0] == 0
+    assert snapshots.update[-1] == updates
+    assert np.diff(snapshots.update)[0] < np.diff(snapshots.update)[-1]  # dense at first
+    assert snapshots.code.shape == (len(snapshots.update), 300, 2)
+
+
+@pytest.mark.parametrize("after", [1, 20, 38, 50, 151])  # 38 updates an epoch, 152 in all
+def test_interrupted_and_resumed_equals_not_interrupted(
+    after: int, fitted: Path, recipe: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = fit_module.terms, 0
+
+    def press_ctrl_c(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == after:
+            signal.raise_signal(signal.SIGINT)
+        return real(*arguments)
+
+    monkeypatch.setattr(fit_module, "terms", press_ctrl_c)
+    with pytest.raises(Interrupted, match=f"saved at update {after} of 152; go on with --resume"):
+        fit(recipe, "vae", digits, tmp_path, device=CPU)
+    monkeypatch.undo()
+    with pytest.raises(FitError, match="is of an unfinished run; go on with --resume, or begin again with --no-resume"):
+        fit(recipe, "vae", digits, tmp_path, device=CPU)
+    with pytest.raises(FitError, match=r"seed 0 \(now 1\).*resume it with the same settings"):
+        fit(replace(recipe, seed=1), "vae", digits, tmp_path, device=CPU, resume=True)
+
+    resumed = fit(recipe, "vae", digits, tmp_path, device=CPU, resume=True)
+    whole = checkpoint_path(fitted / recipe.name, "vae")
+    torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
+    for split, curve in Checkpoint(resumed).history().items():
+        np.testing.assert_array_equal(curve.reconstruction, Checkpoint(whole).history()[split].reconstruction)
+    np.testing.assert_array_equal(Checkpoint(resumed).snapshots().code, Checkpoint(whole).snapshots().code)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["vae.safetensors"]
+
+
+def test_killed_and_resumed_equals_not_killed(fitted: Path, recipe: Experiment, tmp_path: Path) -> None:
+    whole = checkpoint_path(fitted / recipe.name, "autoencoder")
+    arguments = command(
+        *("fit", recipe.name, "--model", "autoencoder", "--checkpoints", tmp_path),
+        *("--hidden-layers", "64-32", "--epochs", recipe.epochs, "--device", "cpu"),
+    )
+    unfinished = tmp_path / recipe.name / "autoencoder.unfinished.safetensors"
+    with subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        while saved_updates(unfinished) == 0:
+            assert process.poll() is None
+            time.sleep(0.002)
+        process.kill()
+    assert not checkpoint_path(tmp_path / recipe.name, "autoencoder").exists()
+    again = subprocess.run([*arguments, "--resume"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "resumed at update" in again.stderr + again.stdout
+    torch.testing.assert_close(
+        weights(checkpoint_path(tmp_path / recipe.name, "autoencoder")), weights(whole), rtol=0, atol=0
+    )
+
+
+def test_not_finite_loss_stops_and_keeps_the_last_good_state(
+    recipe: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = fit_module.terms, 0
+
+    def spoiled(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        result = real(*arguments)
+        return result._replace(reconstruction=result.reconstruction * float("nan")) if calls == 60 else result
+
+    monkeypatch.setattr(fit_module, "terms", spoiled)
+    with pytest.raises(FitError, match="no longer a finite number at update 60 of 152; try a learning rate below"):
+        fit(recipe, "vae", digits, tmp_path, device=CPU)
+    monkeypatch.undo()
+    path = fit(recipe, "vae", digits, tmp_path, device=CPU, resume=True)  # from the end of the first epoch
+    assert np.isfinite(Checkpoint(path).test["elbo"])
+
+
+def test_full_disk_stops_with_a_sentence_and_harms_nothing(
+    checkpoints: Path, recipe: Experiment, digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = checkpoint_path(checkpoints / recipe.name, "vae")
+    before = path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint_module.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        fit(recipe, "vae", digits, checkpoints / recipe.name, device=CPU)
+    assert path.read_bytes() == before
+    assert sorted(each.name for each in path.parent.iterdir()) == ["autoencoder.safetensors", "vae.safetensors"]
+
+
+def test_damaged_unfinished_run_is_told(recipe: Experiment, digits: Data, tmp_path: Path) -> None:
+    (tmp_path / "vae.unfinished.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(FitError, match=r"cannot be resumed from .*begin again with --no-resume"):
+        fit(recipe, "vae", digits, tmp_path, device=CPU, resume=True)
+
+
+def test_resume_leaves_what_is_already_fitted(checkpoints: Path, recipe: Experiment, digits: Data) -> None:
+    path = checkpoint_path(checkpoints / recipe.name, "vae")
+    before = path.stat().st_mtime_ns
+    fit(recipe, "vae", digits, path.parent, device=CPU, resume=True)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_evaluate_prints_what_the_checkpoints_say(fitted: Path, recipe: Experiment) -> None:
+    done = subprocess.run(
+        command("evaluate", recipe.name, "--json", "--checkpoints", fitted, "--device", "cpu"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    assert list(told) == ["experiment", "seed", "images", "vae", "autoencoder"]
+    assert (told["experiment"], told["images"]) == (recipe.name, 300)
+    assert told["vae"]["elbo"] == pytest.approx(told["vae"]["reconstruction"] - told["vae"]["kl"])
+    for model in MODEL_NAMES:
+        assert told[model] == pytest.approx(Checkpoint(checkpoint_path(fitted / recipe.name, model)).test, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["fit", "mnist-3d"], "unknown experiment 'mnist-3d'; there are mnist-2d, digits-2d"),
+        (["fit", "digits-2d", "--hidden-layers", "wide"], "invalid literal"),
+        (["fit", "digits-2d", "--epochs", "-3"], "epochs is -3; it must be greater than 0"),
+        (["fit", "digits-2d", "--device", "abacus"], "device 'abacus' cannot be used here"),
+        (["fit", "mnist-2d", "--data-dir", "/dev/null"], "could not be downloaded to /dev/null/MNIST/raw"),
+        (["fit", "digits-2d", "--checkpoints", "/dev/null"], "could not write to /dev/null/digits-2d"),
+        (["evaluate", "nothing"], "nothing/vae.safetensors is missing"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    options = [] if "--checkpoints" in arguments else ["--checkpoints", str(tmp_path)]
+    done = subprocess.run(
+        command(*arguments, *options), cwd=ROOT, capture_output=True, text=True, env=os.environ | {"COLUMNS": "300"}
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr

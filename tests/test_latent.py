@@ -1,0 +1,87 @@
+"""Geometry by property."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from explorer import latent
+from explorer.latent import Window
+
+coordinates = st.floats(-1000, 1000, allow_subnormal=False, width=32)
+clouds = st.integers(1, 40).flatmap(lambda n: arrays(np.float64, (n, 2), elements=coordinates))
+
+
+def _smallest_side(codes: np.ndarray, outside: int) -> float:
+    """By trying every pair of codes as left and bottom edge."""
+    best = np.inf
+    for left in codes[:, 0]:
+        for bottom in codes[:, 1]:
+            reach = (codes - (left, bottom)).max(axis=1)
+            reach = np.sort(reach[(codes >= (left, bottom)).all(axis=1)])
+            needed = len(codes) - outside
+            if len(reach) >= needed:
+                best = min(best, reach[needed - 1])
+    return float(best)
+
+
+@settings(max_examples=60, deadline=None)
+@given(clouds, st.sampled_from([0.5, 0.8, 0.9, 1.0]))
+def test_window_is_the_smallest_square_with_its_share_of_the_codes(codes: np.ndarray, share: float) -> None:
+    area = latent.window(codes, share=share, margin=0)
+    outside = int(round(len(codes) * (1 - share), 9))
+    smallest = _smallest_side(codes, outside)
+    if smallest > 0:
+        assert area.side == pytest.approx(smallest)
+    slack = 1e-6 * (1 + area.side)
+    low, high = (area.left - slack, area.bottom - slack), (area.right + slack, area.top + slack)
+    assert ((codes >= low) & (codes <= high)).all(axis=1).sum() >= len(codes) - outside
+
+
+def test_window_has_five_percent_to_spare_and_leaves_outliers_out() -> None:
+    codes = np.random.default_rng(0).uniform(0, 1, (1000, 2))
+    codes[:5] = 100.0
+    area = latent.window(codes)
+    assert 1.0 < area.side < 1.06
+    assert area.right < 2
+
+
+@given(st.floats(-50, 50), st.floats(-50, 50), st.floats(0.1, 100), st.integers(1, 12))
+def test_grid_is_in_reading_order_at_the_centres_of_equal_cells(
+    left: float, bottom: float, side: float, n: int
+) -> None:
+    area = Window(left, bottom, side)
+    points = latent.grid(area, n).reshape(n, n, 2)
+    cell = side / n
+    np.testing.assert_allclose(points[0, 0], [left + cell / 2, area.top - cell / 2])
+    np.testing.assert_allclose(points[-1, -1], [area.right - cell / 2, bottom + cell / 2])
+    np.testing.assert_allclose(np.diff(points[:, :, 0], axis=1), cell)
+    np.testing.assert_allclose(np.diff(points[:, :, 1], axis=0), -cell)
+
+
+@given(arrays(np.float64, 2, elements=coordinates), arrays(np.float64, 2, elements=coordinates), st.integers(2, 30))
+def test_path_is_straight_even_and_holds_both_ends(start: np.ndarray, end: np.ndarray, n: int) -> None:
+    way = latent.path(start, end, n)
+    np.testing.assert_array_equal(way[[0, -1]], [start, end])
+    np.testing.assert_allclose(np.diff(way, axis=0), np.tile((end - start) / (n - 1), (n - 1, 1)), atol=1e-9)
+
+
+@given(clouds, arrays(np.float64, 2, elements=coordinates))
+def test_nearest_code_is_nearest(codes: np.ndarray, point: np.ndarray) -> None:
+    near = latent.nearest(codes, point)
+    distances = sorted(float(np.hypot(*(code - point))) for code in codes)
+    assert near.distance == pytest.approx(distances[0])
+    assert np.hypot(*(codes[near.image] - point)) == pytest.approx(near.distance)
+    assert near.neighbour_distance == pytest.approx(distances[min(latent.NEIGHBOUR, len(codes)) - 1])
+
+
+def test_codes_own_distances_leave_each_code_itself_out() -> None:
+    codes = np.random.default_rng(1).normal(size=(60, 2))
+    all_pairs = np.sort(np.linalg.norm(codes[:, None] - codes[None], axis=-1), axis=1)
+    np.testing.assert_allclose(latent.neighbour_distances(codes), np.sort(all_pairs[:, latent.NEIGHBOUR]))
+
+
+def test_percentile_counts_the_codes_with_nearer_neighbours() -> None:
+    own = np.array([1.0, 2.0, 3.0, 4.0])
+    assert [latent.gap_percentile(distance, own) for distance in (0.5, 2.5, 9.0)] == [0, 50, 100]

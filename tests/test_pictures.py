@@ -1,0 +1,121 @@
+"""Pictures and figures: what is drawn is what was given."""
+
+import base64
+import io
+from itertools import combinations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explorer import figures, images
+from explorer.latent import Window
+from training.checkpoint import Curve
+
+# Machado, Oliveira and Fernandes 2009: how dichromats see linear RGB.
+COLOUR_VISION = {
+    "common": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+}
+
+
+def _linear(colour: str) -> np.ndarray:
+    rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def _oklab(linear: np.ndarray) -> np.ndarray:
+    """Ottosson 2020."""
+    to_lms = [
+        [0.41222147, 0.53633254, 0.05144599],
+        [0.2119035, 0.6806995, 0.1073970],
+        [0.0883025, 0.2817188, 0.6299787],
+    ]
+    to_lab = [
+        [0.21045426, 0.79361779, -0.00407205],
+        [1.9779985, -2.4285922, 0.4505937],
+        [0.0259040, 0.7827718, -0.8086758],
+    ]
+    return np.array(to_lab) @ np.cbrt(np.array(to_lms) @ np.clip(linear, 0, 1))
+
+
+@pytest.mark.parametrize(("vision", "least"), [("common", 0.17), ("protanopia", 0.1), ("deuteranopia", 0.1)])
+def test_digits_can_be_told_apart(vision: str, least: float) -> None:
+    seen = [_oklab(np.asarray(COLOUR_VISION[vision]) @ _linear(colour)) for colour in figures.DIGIT_COLOURS]
+    assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > least
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#171614"])
+def test_digits_stand_out_from_both_themes(background: str) -> None:
+    def luminance(colour: str) -> float:
+        return float(_linear(colour) @ [0.2126, 0.7152, 0.0722])
+
+    for colour in figures.DIGIT_COLOURS:
+        dark, light = sorted([luminance(colour), luminance(background)])
+        assert (light + 0.05) / (dark + 0.05) > 1.9
+
+
+def _opened(address: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))))
+
+
+def test_pictures_keep_every_pixel_to_a_grey_level() -> None:
+    pixels = np.random.default_rng(0).random((28, 28))
+    np.testing.assert_allclose(_opened(images.data_uri(pixels)) / 255, pixels, atol=0.5 / 255 + 1e-9)
+    beyond = _opened(images.data_uri(pixels * 9 - 4)) / 255
+    np.testing.assert_allclose(beyond, np.clip(pixels * 9 - 4, 0, 1), atol=0.5 / 255 + 1e-9)
+
+
+def test_tiles_are_in_reading_order() -> None:
+    decodes = np.random.default_rng(0).random((6, 4, 5))
+    atlas = images.tile(decodes, 3)
+    assert atlas.shape == (8, 15)
+    for index, decode in enumerate(decodes):
+        row, column = divmod(index, 3)
+        np.testing.assert_array_equal(atlas[row * 4 : row * 4 + 4, column * 5 : column * 5 + 5], decode)
+    np.testing.assert_array_equal(images.strip(decodes), np.hstack(list(decodes)))
+
+
+def test_map_holds_each_code_once_in_its_digits_colour() -> None:
+    rng = np.random.default_rng(0)
+    codes, digits = rng.normal(size=(300, 2)), rng.integers(0, 10, 300)
+    figure = figures.codes_map(codes, digits, Window(-3, -3, 6), "vae")
+    clouds = [trace for trace in figure.data if trace.type == "scattergl"]
+    assert [cloud.marker.color for cloud in clouds] == list(figures.DIGIT_COLOURS)
+    for digit, cloud in enumerate(clouds):
+        np.testing.assert_array_equal(np.stack([cloud.x, cloud.y], axis=1), codes[digits == digit])
+    assert list(figure.layout.xaxis.range) == list(figure.layout.yaxis.range) == [-3, 3]
+    assert figure.layout.yaxis.scaleanchor == "x"
+
+
+def test_only_the_vae_has_rings_of_the_prior() -> None:
+    codes, digits = np.zeros((10, 2)), np.arange(10)
+    for model, radii in (("vae", [1, 2, 3]), ("autoencoder", [])):
+        figure = figures.codes_map(codes, digits, Window(-1, -1, 2), model)
+        rings = [trace for trace in figure.data if trace.mode == "lines"]
+        for ring, radius in zip(rings, radii, strict=True):
+            np.testing.assert_allclose(np.hypot(ring.x, ring.y), radius)
+
+
+def test_grid_covers_the_window_exactly() -> None:
+    figure = figures.grid_map("data:,", Window(-2, 1, 5), "autoencoder")
+    picture = figure.layout.images[0]
+    assert (picture.x, picture.y, picture.sizex, picture.sizey) == (-2, 6, 5, 5)
+    assert (picture.xanchor or "left", picture.yanchor or "top", picture.sizing) == ("left", "top", "stretch")
+
+
+def test_curves_show_both_terms_of_both_splits_and_no_elbo_for_the_autoencoder() -> None:
+    def curve(kl: bool) -> Curve:
+        steps = np.arange(5.0)
+        return Curve(steps, steps / 2, steps * 3, -200 + steps, steps if kl else None)
+
+    splits = ("training", "validation")
+    history = {model: {split: curve(model == "vae") for split in splits} for model in ("autoencoder", "vae")}
+    figure = figures.curves(history, "seconds", logarithmic=False)
+    by_panel = {axis: {t.name for t in figure.data if (t.xaxis or "x") == axis} for axis in ("x", "x2", "x3")}
+    vae, both = {"VAE, training", "VAE, validation"}, {f"{m}, {s}" for m in ("VAE", "AE") for s in splits}
+    assert by_panel == {"x": vae, "x2": both, "x3": vae}
+    elbo = next(trace for trace in figure.data if trace.name == "VAE, training")
+    np.testing.assert_allclose(elbo.y, -200)  # reconstruction minus KL, here constant
+    np.testing.assert_allclose(elbo.x, [3, 6, 9, 12])  # seconds, without the untrained model
