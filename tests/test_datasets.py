@@ -63,7 +63,7 @@ def test_missing_files_are_told_with_what_to_do(tmp_path: Path) -> None:
 def test_damaged_file_is_told(raw: dict[str, np.ndarray], tmp_path: Path) -> None:
     damaged = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte"
     damaged.write_bytes(damaged.read_bytes()[:-100])
-    with pytest.raises(DataError, match="a file of MNIST .* is damaged .* delete that folder and try again"):
+    with pytest.raises(DataError, match=r"a file of MNIST .* is damaged .* delete that folder and try again"):
         load("mnist", tmp_path, download=False)
 
 

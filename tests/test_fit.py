@@ -185,7 +185,7 @@ def test_evaluate_prints_what_the_checkpoints_say(fitted: Path, recipe: Experime
         (["fit", "digits-2d", "--device", "abacus"], "device 'abacus' cannot be used here"),
         (["fit", "mnist-2d", "--data-dir", "/dev/null"], "could not be downloaded to /dev/null/MNIST/raw"),
         (["fit", "digits-2d", "--checkpoints", "/dev/null"], "could not write to /dev/null/digits-2d"),
-        (["evaluate", "nothing"], "nothing/vae.safetensors is missing"),
+        (["evaluate", "nothing"], "nothing/autoencoder.safetensors is missing"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
