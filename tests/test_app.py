@@ -1,0 +1,178 @@
+"""Every tab through Streamlit's AppTest: what is said and computed; what is drawn is tested in the browser."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from explorer import latent
+from explorer.state import FRAMES
+from tests.conftest import ROOT
+from tests.test_checkpoint import rewrite
+from training.checkpoint import Checkpoint, checkpoint_path
+from training.datasets import Data
+from training.experiments import Experiment
+
+
+@pytest.fixture
+def app(checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("LATENT_CHECKPOINTS", str(checkpoints))
+    monkeypatch.setenv("LATENT_DATA_DIR", str(tmp_path / "no-data"))
+    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.main.get("html"))
+
+
+def shown(app: AppTest, name: str) -> np.ndarray:
+    """The picture of that name, pixels in [0, 1]."""
+    address = re.search(rf'data-name="{name}" src="data:image/png;base64,([^"]+)"', html(app))
+    assert address, name
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address[1])))) / 255
+
+
+def decode(checkpoints: Path, recipe: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
+    network = Checkpoint(checkpoint_path(checkpoints / recipe.name, model)).load_model()
+    return network.decode(torch.tensor([point])).sigmoid()[0].numpy()
+
+
+def test_explore_decodes_the_pick_and_says_where_it_lies(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    app.run()
+    assert not app.exception
+    app.number_input("vae_x").set_value(0.5)
+    app.number_input("vae_y").set_value(-0.25).run()
+    assert not app.exception
+    np.testing.assert_allclose(shown(app, "pick-vae"), decode(checkpoints, recipe, "vae", (0.5, -0.25)), atol=0.003)
+    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
+    near = latent.nearest(codes.code, (0.5, -0.25))
+    assert f"<b>a {codes.digit[near.image]}</b> (image {near.image}), {near.distance:.3g} away" in html(app)
+    assert "Decode of (0.5, −0.25)" in html(app)
+    # The nearest test digit is ringed, and both models decode their own code of it.
+    assert app.number_input("digit").value == near.image
+    for model in ("autoencoder", "vae"):
+        own = Checkpoint(checkpoint_path(checkpoints / recipe.name, model)).codes().code[near.image]
+        np.testing.assert_allclose(
+            shown(app, f"ringed-{model}"), decode(checkpoints, recipe, model, tuple(own.tolist())), atol=0.003
+        )
+
+
+def test_a_far_point_is_said_to_lie_in_a_gap(app: AppTest) -> None:
+    app.run()
+    assert "Among the codes" in html(app)
+    app.number_input("ae_x").set_value(1e4).run()
+    assert "In a gap" in html(app)
+    assert "100 % of the codes" in html(app)
+
+
+def test_both_faces_and_the_number_of_decodes(app: AppTest) -> None:
+    app.run()
+    assert app.slider("n").disabled
+    app.segmented_control("face").set_value("grid").run()
+    assert not app.exception
+    app.slider("n").set_value(7).run()
+    assert not app.exception
+    assert app.session_state["n"] == 7
+
+
+def test_original_stands_beside_its_decodes(app: AppTest, digits: Data) -> None:
+    # The bundled digits need no files, so their originals are always at hand.
+    app.run()
+    app.number_input("digit").set_value(17).run()
+    expected = digits.test.images[17].numpy() / 255
+    np.testing.assert_allclose(shown(app, "original"), expected, atol=0.003)
+
+
+def test_interpolation_runs_from_end_to_end(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    app.query_params["tab"] = "Interpolate"
+    app.run()
+    assert not app.exception
+    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "autoencoder")).codes()
+    for frame, end, digit in ((0, "from", 2), (FRAMES - 1, "to", 6)):
+        app.slider("frame").set_value(frame).run()
+        image = app.number_input(f"{end}_image").value
+        assert codes.digit[image] == digit
+        expected = decode(checkpoints, recipe, "autoencoder", tuple(codes.code[image].tolist()))
+        np.testing.assert_allclose(shown(app, "frame-autoencoder"), expected, atol=0.003)
+
+
+def test_ends_can_be_another_digit_or_the_pick(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    app.query_params["tab"] = "Interpolate"
+    app.run()
+    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
+    app.selectbox("from_class").set_value(9).run()
+    first = app.number_input("from_image").value
+    assert first == np.flatnonzero(codes.digit == 9)[0]
+    app.button("from_another").click().run()
+    assert app.number_input("from_image").value == np.flatnonzero(codes.digit == 9)[1]
+    app.number_input("from_image").set_value(3).run()
+    assert app.selectbox("from_class").value == codes.digit[3]
+    app.segmented_control("from").set_value("pick").run()
+    app.number_input("vae_x").set_value(1.0).run()
+    app.number_input("vae_y").set_value(1.0).run()
+    app.slider("frame").set_value(0).run()
+    assert not app.exception
+    np.testing.assert_allclose(shown(app, "frame-vae"), decode(checkpoints, recipe, "vae", (1.0, 1.0)), atol=0.003)
+
+
+def test_curves_tell_the_test_figures(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    app.query_params["tab"] = "Training curves"
+    app.run()
+    assert not app.exception
+    test = {m: Checkpoint(checkpoint_path(checkpoints / recipe.name, m)).test for m in ("vae", "autoencoder")}
+    values = {metric.label: metric.value for metric in app.metric}
+    assert values == {
+        "VAE ELBO": f"−{-test['vae']['elbo']:.2f} nats",
+        "VAE reconstruction": f"−{-test['vae']['reconstruction']:.2f} nats",
+        "VAE KL": f"{test['vae']['kl']:.2f} nats",
+        "AE reconstruction": f"−{-test['autoencoder']['reconstruction']:.2f} nats",
+    }
+    app.segmented_control("x_axis").set_value("seconds").run()
+    app.toggle("log").set_value(False).run()
+    assert not app.exception
+
+
+def test_broken_checkpoint_is_told_and_the_others_still_work(
+    app: AppTest, checkpoints: Path, recipe: Experiment
+) -> None:
+    broken = checkpoints / "broken"
+    broken.mkdir()
+    for name, content in (("vae", b"nonsense"), ("autoencoder", b"")):
+        (broken / f"{name}.safetensors").write_bytes(content)
+    (checkpoints / "empty").mkdir()
+    app.run()
+    assert app.selectbox("experiment").options == [recipe.name, "broken", "empty"]
+    for name, sentence in (("broken", "is no safetensors file, or is cut short"), ("empty", "is missing")):
+        app.selectbox("experiment").set_value(name).run()
+        assert not app.exception
+        (error,) = app.error
+        assert sentence in error.value
+        assert str(checkpoints / name) in error.value
+    app.selectbox("experiment").set_value(recipe.name).run()
+    assert not app.error
+    assert "Decode of" in html(app)
+
+
+def test_no_checkpoints_at_all_is_told(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENT_CHECKPOINTS", str(tmp_path / "nowhere"))
+    app.run()
+    assert not app.exception
+    assert "is missing; restore it, or fit it: python -m training fit mnist-2d" in app.error[0].value
+
+
+def test_without_the_data_set_everything_but_the_original_is_there(
+    app: AppTest, checkpoints: Path, recipe: Experiment
+) -> None:
+    for model in ("vae", "autoencoder"):
+        rewrite(checkpoint_path(checkpoints / recipe.name, model), lambda a, s: s["experiment"].update(dataset="mnist"))
+    app.run()
+    assert not app.exception
+    assert "not on this computer" in " ".join(caption.value for caption in app.caption)
+    assert 'data-name="original"' not in html(app)
+    assert 'data-name="ringed-vae"' in html(app)
