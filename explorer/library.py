@@ -1,5 +1,6 @@
 """Finds and loads experiments from `checkpoints/`; all of it is computed once and shared by all sessions."""
 
+import atexit
 import gc
 import os
 from collections.abc import Callable, Iterator
@@ -94,6 +95,7 @@ class Twin:
         # thousands of objects that torch leaves behind for good (150 ms on a slow laptop).
         gc.collect()
         gc.freeze()
+        atexit.register(gc.unfreeze)  # or the frozen objects are reported as leaks when the server stops
         return model
 
     def decode(self, z: ArrayLike) -> Array:

@@ -29,7 +29,7 @@ def render(twins: Twins, state: State) -> None:
     logarithmic = controls.toggle("Stretch the beginning (log scale)", True, key=Key.LOGARITHMIC, bind="query-params")
     with library.sentences():
         latent_map.chart(library.curves_figure(twins, x_axis, logarithmic), key="curves")
-    left, middle, right = st.columns([5, 1, 7], vertical_alignment="center")
+    left, middle, right = st.columns([10, 3, 14], vertical_alignment="center")
     left.markdown("**The maps as they formed**: codes of the same validation images, from the untrained models on.")
     playing = middle.toggle("Play", key=Key.PLAYING, on_change=state.start_over_at_the_end)
     slider = right.container()

@@ -25,6 +25,7 @@ def chart(figure: go.Figure, *, key: str) -> None:
         height="stretch" if key.startswith("map_") else "content",
         config={
             "scrollZoom": key.startswith("map_"),
+            "doubleClick": False,  # two quick clicks are two picks; the toolbar resets the axes
             "displaylogo": False,
             "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
         },

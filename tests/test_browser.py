@@ -1,0 +1,287 @@
+"""What a person does, in a real Chromium, judged by what is on the screen."""
+
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from explorer import latent
+from explorer.state import FRAMES
+from tests.conftest import streamlit_server
+from training.checkpoint import Checkpoint, checkpoint_path
+from training.experiments import Experiment
+
+pytestmark = pytest.mark.browser
+
+MODELS = {"autoencoder": "ae", "vae": "vae"}
+
+
+@pytest.fixture(scope="module")
+def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app on a fitted experiment and a broken one, without any data set."""
+    checkpoints = shutil.copytree(fitted, tmp_path_factory.mktemp("served") / "checkpoints")
+    (checkpoints / "broken").mkdir()
+    (checkpoints / "broken" / "autoencoder.safetensors").write_bytes(b"nonsense")
+    with streamlit_server(checkpoints, data_dir=checkpoints / "no-data") as address:
+        yield address
+
+
+def open_map(page: Page, address: str, chart: str = "map_vae") -> None:
+    page.goto(address)
+    page.locator(f".st-key-{chart} .map-overlay").wait_for(state="attached")
+    page.wait_for_function("document.querySelector('.stApp').dataset.testScriptState === 'notRunning'")
+
+
+def in_chart(page: Page, chart: str, script: str) -> Any:
+    """Evaluate a script in which `chart` is Plotly's graph div."""
+    return page.evaluate(
+        f"(() => {{ const chart = document.querySelector('.st-key-{chart} .js-plotly-plot'); {script} }})()"
+    )
+
+
+def pixel_of(page: Page, chart: str, x: float, y: float) -> tuple[float, float]:
+    """Where a point of the plane stands on the screen, by Plotly's own conversion."""
+    left, top = in_chart(
+        page,
+        chart,
+        f"""const box = chart.getBoundingClientRect(), {{xaxis, yaxis}} = chart._fullLayout;
+        return [box.left + xaxis._offset + xaxis.d2p({x}), box.top + yaxis._offset + yaxis.d2p({y})];""",
+    )
+    return left, top
+
+
+def point_at(page: Page, chart: str, left: float, top: float) -> tuple[float, float]:
+    """Which point of the plane stands at a pixel, by Plotly's own conversion."""
+    x, y = in_chart(
+        page,
+        chart,
+        f"""const box = chart.getBoundingClientRect(), {{xaxis, yaxis}} = chart._fullLayout;
+        return [xaxis.p2d({left} - box.left - xaxis._offset), yaxis.p2d({top} - box.top - yaxis._offset)];""",
+    )
+    return x, y
+
+
+def centre(page: Page, chart: str) -> tuple[float, float]:
+    """The middle of what a map shows."""
+    ranges = "const {xaxis, yaxis} = chart._fullLayout; return [xaxis.range, yaxis.range]"
+    x, y = (sum(ends) / 2 for ends in in_chart(page, chart, ranges))
+    return x, y
+
+
+def seen(page: Page, name: str) -> np.ndarray:
+    """The 28 x 28 picture as it stands on the screen, pixels in [0, 1]."""
+    image = page.locator(f'img[data-name="{name}"]')
+    picture = np.asarray(Image.open(io.BytesIO(image.screenshot())).convert("L")) / 255
+    rows, columns = ((np.arange(28) + 0.5) * side / 28 for side in picture.shape)
+    return picture[np.ix_(rows.astype(int), columns.astype(int))]
+
+
+def decode(fitted: Path, recipe: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
+    network = Checkpoint(checkpoint_path(fitted / recipe.name, model)).load_model()
+    return network.decode(torch.tensor([point], dtype=torch.float32)).sigmoid()[0].numpy()
+
+
+def wait_for_input(page: Page, label: str, value: float) -> None:
+    expect(page.get_by_label(label, exact=True)).to_have_value(f"{value:.3f}")
+
+
+def zoom_and_pan(page: Page, chart: str) -> None:
+    """With the mouse, each until Plotly says that it has settled."""
+    left, top = pixel_of(page, chart, *centre(page, chart))
+    before = in_chart(page, chart, "return chart._fullLayout.xaxis.range")
+    settled = "chart.settled = new Promise((resolve) => chart.once('plotly_relayout', resolve)); return 0"
+    in_chart(page, chart, settled)
+    page.mouse.move(left, top)
+    page.mouse.wheel(0, -300)
+    in_chart(page, chart, "return chart.settled.then(() => 0)")
+    in_chart(page, chart, settled)
+    page.mouse.down()
+    page.mouse.move(left + 60, top - 35, steps=5)
+    page.mouse.up()
+    in_chart(page, chart, "return chart.settled.then(() => 0)")
+    after = in_chart(page, chart, "return chart._fullLayout.xaxis.range")
+    assert after[1] - after[0] < before[1] - before[0]
+
+
+@pytest.mark.parametrize("face", ["codes", "grid"])
+@pytest.mark.parametrize("model", MODELS)
+def test_click_decodes_exactly_that_point_after_zoom_and_pan(
+    model: str, face: str, page: Page, served: str, fitted: Path, recipe: Experiment
+) -> None:
+    open_map(page, f"{served}/?face={face}", f"map_{model}")
+    label = f"{MODELS[model].upper()} pick, "
+    zoom_and_pan(page, f"map_{model}")
+    x_before = page.get_by_label(f"{label}x", exact=True).input_value()
+    box = in_chart(
+        page, f"map_{model}", "const b = chart.getBoundingClientRect(); return [b.x, b.y, b.width, b.height]"
+    )
+    left, top = round(box[0] + 0.42 * box[2]), round(box[1] + 0.61 * box[3])
+    expected = point_at(page, f"map_{model}", left, top)
+    in_chart(page, f"map_{model}", "chart.sameAsBefore = true; return 0")
+    places = page.evaluate(
+        "[...document.querySelectorAll('[data-testid]')].map(e => [e.dataset.testid, e.getBoundingClientRect().y])"
+    )
+
+    page.mouse.click(left, top)
+    wait_for_input(page, f"{label}x", expected[0])
+    wait_for_input(page, f"{label}y", expected[1])
+    assert page.get_by_label(f"{label}x", exact=True).input_value() != x_before
+    shown = "({:.3g}, {:.3g})".format(*expected).replace("-", "−")
+    expect(page.get_by_role("heading", name=f"Decode of {shown}")).to_be_visible()
+    np.testing.assert_allclose(seen(page, f"pick-{model}"), decode(fitted, recipe, model, expected), atol=0.02)
+
+    # The cross stands where the mouse was, the chart was not sent again, and nothing else moved.
+    cross = page.locator(f".st-key-map_{model} .map-overlay .pick").last.bounding_box()
+    assert cross
+    assert abs(cross["x"] + cross["width"] / 2 - left) < 1.5
+    assert abs(cross["y"] + cross["height"] / 2 - top) < 1.5
+    assert in_chart(page, f"map_{model}", "return chart.sameAsBefore")
+    after = page.evaluate(
+        "[...document.querySelectorAll('[data-testid]')].map(e => [e.dataset.testid, e.getBoundingClientRect().y])"
+    )
+    assert after == places
+
+
+def test_pan_is_no_click(page: Page, served: str) -> None:
+    open_map(page, served)
+    before = page.get_by_label("VAE pick, x", exact=True).input_value()
+    zoom_and_pan(page, "map_vae")
+    # A click afterwards is the next thing the server hears of: had the pan been one, it would have come first.
+    left, top = pixel_of(page, "map_autoencoder", *centre(page, "map_autoencoder"))
+    page.mouse.click(left, top)
+    wait_for_input(page, "AE pick, x", point_at(page, "map_autoencoder", left, top)[0])
+    assert page.get_by_label("VAE pick, x", exact=True).input_value() == before
+
+
+def test_nearest_test_digit_is_ringed_on_both_maps(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+    open_map(page, served)
+    codes = {model: Checkpoint(checkpoint_path(fitted / recipe.name, model)).codes().code for model in MODELS}
+    image = latent.nearest(codes["vae"], centre(page, "map_vae")).image
+    page.mouse.click(*pixel_of(page, "map_vae", *codes["vae"][image]))
+    expect(page.get_by_label("Ringed test image", exact=True)).to_have_value(str(image))
+    for model in MODELS:
+        left, top = pixel_of(page, f"map_{model}", *codes[model][image])
+        ring = page.locator(f".st-key-map_{model} .map-overlay .ring").last.bounding_box()
+        assert ring
+        assert abs(ring["x"] + ring["width"] / 2 - left) < 1.5
+        assert abs(ring["y"] + ring["height"] / 2 - top) < 1.5
+        expected = decode(fitted, recipe, model, tuple(codes[model][image].tolist()))
+        np.testing.assert_allclose(seen(page, f"ringed-{model}"), expected, atol=0.02)
+
+
+def test_pick_by_keyboard(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+    open_map(page, served)
+    for axis, value in (("x", "1.5"), ("y", "-0.3")):
+        page.get_by_label(f"VAE pick, {axis}", exact=True).fill(value)
+        page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Decode of (1.5, −0.3)")).to_be_visible()
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", (1.5, -0.3)), atol=0.02)
+
+
+def test_legend_isolates_a_digit(page: Page, served: str) -> None:
+    open_map(page, served)
+    visible = "return chart._fullData.filter(t => t.type === 'scattergl' && t.visible === true).map(t => t.name)"
+    assert in_chart(page, "map_vae", visible) == [str(digit) for digit in range(10)]
+    page.locator(".st-key-map_vae .legendtoggle").nth(3).dblclick()
+    page.wait_for_function(
+        "document.querySelector('.st-key-map_vae .js-plotly-plot')._fullData"
+        ".filter(t => t.type === 'scattergl' && t.visible === true).length === 1"
+    )
+    assert in_chart(page, "map_vae", visible) == ["3"]
+
+
+def test_interpolation_shows_the_frame_and_the_way(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+    open_map(page, f"{served}/?tab=Interpolate&from_image=4&to_image=9", "map_small_vae")
+    slider = page.get_by_role("slider", name="Frame")
+    slider.press("Home")
+    for _ in range(5):
+        slider.press("ArrowRight")
+    expect(page.locator('img[data-name="frame-vae"]')).to_have_attribute("alt", "VAE: frame 5")
+    for model in MODELS:
+        start, end = Checkpoint(checkpoint_path(fitted / recipe.name, model)).codes().code[[4, 9]].astype(float)
+        at = start + (end - start) * 5 / (FRAMES - 1)
+        np.testing.assert_allclose(seen(page, f"frame-{model}"), decode(fitted, recipe, model, tuple(at)), atol=0.02)
+        dot = page.locator(f".st-key-map_small_{model} .map-overlay .at").last.bounding_box()
+        assert dot
+        left, top = pixel_of(page, f"map_small_{model}", *at)
+        assert abs(dot["x"] + dot["width"] / 2 - left) < 1.5
+        assert abs(dot["y"] + dot["height"] / 2 - top) < 1.5
+
+
+def test_curves_play_through_training(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+    snapshots = Checkpoint(checkpoint_path(fitted / recipe.name, "vae")).snapshots()
+    first = snapshots.update[-3]
+    open_map(page, f"{served}/?tab=Training+curves&moment={first}", "curves")
+    codes = "return chart._fullData.filter(t => t.type === 'scattergl').flatMap(t => [...t.x]).length"
+    assert in_chart(page, "map_formed_vae", codes) == len(snapshots.digit)
+    where = page.locator(".st-key-curves .map-overlay .moment").last.bounding_box()
+    page.get_by_text("Play", exact=True).click()
+    # It plays to the last moment, and stops there by itself.
+    expect(page.get_by_role("slider", name="Weight updates")).to_have_attribute(
+        "aria-valuetext", f"{snapshots.update[-1]:,}"
+    )
+    expect(page.get_by_role("switch", name="Play").or_(page.get_by_role("checkbox", name="Play"))).not_to_be_checked()
+    now = page.locator(".st-key-curves .map-overlay .moment").last.bounding_box()
+    assert where
+    assert now
+    assert now["x"] > where["x"]
+    # The last snapshot is what the map shows.
+    drawn = in_chart(
+        page, "map_formed_vae", "return chart._fullData.filter(t => t.type === 'scattergl').map(t => [...t.x])"
+    )
+    last = snapshots.code[-1, :, 0].astype(float)
+    np.testing.assert_allclose(
+        np.concatenate(drawn), np.concatenate([last[snapshots.digit == d] for d in range(10)]), atol=1e-4
+    )
+
+
+def test_shared_link_opens_the_same_view(page: Page, browser: Browser, served: str) -> None:
+    open_map(page, f"{served}/?face=grid")
+    before = page.url
+    page.mouse.click(*pixel_of(page, "map_vae", *centre(page, "map_vae")))
+    page.wait_for_url(lambda url: url != before)
+    wait_for_input(page, "VAE pick, x", float(parse_qs(urlparse(page.url).query)["vae_x"][0]))
+    link, picture = page.url, seen(page, "pick-vae")
+    other = browser.new_context(viewport={"width": 1920, "height": 1080}).new_page()
+    open_map(other, link)
+    np.testing.assert_allclose(seen(other, "pick-vae"), picture, atol=0.02)
+    for label in ("VAE pick, x", "VAE pick, y", "Ringed test image"):
+        value = page.get_by_label(label, exact=True).input_value()
+        expect(other.get_by_label(label, exact=True)).to_have_value(value)
+    assert in_chart(other, "map_vae", "return chart.layout.images.length") == 1
+    other.context.close()
+
+
+def test_broken_checkpoint_is_told_and_the_others_still_work(page: Page, served: str) -> None:
+    page.goto(f"{served}/?experiment=broken")
+    expect(page.get_by_role("alert")).to_contain_text("autoencoder.safetensors is no safetensors file, or is cut short")
+    page.get_by_role("combobox", name="Experiment").click()
+    page.get_by_role("option", name="digits-2d").click()
+    expect(page.get_by_role("heading", name="Decode of")).to_have_count(2)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_maps_are_square_of_equal_size_and_inside_the_page(
+    theme: Any, width: int, browser: Browser, served: str
+) -> None:
+    page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme).new_page()
+    open_map(page, served)
+    axes = "const {xaxis, yaxis} = chart._fullLayout; return [xaxis._length, yaxis._length, xaxis._m, -yaxis._m]"
+    sizes = [in_chart(page, f"map_{model}", axes) for model in MODELS]
+    for across, up, x_scale, y_scale in sizes:
+        assert across == pytest.approx(up, abs=1)
+        assert x_scale == pytest.approx(y_scale, rel=0.01)
+    assert sizes[0][0] == pytest.approx(sizes[1][0], abs=1)
+    main = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert main[0] == main[1]
+    page.context.close()
