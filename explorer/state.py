@@ -16,6 +16,7 @@ __all__ = ["END_KINDS", "FRAMES", "Key", "State"]
 
 FRAMES = 21  # of an interpolation, both ends included
 END_KINDS = ("test digit", "pick")  # what an end of the interpolation can be
+FARTHEST = 1e6  # a pick's coordinates: far beyond any map, and no decoder overflows
 CODES_SHOWN = (500, 1000, 2000, 5000, 10000)
 
 
@@ -91,7 +92,9 @@ class State:
         for axis, key, default in zip("xy", self.pick_keys(twin), self.default_pick(twin), strict=True):
             st.number_input(
                 f"{twin.short} pick, {axis}",
-                value=default,
+                -FARTHEST,
+                FARTHEST,
+                default,
                 step=float(step),
                 format="%.3f",
                 width=124,
@@ -104,7 +107,7 @@ class State:
     def set_pick(self, twin: Twin, x: float, y: float) -> None:
         """Choose a point, and ring the test digit nearest to it; to be called from a callback."""
         for key, value in zip(self.pick_keys(twin), (x, y), strict=True):
-            st.session_state[key] = value
+            st.session_state[key] = float(np.clip(value, -FARTHEST, FARTHEST))
         self.ring_nearest(twin)
 
     def ring_nearest(self, twin: Twin) -> None:

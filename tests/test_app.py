@@ -96,7 +96,7 @@ def test_interpolation_runs_from_end_to_end(app: AppTest, checkpoints: Path, rec
     codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "autoencoder")).codes()
     for frame, end, digit in ((0, "from", 2), (FRAMES - 1, "to", 6)):
         app.slider("frame").set_value(frame).run()
-        image = app.number_input(f"{end}_image").value
+        image = int(app.number_input(f"{end}_image").value or 0)
         assert codes.digit[image] == digit
         expected = decode(checkpoints, recipe, "autoencoder", tuple(codes.code[image].tolist()))
         np.testing.assert_allclose(shown(app, "frame-autoencoder"), expected, atol=0.003)
@@ -157,6 +157,16 @@ def test_broken_checkpoint_is_told_and_the_others_still_work(
     app.selectbox("experiment").set_value(recipe.name).run()
     assert not app.error
     assert "Decode of" in html(app)
+
+
+def test_nonsense_in_a_link_is_left_aside(app: AppTest) -> None:
+    nonsense = {"vae_x": "abc", "ae_y": "1e300", "n": "9999", "digit": "-4", "face": "upside down", "codes": "7"}
+    for name, value in {**nonsense, "experiment": "mnist-9d"}.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert app.segmented_control("face").value == "codes"
 
 
 def test_no_checkpoints_at_all_is_told(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def weights(path: Path) -> dict[str, Tensor]:
     return Checkpoint(path).load_model().state_dict()
 
 
-def command(*arguments: str | Path) -> list[str]:
+def command(*arguments: str | int | Path) -> list[str]:
     return [sys.executable, "-m", "training", *map(str, arguments)]
 
 

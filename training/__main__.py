@@ -57,22 +57,19 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, mps; auto takes the fastes
 @app.command("list")
 def list_experiments(checkpoints: OutputDir = CHECKPOINTS) -> None:
     """Show the experiments, and what their fitted models reach on the test images (nats per image)."""
-    for experiment in EXPERIMENTS.values():
-        widths = "-".join(str(width) for width in experiment.hidden_layers)
-        print(
-            f"{experiment.name}: {experiment.title}; 784-{widths}-{experiment.latent_dim}, {experiment.epochs} epochs"
-        )
+    own = sorted(path.name for path in checkpoints.iterdir() if path.is_dir()) if checkpoints.is_dir() else []
+    for name in [*EXPERIMENTS, *(name for name in own if name not in EXPERIMENTS)]:
+        if recipe := EXPERIMENTS.get(name):
+            widths = "-".join(str(width) for width in recipe.hidden_layers)
+            print(f"{name}: {recipe.title}; 784-{widths}-{recipe.latent_dim}, {recipe.epochs} epochs")
+        else:
+            print(f"{name}: fitted here")
         for model in MODEL_NAMES:
-            path = checkpoint_path(checkpoints / experiment.name, model)
-            if not path.exists():
-                print(f"  {model}: not fitted yet")
-                continue
+            path = checkpoint_path(checkpoints / name, model)
             try:
-                test = Checkpoint(path).test
+                print(f"  {model}: " + (_line(Checkpoint(path).test) if path.exists() else "not fitted yet"))
             except CheckpointError as error:
                 print(f"  {model}: {error}")
-            else:
-                print(f"  {model}: " + ", ".join(f"{name} {value:.2f}" for name, value in test.items()))
 
 
 def _recipe_option(text: str) -> typer.models.OptionInfo:
@@ -136,7 +133,7 @@ def fit(
         data = datasets.load(recipe.dataset, data_dir or datasets.default_data_dir())
         for each in MODEL_NAMES if model is Which.BOTH else [model.value]:
             path = fit_model(recipe, each, data, checkpoints / recipe.name, device=_device(device), resume=resume)
-            print(f"{path}: " + ", ".join(f"{key} {value:.2f}" for key, value in Checkpoint(path).test.items()))
+            print(f"{path}: {_line(Checkpoint(path).test)}")
     except Interrupted as error:
         print(error)
         raise typer.Exit(130) from error
@@ -179,7 +176,11 @@ def evaluate(
     print(f"{experiment}, {len(test)} test images, binarised with seed {EVALUATION_SEED}, nats per image")
     print(f"(the VAE's figures average {EVALUATION_SAMPLES} posterior samples of each image)")
     for model, result in results.items():
-        print(f"  {model}: " + ", ".join(f"{name} {value:.2f}" for name, value in result.items()))
+        print(f"  {model}: {_line(result)}")
+
+
+def _line(test: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in test.items())
 
 
 def _device(name: str) -> "torch.device":

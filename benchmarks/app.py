@@ -1,0 +1,160 @@
+"""The app in a real Chromium: time to the first map, click to picture, slider to picture, memory of the server.
+
+The baseline is `usual_app.py`: the same codes and decoder, written the way a first Streamlit app is written.
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+PORT = 8765
+ADDRESS = f"http://localhost:{PORT}"
+CLICKS = 40
+STARTS = 3
+SESSIONS = 10
+
+MAP_IS_DRAWN = "document.querySelector('.st-key-map_vae .js-plotly-plot .nsewdrag')?.getBoundingClientRect().width > 0"
+
+# From the event (mouse up, key down) to the frame after the one in which the new picture was there, whole.
+STOPWATCH = """([event, selector]) => {
+    const source = () => document.querySelector(selector)?.currentSrc;
+    const before = source();
+    let started;
+    document.addEventListener(event, () => { started = performance.now(); }, {once: true, capture: true});
+    window.measured = new Promise((resolve) => {
+        const look = () => {
+            const image = document.querySelector(selector);
+            if (started && image?.complete && image.naturalWidth && source() !== before) {
+                requestAnimationFrame(() => resolve(performance.now() - started));
+            } else requestAnimationFrame(look);
+        };
+        look();
+    });
+}"""
+
+
+def main() -> None:
+    """Print all figures, the app's beside the baseline's."""
+    with sync_playwright() as playwright:
+        found = shutil.which("chromium") or shutil.which("google-chrome")
+        arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        usual = _measure(browser, "benchmarks/usual_app.py", 'img[alt="0"], [data-testid="stImage"] img')
+        ours = _measure(browser, "streamlit_app.py", 'img[data-name="pick-vae"]')
+        slider = _slider(browser)
+    for name, unit in (
+        ("first map after `streamlit run`", "s"),
+        ("click to picture, median", "ms"),
+        ("click to picture, 95th percentile", "ms"),
+        ("server memory, 1 session", "MiB"),
+        (f"server memory, {SESSIONS} sessions", "MiB"),
+    ):
+        ratio = ours[name] / usual[name]
+        print(f"{name}: {ours[name]:.1f} {unit} (the usual app: {usual[name]:.1f} {unit}; ratio {ratio:.2f})")
+    print(f"slider to picture, median: {statistics.median(slider):.1f} ms")
+
+
+@contextmanager
+def _server(script: str) -> Iterator[psutil.Process]:
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / script), "--server.port", str(PORT)]
+    options = ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*command, *options], cwd=ROOT, env=environment, **silent) as process:  # type: ignore[call-overload]
+        try:
+            yield psutil.Process(process.pid)
+        finally:
+            process.terminate()
+
+
+def _open(browser: Browser, query: str = "") -> Page:
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    while True:
+        try:
+            urllib.request.urlopen(f"{ADDRESS}/_stcore/health", timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.02)
+    page.goto(f"{ADDRESS}/{query}")
+    page.set_default_timeout(60_000)
+    return page
+
+
+def _measure(browser: Browser, script: str, picture: str) -> dict[str, float]:
+    starts = []
+    for _ in range(STARTS):
+        began = time.perf_counter()
+        with _server(script):
+            page = _open(browser)
+            page.wait_for_function(MAP_IS_DRAWN)
+            starts.append(time.perf_counter() - began)
+            page.context.close()
+    with _server(script) as server:
+        page = _open(browser)
+        page.locator(picture).first.wait_for()
+        one = server.memory_info().rss / 2**20
+        clicks = _clicks(page, picture)
+        others = [_open(browser) for _ in range(SESSIONS - 1)]
+        for other in others:
+            other.locator(picture).first.wait_for()
+        ten = server.memory_info().rss / 2**20
+        for each in [page, *others]:
+            each.context.close()
+    return {
+        "first map after `streamlit run`": statistics.median(starts),
+        "click to picture, median": statistics.median(clicks),
+        "click to picture, 95th percentile": statistics.quantiles(clicks, n=20)[-1],
+        "server memory, 1 session": one,
+        f"server memory, {SESSIONS} sessions": ten,
+    }
+
+
+def _clicks(page: Page, picture: str) -> list[float]:
+    """On dots, because the baseline hears of no others."""
+    dots = page.evaluate("""() => {
+        const chart = document.querySelector('.st-key-map_vae .js-plotly-plot');
+        const box = chart.getBoundingClientRect(), {xaxis, yaxis} = chart._fullLayout;
+        const clouds = chart._fullData.filter(t => t.mode === 'markers');
+        const dots = clouds.flatMap(t => [...t.x].map((x, i) => [x, t.y[i]]));
+        return dots.map(([x, y]) => [box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y)]);
+    }""")
+    page.wait_for_timeout(2000)  # whatever loads behind the map is over
+    times = []
+    for index in range(CLICKS + 5):
+        left, top = dots[index * (len(dots) // (CLICKS + 5))]
+        page.mouse.move(left, top)
+        page.wait_for_timeout(150)  # a hand needs a moment, too, and the baseline hears of hovered dots only
+        page.evaluate(STOPWATCH, ["pointerup", picture])
+        page.mouse.down()
+        page.mouse.up()
+        times.append(page.evaluate("Promise.race([window.measured, new Promise(r => setTimeout(r, 3000, null))])"))
+    return [each for each in times[5:] if each is not None]  # a dot under another one answers nothing new
+
+
+def _slider(browser: Browser) -> list[float]:
+    picture = 'img[data-name="frame-vae"]'
+    with _server("streamlit_app.py"):
+        page = _open(browser, "?tab=Interpolate")
+        page.locator(picture).wait_for()
+        page.wait_for_timeout(2000)
+        slider = page.get_by_role("slider", name="Frame")
+        slider.press("Home")
+        page.wait_for_timeout(1000)
+        times = []
+        for _ in range(20):
+            page.evaluate(STOPWATCH, ["keydown", picture])
+            slider.press("ArrowRight")
+            times.append(page.evaluate("window.measured"))
+        page.context.close()
+    return times[3:]
