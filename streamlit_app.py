@@ -19,7 +19,7 @@ with st.sidebar:
         library.available(),
         key=Key.EXPERIMENT,
         bind="query-params",
-        on_change=State.forget_points,
+        on_change=State.begin_anew,
         help="A recipe: data, network, latent size. Each holds an autoencoder and a variational autoencoder.",
     )
     State.shown_input()

@@ -235,20 +235,20 @@ def _plane(area: Window, model: str, small: bool) -> go.Figure:
     font = FONT_SIZE - 3 if small else FONT_SIZE - 1
     figure.update_xaxes(
         range=[area.left, area.right],
-        title={"text": "" if small else x_title, "font": {"size": font}, "standoff": 6},
+        title={"text": "dimension 1" if small else x_title, "font": {"size": font}, "standoff": 6},
         tickfont={"size": font},
         constraintoward="center",
         **shared,
     )
     figure.update_yaxes(
         range=[area.bottom, area.top],
-        title={"text": "" if small else y_title, "font": {"size": font}, "standoff": 4},
+        title={"text": "dimension 2" if small else y_title, "font": {"size": font}, "standoff": 4},
         tickfont={"size": font},
         scaleanchor="x",
         scaleratio=1,
         **shared,
     )
-    margin = {"l": 40, "r": 6, "t": 6, "b": 28, "pad": 0} if small else {"l": 62, "r": 62, "t": 6, "b": 48, "pad": 0}
+    margin = {"l": 48, "r": 6, "t": 6, "b": 40, "pad": 0} if small else {"l": 62, "r": 62, "t": 6, "b": 48, "pad": 0}
     figure.update_layout(
         margin=margin,
         hovermode=False,

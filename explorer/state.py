@@ -9,8 +9,9 @@ from enum import StrEnum
 import numpy as np
 import streamlit as st
 
-from explorer import latent
+from explorer import latent, library
 from explorer.library import Twin, Twins
+from training.checkpoint import CheckpointError
 
 __all__ = ["END_KINDS", "FRAMES", "Key", "State"]
 
@@ -43,12 +44,19 @@ class State:
         self.twins = twins
 
     @staticmethod
-    def forget_points() -> None:
-        """Another experiment has other spaces and other images: what was picked means nothing there."""
-        lasting = {Key.EXPERIMENT, Key.SHOWN, Key.TAB, Key.FACE, Key.GRID, Key.X_AXIS, Key.LOGARITHMIC}
-        for key in st.session_state:
-            if key not in lasting:
-                del st.session_state[key]
+    def begin_anew() -> None:
+        """A callback: another experiment has other spaces and other images, where what was picked means nothing."""
+        try:
+            state = State(library.load(st.session_state[Key.EXPERIMENT]))
+        except CheckpointError:
+            return  # the page tells it; there is nothing to pick from
+        for twin in state.twins:
+            st.session_state.update(zip(state.pick_keys(twin), state.default_pick(twin), strict=True))
+        for end in ("from", "to"):
+            st.session_state[state.end_keys(end)[1]] = state.default_image(end)
+        st.session_state[Key.DIGIT] = 0
+        st.session_state[Key.MOMENT] = int(state.twins.vae.snapshots.update[-1])
+        st.session_state[Key.PLAYING] = False
 
     @staticmethod
     def shown_input() -> None:
@@ -114,10 +122,18 @@ class State:
         """Ring the test digit nearest to a twin's pick; to be called from a callback."""
         st.session_state[Key.DIGIT] = latent.nearest(twin.codes.code, self.pick(twin)).image
 
-    @property
-    def digit(self) -> int:
-        """The test image that is ringed on both maps."""
-        return int(st.session_state.get(Key.DIGIT, 0))
+    def digit_input(self) -> int:
+        """The widget of the test image that is ringed on both maps; gives its number."""
+        return st.number_input(
+            "Ringed test image",
+            0,
+            len(self.twins.digits) - 1,
+            0,
+            key=Key.DIGIT,
+            bind="query-params",
+            width=316,
+            help="The test image nearest to the last pick is ringed on both maps. Any other can be ringed here.",
+        )
 
     @staticmethod
     def end_keys(end: str) -> tuple[str, str, str]:
@@ -148,9 +164,13 @@ class State:
         """The test image of an end."""
         return int(st.session_state.get(self.end_keys(end)[1], self.default_image(end)))
 
+    def is_pick(self, end: str) -> bool:
+        """Whether an end is the current pick, not a test digit."""
+        return bool(st.session_state.get(self.end_keys(end)[0]) == "pick")
+
     def end_point(self, end: str, twin: Twin) -> tuple[float, float]:
         """An end in a twin's latent space: its code of the test image, or its pick."""
-        if st.session_state.get(self.end_keys(end)[0]) == "pick":
+        if self.is_pick(end):
             return self.pick(twin)
         x, y = twin.codes.code[self.end_image(end)].tolist()
         return x, y

@@ -121,6 +121,23 @@ def test_ends_can_be_another_digit_or_the_pick(app: AppTest, checkpoints: Path, 
     np.testing.assert_allclose(shown(app, "frame-vae"), decode(checkpoints, recipe, "vae", (1.0, 1.0)), atol=0.003)
 
 
+def test_both_ends_can_be_the_pick_and_it_is_said_that_they_are_one(app: AppTest) -> None:
+    app.query_params.update({"tab": "Interpolate", "from": "pick", "to": "pick"})
+    app.run()
+    assert not app.exception
+    assert any("Both ends are the same pick" in text.value for text in app.markdown)
+
+
+def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
+    app.query_params["digit"] = "7"
+    app.run()
+    assert any(f"both rings**, a {codes.digit[7]}" in text.value for text in app.markdown)
+    app.query_params.update({"tab": "Interpolate", "from_image": "4"})
+    app.run()
+    assert app.selectbox("from_class").value == codes.digit[4]
+
+
 def test_curves_tell_the_test_figures(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
     app.query_params["tab"] = "Training curves"
     app.run()

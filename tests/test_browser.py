@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from explorer import latent
 from explorer.state import FRAMES
 from tests.conftest import streamlit_server
+from tests.test_checkpoint import rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
@@ -26,8 +27,11 @@ MODELS = {"autoencoder": "ae", "vae": "vae"}
 
 @pytest.fixture(scope="module")
 def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app on a fitted experiment and a broken one, without any data set."""
+    """The app on a fitted experiment, on one whose images are not there, and on a broken one."""
     checkpoints = shutil.copytree(fitted, tmp_path_factory.mktemp("served") / "checkpoints")
+    shutil.copytree(fitted / "digits-2d", checkpoints / "no-images")
+    for model in MODELS:
+        rewrite(checkpoint_path(checkpoints / "no-images", model), lambda a, s: s["experiment"].update(dataset="mnist"))
     (checkpoints / "broken").mkdir()
     (checkpoints / "broken" / "autoencoder.safetensors").write_bytes(b"nonsense")
     with streamlit_server(checkpoints, data_dir=checkpoints / "no-data") as address:
@@ -76,6 +80,23 @@ def centre(page: Page, chart: str) -> tuple[float, float]:
     return x, y
 
 
+def middle(shape: Locator) -> tuple[float, float]:
+    """Where a shape stands on the screen."""
+    left, top = shape.evaluate(
+        "e => { const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; }"
+    )
+    return left, top
+
+
+def wait_at(shape: Locator, left: float, top: float) -> None:
+    """Until a shape stands at a pixel: marks follow the server's answer."""
+    for _ in range(50):
+        if middle(shape) == pytest.approx((left, top), abs=1.5):
+            return
+        shape.page.wait_for_timeout(100)
+    assert middle(shape) == pytest.approx((left, top), abs=1.5)
+
+
 def seen(page: Page, name: str) -> np.ndarray:
     """The 28 x 28 picture as it stands on the screen, pixels in [0, 1]."""
     image = page.locator(f'img[data-name="{name}"]')
@@ -111,6 +132,23 @@ def zoom_and_pan(page: Page, chart: str) -> None:
     assert after[1] - after[0] < before[1] - before[0]
 
 
+def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+    open_map(page, served)
+    for model in MODELS:
+        script = (
+            "return chart._fullData.filter(t => t.type === 'scattergl').map(t => [...t.x].map((x, i) => [x, t.y[i]]))"
+        )
+        drawn = np.concatenate(in_chart(page, f"map_{model}", script))
+        codes = Checkpoint(checkpoint_path(fitted / recipe.name, model)).codes()
+        by_digit = np.concatenate([codes.code[codes.digit == digit] for digit in range(10)])
+        np.testing.assert_allclose(drawn, by_digit, atol=1e-5)
+        # And it is painted: where the first code lies, there is its digit's colour or another mark, not the background.
+        left, top = pixel_of(page, f"map_{model}", *codes.code[7])
+        shot = page.screenshot(clip={"x": left - 3, "y": top - 3, "width": 6, "height": 6})
+        pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
+        assert (pixels < 235).any()
+
+
 @pytest.mark.parametrize("face", ["codes", "grid"])
 @pytest.mark.parametrize("model", MODELS)
 def test_click_decodes_exactly_that_point_after_zoom_and_pan(
@@ -139,10 +177,8 @@ def test_click_decodes_exactly_that_point_after_zoom_and_pan(
     np.testing.assert_allclose(seen(page, f"pick-{model}"), decode(fitted, recipe, model, expected), atol=0.02)
 
     # The cross stands where the mouse was, the chart was not sent again, and nothing else moved.
-    cross = page.locator(f".st-key-map_{model} .map-overlay .pick").last.bounding_box()
-    assert cross
-    assert abs(cross["x"] + cross["width"] / 2 - left) < 1.5
-    assert abs(cross["y"] + cross["height"] / 2 - top) < 1.5
+    cross = page.locator(f".st-key-map_{model} .map-overlay .pick").last
+    assert middle(cross) == pytest.approx((left, top), abs=1.5)
     assert in_chart(page, f"map_{model}", "return chart.sameAsBefore")
     after = page.evaluate(
         "[...document.querySelectorAll('[data-testid]')].map(e => [e.dataset.testid, e.getBoundingClientRect().y])"
@@ -168,11 +204,8 @@ def test_nearest_test_digit_is_ringed_on_both_maps(page: Page, served: str, fitt
     page.mouse.click(*pixel_of(page, "map_vae", *codes["vae"][image]))
     expect(page.get_by_label("Ringed test image", exact=True)).to_have_value(str(image))
     for model in MODELS:
-        left, top = pixel_of(page, f"map_{model}", *codes[model][image])
-        ring = page.locator(f".st-key-map_{model} .map-overlay .ring").last.bounding_box()
-        assert ring
-        assert abs(ring["x"] + ring["width"] / 2 - left) < 1.5
-        assert abs(ring["y"] + ring["height"] / 2 - top) < 1.5
+        ring = page.locator(f".st-key-map_{model} .map-overlay .ring").last
+        wait_at(ring, *pixel_of(page, f"map_{model}", *codes[model][image]))
         expected = decode(fitted, recipe, model, tuple(codes[model][image].tolist()))
         np.testing.assert_allclose(seen(page, f"ringed-{model}"), expected, atol=0.02)
 
@@ -209,11 +242,8 @@ def test_interpolation_shows_the_frame_and_the_way(page: Page, served: str, fitt
         start, end = Checkpoint(checkpoint_path(fitted / recipe.name, model)).codes().code[[4, 9]].astype(float)
         at = start + (end - start) * 5 / (FRAMES - 1)
         np.testing.assert_allclose(seen(page, f"frame-{model}"), decode(fitted, recipe, model, tuple(at)), atol=0.02)
-        dot = page.locator(f".st-key-map_small_{model} .map-overlay .at").last.bounding_box()
-        assert dot
-        left, top = pixel_of(page, f"map_small_{model}", *at)
-        assert abs(dot["x"] + dot["width"] / 2 - left) < 1.5
-        assert abs(dot["y"] + dot["height"] / 2 - top) < 1.5
+        dot = page.locator(f".st-key-map_small_{model} .map-overlay .at").last
+        wait_at(dot, *pixel_of(page, f"map_small_{model}", *at))
 
 
 def test_curves_play_through_training(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
@@ -222,17 +252,15 @@ def test_curves_play_through_training(page: Page, served: str, fitted: Path, rec
     open_map(page, f"{served}/?tab=Training+curves&moment={first}", "curves")
     codes = "return chart._fullData.filter(t => t.type === 'scattergl').flatMap(t => [...t.x]).length"
     assert in_chart(page, "map_formed_vae", codes) == len(snapshots.digit)
-    where = page.locator(".st-key-curves .map-overlay .moment").last.bounding_box()
+    before, _ = middle(page.locator(".st-key-curves .map-overlay .moment").last)
     page.get_by_text("Play", exact=True).click()
     # It plays to the last moment, and stops there by itself.
     expect(page.get_by_role("slider", name="Weight updates")).to_have_attribute(
-        "aria-valuetext", f"{snapshots.update[-1]:,}"
+        "aria-valuetext", str(snapshots.update[-1])
     )
     expect(page.get_by_role("switch", name="Play").or_(page.get_by_role("checkbox", name="Play"))).not_to_be_checked()
-    now = page.locator(".st-key-curves .map-overlay .moment").last.bounding_box()
-    assert where
-    assert now
-    assert now["x"] > where["x"]
+    after, _ = middle(page.locator(".st-key-curves .map-overlay .moment").last)
+    assert after > before
     # The last snapshot is what the map shows.
     drawn = in_chart(
         page, "map_formed_vae", "return chart._fullData.filter(t => t.type === 'scattergl').map(t => [...t.x])"
@@ -245,11 +273,12 @@ def test_curves_play_through_training(page: Page, served: str, fitted: Path, rec
 
 def test_shared_link_opens_the_same_view(page: Page, browser: Browser, served: str) -> None:
     open_map(page, f"{served}/?face=grid")
-    before = page.url
     page.mouse.click(*pixel_of(page, "map_vae", *centre(page, "map_vae")))
-    page.wait_for_url(lambda url: url != before)
+    page.wait_for_url(lambda url: "vae_x" in url and "vae_y" in url and "digit" in url)
     wait_for_input(page, "VAE pick, x", float(parse_qs(urlparse(page.url).query)["vae_x"][0]))
     link, picture = page.url, seen(page, "pick-vae")
+    ring = page.locator(".st-key-map_autoencoder .map-overlay .ring").last
+    ringed_at = point_at(page, "map_autoencoder", *middle(ring))
     other = browser.new_context(viewport={"width": 1920, "height": 1080}).new_page()
     open_map(other, link)
     np.testing.assert_allclose(seen(other, "pick-vae"), picture, atol=0.02)
@@ -257,7 +286,29 @@ def test_shared_link_opens_the_same_view(page: Page, browser: Browser, served: s
         value = page.get_by_label(label, exact=True).input_value()
         expect(other.get_by_label(label, exact=True)).to_have_value(value)
     assert in_chart(other, "map_vae", "return chart.layout.images.length") == 1
+    ring = other.locator(".st-key-map_autoencoder .map-overlay .ring").last
+    assert point_at(other, "map_autoencoder", *middle(ring)) == pytest.approx(ringed_at, abs=0.05)
     other.context.close()
+
+
+def test_without_the_data_set_all_but_the_original_is_there(
+    page: Page, served: str, fitted: Path, recipe: Experiment
+) -> None:
+    open_map(page, f"{served}/?experiment=no-images&vae_x=0.25&vae_y=0.5")
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", (0.25, 0.5)), atol=0.02)
+    expect(page.get_by_text("The original image is not on this computer.")).to_be_visible()
+    expect(page.locator('img[data-name="original"]')).to_have_count(0)
+    expect(page.locator('img[data-name="ringed-vae"]')).to_be_visible()
+
+
+def test_another_experiment_begins_with_its_own_picks(page: Page, served: str) -> None:
+    open_map(page, f"{served}/?vae_x=0.25&digit=5")
+    page.get_by_role("combobox", name="Experiment").click()
+    page.get_by_role("option", name="no-images").click()
+    expect(page.get_by_label("Ringed test image", exact=True)).to_have_value("0")
+    expect(page.get_by_label("VAE pick, x", exact=True)).not_to_have_value("0.250")
+    assert "vae_x" not in page.url
+    assert "experiment=no-images" in page.url
 
 
 def test_broken_checkpoint_is_told_and_the_others_still_work(page: Page, served: str) -> None:

@@ -58,7 +58,6 @@ def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, l
             "Weight updates so far",
             updates,
             updates[-1],
-            format_func="{:,}".format,
             key=Key.MOMENT,
             bind="query-params",
         )

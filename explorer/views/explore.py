@@ -49,20 +49,22 @@ def _maps(twins: Twins) -> None:
 @st.fragment
 def _picks(twins: Twins, state: State) -> None:
     with library.sentences():
-        for column, twin in zip(st.columns(2), twins, strict=True):
-            with column:
-                _pick(twin, state)
-        _ringed(twins, state)
+        halves, below = st.columns(2), st.container()
+        with below:
+            digit = _ringed(twins, state)  # first: a link may name the digit that both maps ring
+        for half, twin in zip(halves, twins, strict=True):
+            with half:
+                _pick(twin, state, digit)
 
 
-def _pick(twin: Twin, state: State) -> None:
+def _pick(twin: Twin, state: State, digit: int) -> None:
     left, right = st.columns([2, 3])
     with right, st.container(horizontal=True):
         state.pick_inputs(twin)
     point = state.pick(twin)
     latent_map.overlay(
         f"map_{twin.name}",
-        [latent_map.ring(*twin.codes.code[state.digit].tolist()), latent_map.pick(*point)],
+        [latent_map.ring(*twin.codes.code[digit].tolist()), latent_map.pick(*point)],
         on_pick=partial(state.set_pick, twin),
     )
     near = latent.nearest(twin.codes.code, point)
@@ -91,32 +93,25 @@ def _pick(twin: Twin, state: State) -> None:
         )
 
 
-def _ringed(twins: Twins, state: State) -> None:
+def _ringed(twins: Twins, state: State) -> int:
     left, right = st.columns(2, vertical_alignment="center")
-    left.number_input(
-        "Ringed test image",
-        0,
-        len(twins.digits) - 1,
-        0,
-        key=Key.DIGIT,
-        bind="query-params",
-        width=316,
-        help="The test image nearest to the last pick is ringed on both maps. Any other can be ringed here.",
-    )
-    left.markdown(f"**The same image at both rings**, a {twins.digits[state.digit]}: it has a code in each space.")
+    with left:
+        digit = state.digit_input()
+        st.markdown(f"**The same image at both rings**, a {twins.digits[digit]}: it has a code in each space.")
     pictures = [
         picture(
-            images.data_uri(twin.decode(twin.codes.code[[state.digit]])[0]),
+            images.data_uri(twin.decode(twin.codes.code[[digit]])[0]),
             f"the {twin.short}'s decode of its own code",
             name=f"ringed-{twin.name}",
             caption=f"{twin.short}'s decode",
         )
         for twin in twins
     ]
-    original = library.original(twins, state.digit)
+    original = library.original(twins, digit)
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
     with right:
         card(pictures, kind="row")
-    if original is None:
-        right.caption("The original image is not on this computer.", help=library.HOW_TO_GET_ORIGINALS)
+        if original is None:
+            st.caption("The original image is not on this computer.", help=library.HOW_TO_GET_ORIGINALS)
+    return digit

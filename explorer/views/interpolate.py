@@ -67,25 +67,36 @@ def _way(twins: Twins, state: State, controls: DeltaGenerator, places: list[Delt
 
 
 def _end(end: str, twins: Twins, state: State) -> None:
-    kind_key, image_key, class_key = state.end_keys(end)
+    kind_key, *_ = state.end_keys(end)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
             ENDS[end], list(END_KINDS), default=END_KINDS[0], required=True, key=kind_key, bind="query-params"
         )
         if kind == "pick":
-            for twin in twins:
-                state.pick_inputs(twin)
-            return
-        image = state.end_image(end)
-        st.session_state[class_key] = int(twins.digits[image])
-        st.selectbox("Digit", range(10), key=class_key, on_change=state.take_class, args=(end,), width=75)
-        st.button("Another", key=f"{end}_another", on_click=state.take_another, args=(end,))
-        st.number_input(
-            "Test image",
-            0,
-            len(twins.digits) - 1,
-            state.default_image(end),
-            key=image_key,
-            bind="query-params",
-            width=90,
-        )
+            _pick_end(end, twins, state)
+        else:
+            _digit_end(end, twins, state)
+
+
+def _digit_end(end: str, twins: Twins, state: State) -> None:
+    _, image_key, class_key = state.end_keys(end)
+    image = st.number_input(
+        "Test image",
+        0,
+        len(twins.digits) - 1,
+        state.default_image(end),
+        key=image_key,
+        bind="query-params",
+        width=90,
+    )
+    st.session_state[class_key] = int(twins.digits[image])
+    st.selectbox("Digit", range(10), key=class_key, on_change=state.take_class, args=(end,), width=75)
+    st.button("Another", key=f"{end}_another", on_click=state.take_another, args=(end,))
+
+
+def _pick_end(end: str, twins: Twins, state: State) -> None:
+    if end == "to" and state.is_pick("from"):
+        st.markdown("Both ends are the same pick: choose a test digit for one.")
+        return
+    for twin in twins:
+        state.pick_inputs(twin)

@@ -1,0 +1,46 @@
+"""The checkpoints that come with the project: whole, small, and as good as README says."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, cannot_run
+from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
+from training.datasets import default_data_dir
+from training.experiments import EXPERIMENTS
+
+CHECKPOINTS = ROOT / "checkpoints"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_each_is_whole_and_of_its_recipe(experiment: str, model: str) -> None:
+    checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / experiment, model))
+    checkpoint.codes(), checkpoint.history(), checkpoint.snapshots(), checkpoint.load_model()
+    assert checkpoint.experiment == EXPERIMENTS[experiment]
+
+
+def test_mnist_2d_is_small() -> None:
+    assert sum(file.stat().st_size for file in (CHECKPOINTS / "mnist-2d").iterdir()) < 12e6
+
+
+def test_readme_tells_what_the_checkpoints_say() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for experiment in EXPERIMENTS:
+        vae, ae = (Checkpoint(checkpoint_path(CHECKPOINTS / experiment, m)).test for m in ("vae", "autoencoder"))
+        figures = [vae["elbo"], vae["reconstruction"], vae["kl"], ae["reconstruction"]]
+        assert " | ".join(f"{figure:.2f}".replace("-", "−") for figure in figures) in readme
+
+
+def test_mnist_2d_reaches_its_elbo_on_the_test_images() -> None:
+    if not (default_data_dir() / "MNIST" / "raw").is_dir():
+        cannot_run("MNIST is not in data/, so the shipped figures are not computed again: see README")
+    command = [sys.executable, "-m", "training", "evaluate", "mnist-2d", "--json", "--device", "cpu"]
+    told = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    assert told["images"] == 10_000
+    assert told["vae"]["elbo"] > -130
+    for model in MODEL_NAMES:
+        stated = Checkpoint(checkpoint_path(CHECKPOINTS / "mnist-2d", model)).test
+        assert told[model] == pytest.approx(stated, rel=1e-5)
