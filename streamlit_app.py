@@ -22,11 +22,13 @@ with st.sidebar:
         on_change=State.begin_anew,
         help="A recipe: data, network, latent size. Each holds an autoencoder and a variational autoencoder.",
     )
+    about = st.empty()
     State.shown_input()
     details = st.expander("Model details")
 
 with library.sentences():
     twins = library.load(experiment)
+    about.caption(twins.vae.checkpoint.experiment.title)
     with details:
         st.table(library.details(twins))
     state = State(twins)

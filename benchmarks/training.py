@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Subset
 
+from training import folders
 from training.checkpoint import Checkpoint
-from training.datasets import Split, default_data_dir, load
+from training.datasets import Split, load
 from training.experiments import EXPERIMENTS, Experiment
 from training.fit import fit
 from training.models import Autoencoder, VariationalAutoencoder, build
@@ -29,7 +30,7 @@ CPU = torch.device("cpu")
 def main() -> None:
     """Print seconds an epoch, test losses, and their ratios."""
     recipe = replace(EXPERIMENTS["mnist-2d"], hidden_layers=(400,), batch_size=128, epochs=EPOCHS)
-    data_dir = default_data_dir()
+    data_dir = folders.data_dir()
     data = load(recipe.dataset, data_dir)
 
     baseline, baseline_seconds = _baseline(recipe, data_dir, images=len(data.train))

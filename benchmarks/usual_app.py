@@ -8,8 +8,8 @@ import plotly.express as px
 import streamlit as st
 import torch
 
-from explorer.library import checkpoints_dir
 from training.checkpoint import Checkpoint
+from training.folders import checkpoints_dir
 
 checkpoint = Checkpoint(checkpoints_dir() / "mnist-2d" / "vae.safetensors")
 codes = checkpoint.codes()

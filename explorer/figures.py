@@ -137,7 +137,7 @@ def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bo
     for model, label, colour in (("vae", "VAE", VAE_COLOUR), ("autoencoder", "AE", AE_COLOUR)):
         for split, dash in (("training", "solid"), ("validation", "dot")):
             curve = history[model][split]
-            x = {"updates": curve.update, "epochs": curve.epoch, "seconds": curve.seconds}[x_axis]
+            x = curve.when(x_axis)
             after_start = curve.update > 0  # the untrained model would flatten all that follows
             for column, term in enumerate(panels, start=1):
                 values = getattr(curve, term)

@@ -2,7 +2,6 @@
 
 import atexit
 import gc
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +15,24 @@ import streamlit as st
 from numpy.typing import ArrayLike, NDArray
 
 from explorer import figures, images, latent
-from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, Codes, Curve, Snapshots, checkpoint_path
+from training.checkpoint import (
+    MODEL_NAMES,
+    Checkpoint,
+    CheckpointError,
+    Codes,
+    Curve,
+    Snapshots,
+    checkpoint_path,
+    fitted,
+)
 from training.experiments import EXPERIMENTS
+from training.folders import checkpoints_dir, data_dir
 
 if TYPE_CHECKING:
     from training.models import Autoencoder
 
 __all__ = [
+    "HOW_TO_GET_ORIGINALS",
     "Twin",
     "Twins",
     "available",
@@ -41,13 +51,7 @@ Array = NDArray[Any]
 HOW_TO_GET_ORIGINALS = (
     "Everything else works without it. `python -m training fit` downloads the data set; README says how to copy it."
 )
-CHECKPOINTS_VARIABLE = "LATENT_CHECKPOINTS"
 DIMENSIONS_SHOWN = 2
-
-
-def checkpoints_dir() -> Path:
-    """`$LATENT_CHECKPOINTS`, or `checkpoints/` beside the app."""
-    return Path(os.environ.get(CHECKPOINTS_VARIABLE) or Path(__file__).parent.parent / "checkpoints")
 
 
 @contextmanager
@@ -91,11 +95,7 @@ class Twin:
     @cached_property
     def _model(self) -> "Autoencoder":
         model = self.checkpoint.load_model()
-        # Streamlit collects garbage after every run: without this it walks, at every click, the hundreds of
-        # thousands of objects that torch leaves behind for good (150 ms on a slow laptop).
-        gc.collect()
-        gc.freeze()
-        atexit.register(gc.unfreeze)  # or the frozen objects are reported as leaks when the server stops
+        _freeze_once()
         return model
 
     def decode(self, z: ArrayLike) -> Array:
@@ -107,11 +107,19 @@ class Twin:
             return model.decode(torch.as_tensor(np.asarray(z, np.float32))).sigmoid().numpy()
 
 
+@st.cache_resource(show_spinner=False)
+def _freeze_once() -> None:
+    """Streamlit collects garbage after every run. Without this it walks, at every click, the hundreds of thousands of
+    objects that torch leaves behind for good: 150 ms on two cores."""
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # or the frozen objects are reported as leaks when the server stops
+
+
 @dataclass(eq=False)
 class Twins:
     """The AE and the VAE of an experiment, side by side as on the page."""
 
-    name: str
     ae: Twin
     vae: Twin
 
@@ -126,8 +134,7 @@ class Twins:
 
 def available() -> list[str]:
     """The experiments that can be chosen: the folders in `checkpoints/`, the shipped recipes first."""
-    folder = checkpoints_dir()
-    found = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    found = fitted(checkpoints_dir())
     shipped = [name for name in EXPERIMENTS if name in found]
     return shipped + [name for name in found if name not in shipped] or list(EXPERIMENTS)
 
@@ -164,14 +171,15 @@ def _load(name: str, folder: Path, versions: tuple[int, ...]) -> Twins:
             f"{ae.checkpoint.path} and {vae.checkpoint.path} were not fitted to the same data in the same steps; "
             f"fit both: python -m training fit {name}"
         )
-    return Twins(name, ae, vae)
+    return Twins(ae, vae)
 
 
 def original(twins: Twins, image: int) -> Array | None:
     """The test image that a code was computed from: (28, 28), pixels in [0, 1]; None if it is not on this computer."""
-    from training.datasets import default_data_dir
-
-    images = _originals(twins.vae.checkpoint.experiment.dataset, default_data_dir(), twins)
+    folder = data_dir()
+    # They may be put there while the app runs: the folder's time of change is part of the cache's key.
+    raw = [path.stat().st_mtime_ns for path in folder.glob("*/raw")]
+    images = _originals(twins.vae.checkpoint.experiment.dataset, folder, tuple(raw), twins)
     return None if images is None else images[image] / 255
 
 
@@ -180,9 +188,8 @@ def details(twins: Twins) -> dict[str, dict[str, str]]:
     table = {}
     for twin in twins:
         recipe = twin.checkpoint.experiment
-        widths = "-".join(str(width) for width in recipe.hidden_layers)
         table[twin.short] = {
-            "network": f"784-{widths}-{recipe.latent_dim} and back",
+            "network": f"{recipe.network} and back",
             "bottleneck": "mean and log-variance" if twin.name == "vae" else "code",
             "objective": f"ELBO, beta {recipe.beta:g}" if twin.name == "vae" else "log p(x|f(x))",
             "epochs": str(recipe.epochs),
@@ -207,13 +214,13 @@ def _twins_key(twins: Twins) -> tuple[tuple[str, int], ...]:
 _KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Twin: _twin_key, Twins: _twins_key}
 
 
-@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=16, ttl="10m")  # they may be put there meanwhile
-def _originals(dataset: str, data_dir: Path, twins: Twins) -> Array | None:
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=16)
+def _originals(dataset: str, folder: Path, versions: tuple[int, ...], twins: Twins) -> Array | None:
     from training.datasets import DataError
     from training.datasets import load as load_data
 
     try:
-        test = load_data(dataset, data_dir, download=False).test
+        test = load_data(dataset, folder, download=False).test
     except DataError:
         return None
     return test.images.numpy() if np.array_equal(test.digits.numpy(), twins.digits) else None

@@ -4,6 +4,7 @@ Each choice is a widget bound to the query parameter of the same name, so that a
 view. Coordinates and test images are chosen by clicks, too: a click sets the widget's value.
 """
 
+import time
 from enum import StrEnum
 
 import numpy as np
@@ -13,10 +14,11 @@ from explorer import latent, library
 from explorer.library import Twin, Twins
 from training.checkpoint import CheckpointError
 
-__all__ = ["END_KINDS", "FRAMES", "Key", "State"]
+__all__ = ["END_KINDS", "FRAMES", "SECONDS_A_MOMENT", "Key", "State"]
 
 FRAMES = 21  # of an interpolation, both ends included
 END_KINDS = ("test digit", "pick")  # what an end of the interpolation can be
+SECONDS_A_MOMENT = 0.6  # while the film of the fit plays
 FARTHEST = 1e6  # a pick's coordinates: far beyond any map, and no decoder overflows
 CODES_SHOWN = (500, 1000, 2000, 5000, 10000)
 
@@ -35,6 +37,7 @@ class Key(StrEnum):
     LOGARITHMIC = "log"
     MOMENT = "moment"
     PLAYING = "playing"  # not in the URL: a link opens still
+    PLAYED_SINCE = "played_since"  # when the film's first moment was, or would have been, on a monotonic clock
 
 
 class State:
@@ -82,7 +85,7 @@ class State:
 
     def default_pick(self, twin: Twin) -> tuple[float, float]:
         """The code of the first test image, to three decimals."""
-        x, y = np.round(twin.codes.code[0].astype(float), 3).tolist()
+        x, y = np.round(twin.codes.code[0].astype(float), 3).clip(-FARTHEST, FARTHEST).tolist()
         return x, y
 
     def pick(self, twin: Twin) -> tuple[float, float]:
@@ -175,20 +178,27 @@ class State:
         x, y = twin.codes.code[self.end_image(end)].tolist()
         return x, y
 
-    def start_over_at_the_end(self) -> None:
-        """A callback: playing from the last moment begins at the first."""
+    def play(self) -> None:
+        """A callback: the film runs from the chosen moment, from the last one from the beginning."""
         updates = self.twins.vae.snapshots.update.tolist()
-        if st.session_state[Key.PLAYING] and st.session_state.get(Key.MOMENT, updates[-1]) == updates[-1]:
-            st.session_state[Key.MOMENT] = updates[0]
+        chosen = st.session_state.get(Key.MOMENT, updates[-1])
+        first = 0 if chosen == updates[-1] else updates.index(chosen)
+        st.session_state[Key.PLAYED_SINCE] = time.monotonic() - first * SECONDS_A_MOMENT
 
-    @staticmethod
-    def advance_if_playing(updates: list[int]) -> None:
-        """One moment on; at the last one playing stops. To be called before the slider is drawn."""
+    def stop_at_the_end(self) -> None:
+        """To be called before the Play switch is drawn."""
+        if st.session_state.get(Key.PLAYING) and self._played() >= len(self.twins.vae.snapshots.update):
+            st.session_state[Key.PLAYING] = False
+
+    def follow_the_film(self) -> None:
+        """While it plays the moment is that of the film; to be called before the slider is drawn."""
         if not st.session_state.get(Key.PLAYING):
             return
-        now = updates.index(st.session_state.get(Key.MOMENT, updates[0]))
-        if now + 1 < len(updates):
-            st.session_state[Key.MOMENT] = updates[now + 1]
-        else:
-            st.session_state[Key.PLAYING] = False
-            st.rerun()
+        updates = self.twins.vae.snapshots.update.tolist()
+        st.session_state[Key.MOMENT] = updates[min(self._played(), len(updates) - 1)]
+        if self._played() >= len(updates):
+            st.rerun()  # the whole page: the switch stands outside of the fragment
+
+    @staticmethod
+    def _played() -> int:
+        return int((time.monotonic() - st.session_state[Key.PLAYED_SINCE]) / SECONDS_A_MOMENT)

@@ -15,15 +15,18 @@ from typing import NoReturn
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from training.checkpoint import MODEL_NAMES
-from training.datasets import DATA_DIR_VARIABLE, Data, load
+from training.datasets import Data, load
 from training.experiments import EXPERIMENTS, Experiment
 from training.fit import fit
+from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 
 ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
+
+expect.set_options(timeout=30_000)  # a busy two-core machine
 NO_BROWSER = (
     "no Chromium found, so nothing is tested in a browser: `apt install chromium`, or `playwright install chromium`"
 )
@@ -71,7 +74,7 @@ def streamlit_server(checkpoints: Path, data_dir: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py")]
     options = ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"]
-    environment = os.environ | {"LATENT_CHECKPOINTS": str(checkpoints), DATA_DIR_VARIABLE: str(data_dir)}
+    environment = os.environ | {CHECKPOINTS_VARIABLE: str(checkpoints), DATA_VARIABLE: str(data_dir)}
     with subprocess.Popen([*command, *options], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
         try:
             address = f"http://localhost:{port}"

@@ -102,9 +102,22 @@ DEFECTS: dict[str, tuple[Callable[[Arrays, dict[str, Any]], Any], str]] = {
     "infinite code": (lambda a, s: a["codes.code"].__setitem__((0, 0), np.inf), r"values in codes\.code that are not"),
     "other version": (lambda a, s: s.update(format=99), "has format 99, this program reads format 1"),
     "other model": (lambda a, s: s.update(model="autoencoder"), "holds a model called 'autoencoder', expected 'vae'"),
-    "other width": (lambda a, s: s["experiment"].update(hidden_layers=[64, 33]), "weights"),
-    "monstrous width": (lambda a, s: s["experiment"].update(hidden_layers=[10**12]), "weights"),
+    "other width": (lambda a, s: s["experiment"].update(hidden_layers=[64, 33]), r"expected F16 \(33,\)"),
+    "monstrous width": (lambda a, s: s["experiment"].update(hidden_layers=[65536] * 9), r"expected F16 \(65536,\)"),
+    "beyond all": (lambda a, s: s["experiment"].update(hidden_layers=[10**30]), "settings that cannot be read"),
     "foreign recipe": (lambda a, s: s["experiment"].update(flavour="vanilla"), "settings that cannot be read"),
+    "fractional width": (lambda a, s: s["experiment"].update(hidden_layers=[64.5]), "settings that cannot be read"),
+    "fractional size": (lambda a, s: s["experiment"].update(latent_dim=2.0), "settings that cannot be read"),
+    "no title": (lambda a, s: s["experiment"].update(title=None), "settings that cannot be read"),
+    "endless fit": (lambda a, s: s.update(seconds=10**400), "settings that cannot be read"),
+    "no figures": (lambda a, s: s.update(test={}), "settings that cannot be read"),
+    "figure that is none": (lambda a, s: s["test"].update(elbo=float("nan")), "settings that cannot be read"),
+    "history of a third split": (
+        _set("history.other.update", np.zeros(2)),
+        "do not belong there: history.other.update",
+    ),
+    "eleventh digit": (lambda a, s: a["codes.digit"].__setitem__(0, 10), "has a class 10, expected 0 to 9"),
+    "snapshots out of order": (lambda a, s: a["snapshots.update"].__setitem__(1, 0), "not in the order of the updates"),
     "recipe of words": (lambda a, s: s["experiment"].update(latent_dim="two"), "settings that cannot be read"),
 }
 
@@ -183,9 +196,9 @@ def test_full_disk_leaves_what_stood_there(path: Path, monkeypatch: pytest.Monke
 
 
 def test_recipe_with_a_bad_number_is_told(recipe: Experiment) -> None:
-    with pytest.raises(ValueError, match="epochs is 0; it must be greater than 0"):
+    with pytest.raises(ValueError, match="epochs is 0; it must be 1 to"):
         replace(recipe, epochs=0)
-    with pytest.raises(ValueError, match="beta is -1; it must be 0 or greater"):
+    with pytest.raises(ValueError, match="beta is -1; it must be 0 to"):
         replace(recipe, beta=-1)
     with pytest.raises(ValueError, match="it names a folder"):
         replace(recipe, name="../elsewhere")

@@ -1,12 +1,15 @@
 """Where the images come from, and what is said when they do not come."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.conftest import cannot_run
 from training.datasets import DATASETS, Data, DataError, load
+from training.folders import data_dir
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -56,14 +59,27 @@ def test_unknown_dataset_is_told_with_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_told_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=rf"MNIST is not in {tmp_path}/MNIST/raw .*copy its four original .gz files"):
+    with pytest.raises(DataError, match=rf"MNIST is not in {tmp_path}/MNIST/raw; copy its four original .gz files"):
         load("mnist", tmp_path, download=False)
+
+
+def test_packed_files_are_enough_without_download(tmp_path: Path) -> None:
+    # The real files, copied as README says: torchvision unpacks them, the network is not asked.
+    original = data_dir() / "MNIST" / "raw"
+    packed = list(original.glob("*.gz"))
+    if len(packed) < 4:
+        cannot_run("MNIST's four .gz files are not in data/MNIST/raw: see README")
+    (tmp_path / "MNIST" / "raw").mkdir(parents=True)
+    for file in packed:
+        shutil.copy(file, tmp_path / "MNIST" / "raw")
+    data = load("mnist", tmp_path, download=False)
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [55_000, 5_000, 10_000]
 
 
 def test_damaged_file_is_told(raw: dict[str, np.ndarray], tmp_path: Path) -> None:
     damaged = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte"
     damaged.write_bytes(damaged.read_bytes()[:-100])
-    with pytest.raises(DataError, match=r"a file of MNIST .* is damaged .* delete that folder and try again"):
+    with pytest.raises(DataError, match=r"a file of MNIST .* is damaged .* delete the unpacked files there"):
         load("mnist", tmp_path, download=False)
 
 

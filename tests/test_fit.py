@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from tests.conftest import CPU, ROOT
@@ -31,13 +29,6 @@ def weights(path: Path) -> dict[str, Tensor]:
 
 def command(*arguments: str | int | Path) -> list[str]:
     return [sys.executable, "-m", "training", *map(str, arguments)]
-
-
-def saved_updates(unfinished: Path) -> int:
-    if not unfinished.exists():
-        return 0
-    with safe_open(unfinished, framework="numpy") as file:
-        return int(json.loads(file.metadata()["progress"])["update"])
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -75,11 +66,9 @@ def test_interrupted_and_resumed_equals_not_interrupted(
         return real(*arguments)
 
     monkeypatch.setattr(fit_module, "terms", press_ctrl_c)
-    with pytest.raises(Interrupted, match=f"saved at update {after} of 152; go on with --resume"):
+    with pytest.raises(Interrupted, match=f"saved at update {after} of 152; go on with the same command and --resume"):
         fit(recipe, "vae", digits, tmp_path, device=CPU)
     monkeypatch.undo()
-    with pytest.raises(FitError, match="is of an unfinished run; go on with --resume, or begin again with --no-resume"):
-        fit(recipe, "vae", digits, tmp_path, device=CPU)
     with pytest.raises(FitError, match=r"seed 0 \(now 1\).*resume it with the same settings"):
         fit(replace(recipe, seed=1), "vae", digits, tmp_path, device=CPU, resume=True)
 
@@ -92,24 +81,61 @@ def test_interrupted_and_resumed_equals_not_interrupted(
     assert sorted(each.name for each in tmp_path.iterdir()) == ["vae.safetensors"]
 
 
-def test_killed_and_resumed_equals_not_killed(fitted: Path, recipe: Experiment, tmp_path: Path) -> None:
+KILLED = """
+import os, signal, sys
+from training import __main__, fit
+real, calls = fit.terms, 0
+def terms(*arguments):
+    global calls
+    calls += 1
+    if calls == {after}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments)
+fit.terms = terms
+__main__.app({arguments})
+"""
+
+
+@pytest.mark.parametrize("after", [1, 100])  # before anything was learnt, and between two saved states
+def test_killed_and_resumed_equals_not_killed(after: int, fitted: Path, recipe: Experiment, tmp_path: Path) -> None:
     whole = checkpoint_path(fitted / recipe.name, "autoencoder")
+    path = checkpoint_path(tmp_path / recipe.name, "autoencoder")
     arguments = command(
         *("fit", recipe.name, "--model", "autoencoder", "--checkpoints", tmp_path),
         *("--hidden-layers", "64-32", "--epochs", recipe.epochs, "--device", "cpu"),
     )
-    unfinished = tmp_path / recipe.name / "autoencoder.unfinished.safetensors"
-    with subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
-        while saved_updates(unfinished) == 0:
-            assert process.poll() is None
-            time.sleep(0.002)
-        process.kill()
-    assert not checkpoint_path(tmp_path / recipe.name, "autoencoder").exists()
-    again = subprocess.run([*arguments, "--resume"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "resumed at update" in again.stderr + again.stdout
-    torch.testing.assert_close(
-        weights(checkpoint_path(tmp_path / recipe.name, "autoencoder")), weights(whole), rtol=0, atol=0
-    )
+    script = KILLED.format(after=after, arguments=arguments[3:])
+    killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert not path.exists()
+    refused = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+    assert "is of an unfinished run; go on with the same command and --resume" in refused.stderr
+    subprocess.run([*arguments, "--resume"], cwd=ROOT, capture_output=True, check=True)
+    torch.testing.assert_close(weights(path), weights(whole), rtol=0, atol=0)
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_ctrl_c_while_the_checkpoint_is_written_is_heard(
+    recipe: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fit_module.write
+
+    def press_ctrl_c(*arguments: Any, **named: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        real(*arguments, **named)
+
+    monkeypatch.setattr(fit_module, "write", press_ctrl_c)
+    with pytest.raises(Interrupted, match=r"vae.safetensors is finished; go on with the same command and --resume"):
+        fit(replace(recipe, epochs=1), "vae", digits, tmp_path, device=CPU)
+    assert np.isfinite(Checkpoint(tmp_path / "vae.safetensors").test["elbo"])
+
+
+def test_history_ends_with_the_run_and_is_thinned(digits: Data, recipe: Experiment, tmp_path: Path) -> None:
+    short = replace(recipe, batch_size=2, epochs=1)  # 599 updates
+    history = Checkpoint(fit(short, "autoencoder", digits, tmp_path, device=CPU)).history()
+    assert history["training"].update[-1] == history["validation"].update[-1] == 599
+    assert history["validation"].update.tolist() == [0, *range(5, 599, 5), 599]
+    assert (np.diff(history["training"].seconds) >= 0).all()
 
 
 def test_not_finite_loss_stops_and_keeps_the_last_good_state(
@@ -131,19 +157,30 @@ def test_not_finite_loss_stops_and_keeps_the_last_good_state(
     assert np.isfinite(Checkpoint(path).test["elbo"])
 
 
-def test_full_disk_stops_with_a_sentence_and_harms_nothing(
-    checkpoints: Path, recipe: Experiment, digits: Data, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fits", [0, 2, 5])  # states are written at the start and after each of 4 epochs
+def test_full_disk_harms_nothing(
+    fits: int, checkpoints: Path, recipe: Experiment, digits: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = checkpoint_path(checkpoints / recipe.name, "vae")
-    before = path.read_bytes()
+    before, weights_before = path.read_bytes(), weights(path)
+
+    real, calls = checkpoint_module.os.fsync, 0
 
     def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+        nonlocal calls
+        calls += 1
+        if calls > fits:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
 
     monkeypatch.setattr(checkpoint_module.os, "fsync", full)
     with pytest.raises(OSError, match="No space left on device"):
         fit(recipe, "vae", digits, checkpoints / recipe.name, device=CPU)
     assert path.read_bytes() == before
+    monkeypatch.undo()
+    if fits:  # the state before the disk was full is there: room made, the run goes on
+        resumed = fit(recipe, "vae", digits, checkpoints / recipe.name, device=CPU, resume=True)
+        torch.testing.assert_close(Checkpoint(resumed).load_model().state_dict(), weights_before, rtol=0, atol=0)
     assert sorted(each.name for each in path.parent.iterdir()) == ["autoencoder.safetensors", "vae.safetensors"]
 
 
@@ -181,10 +218,11 @@ def test_evaluate_prints_what_the_checkpoints_say(fitted: Path, recipe: Experime
     [
         (["fit", "mnist-3d"], "unknown experiment 'mnist-3d'; there are mnist-2d, digits-2d"),
         (["fit", "digits-2d", "--hidden-layers", "wide"], "invalid literal"),
-        (["fit", "digits-2d", "--epochs", "-3"], "epochs is -3; it must be greater than 0"),
+        (["fit", "digits-2d", "--epochs", "-3"], "epochs is -3; it must be 1 to"),
         (["fit", "digits-2d", "--device", "abacus"], "device 'abacus' cannot be used here"),
         (["fit", "mnist-2d", "--data-dir", "/dev/null"], "could not be downloaded to /dev/null/MNIST/raw"),
         (["fit", "digits-2d", "--checkpoints", "/dev/null"], "could not write to /dev/null/digits-2d"),
+        (["fit", "digits-2d", "--epochs", "1", "--checkpoints", "checkpoints"], "was fitted with other settings"),
         (["evaluate", "nothing"], "nothing/autoencoder.safetensors is missing"),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 
 from tests.conftest import ROOT, cannot_run
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
-from training.datasets import default_data_dir
 from training.experiments import EXPERIMENTS
+from training.folders import data_dir
 
 CHECKPOINTS = ROOT / "checkpoints"
 
@@ -35,7 +35,7 @@ def test_readme_tells_what_the_checkpoints_say() -> None:
 
 
 def test_mnist_2d_reaches_its_elbo_on_the_test_images() -> None:
-    if not (default_data_dir() / "MNIST" / "raw").is_dir():
+    if not (data_dir() / "MNIST" / "raw").is_dir():
         cannot_run("MNIST is not in data/, so the shipped figures are not computed again: see README")
     command = [sys.executable, "-m", "training", "evaluate", "mnist-2d", "--json", "--device", "cpu"]
     told = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path
-from training.experiments import DEFAULT, EXPERIMENTS
+from training import folders
+from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, fitted
+from training.experiments import DEFAULT, EXPERIMENTS, Experiment
+from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 
 if TYPE_CHECKING:  # torch takes seconds, and `--help` and `list` need none of it
     import torch
+
+DATA_DIR, CHECKPOINTS_DIR = folders.data_dir(), folders.checkpoints_dir()
 
 app = typer.Typer(
     help="Fit an autoencoder and a variational autoencoder to handwritten digits, and report what they reach.",
@@ -20,8 +24,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 
 
 class Which(StrEnum):
@@ -36,10 +38,10 @@ ExperimentArgument = Annotated[
     str, typer.Argument(help=f"One of: {', '.join(EXPERIMENTS)}.", show_default=False, metavar="EXPERIMENT")
 ]
 DataDir = Annotated[
-    Path | None,
+    Path,
     typer.Option(
         help="Folder that holds, or will hold, the images.",
-        envvar="LATENT_DATA_DIR",
+        envvar=DATA_VARIABLE,
         show_default="data/ in this project",
     ),
 ]
@@ -47,6 +49,7 @@ OutputDir = Annotated[
     Path,
     typer.Option(
         "--checkpoints",
+        envvar=CHECKPOINTS_VARIABLE,
         help="Folder of the checkpoints, one folder an experiment.",
         show_default="checkpoints/ in this project",
     ),
@@ -55,13 +58,11 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, mps; auto takes the fastes
 
 
 @app.command("list")
-def list_experiments(checkpoints: OutputDir = CHECKPOINTS) -> None:
+def list_experiments(checkpoints: OutputDir = CHECKPOINTS_DIR) -> None:
     """Show the experiments, and what their fitted models reach on the test images (nats per image)."""
-    own = sorted(path.name for path in checkpoints.iterdir() if path.is_dir()) if checkpoints.is_dir() else []
-    for name in [*EXPERIMENTS, *(name for name in own if name not in EXPERIMENTS)]:
+    for name in [*EXPERIMENTS, *(name for name in fitted(checkpoints) if name not in EXPERIMENTS)]:
         if recipe := EXPERIMENTS.get(name):
-            widths = "-".join(str(width) for width in recipe.hidden_layers)
-            print(f"{name}: {recipe.title}; 784-{widths}-{recipe.latent_dim}, {recipe.epochs} epochs")
+            print(f"{name}: {recipe.title}; {recipe.network}, {recipe.epochs} epochs")
         else:
             print(f"{name}: fitted here")
         for model in MODEL_NAMES:
@@ -94,8 +95,8 @@ def fit(
     beta: Annotated[float | None, _recipe_option("Weight of the KL in the VAE's objective; 1 is the ELBO.")] = None,
     seed: Annotated[int | None, _recipe_option("Of initial weights, order, binarisation and noise.")] = None,
     device: Device = "auto",
-    data_dir: DataDir = None,
-    checkpoints: OutputDir = CHECKPOINTS,
+    data_dir: DataDir = DATA_DIR,
+    checkpoints: OutputDir = CHECKPOINTS_DIR,
     resume: Annotated[
         bool | None,
         typer.Option(
@@ -126,13 +127,26 @@ def fit(
         raise _stop(f"{error}") from error
 
     from training import datasets
-    from training.fit import FitError, Interrupted
+    from training.fit import FitError, Interrupted, unfinished_path
     from training.fit import fit as fit_model
 
+    folder = checkpoints / recipe.name
+    models = MODEL_NAMES if model is Which.BOTH else (model.value,)
+    for each in models:
+        if resume is None and unfinished_path(folder, each).exists():
+            raise _stop(
+                f"{unfinished_path(folder, each)} is of an unfinished run; go on with the same command and --resume, "
+                "or begin again with --no-resume"
+            )
+        if _holds_another_recipe(checkpoint_path(folder, each), recipe):
+            raise _stop(
+                f"{checkpoint_path(folder, each)} was fitted with other settings, and would be replaced; "
+                "give the new one a --name, or delete the old one"
+            )
     try:
-        data = datasets.load(recipe.dataset, data_dir or datasets.default_data_dir())
-        for each in MODEL_NAMES if model is Which.BOTH else [model.value]:
-            path = fit_model(recipe, each, data, checkpoints / recipe.name, device=_device(device), resume=resume)
+        data = datasets.load(recipe.dataset, data_dir)
+        for each in models:
+            path = fit_model(recipe, each, data, folder, device=_device(device), resume=bool(resume))
             print(f"{path}: {_line(Checkpoint(path).test)}")
     except Interrupted as error:
         print(error)
@@ -141,8 +155,8 @@ def fit(
         raise _stop(f"{error}") from error
     except OSError as error:
         raise _stop(
-            f"could not write to {checkpoints / recipe.name} ({error}); what stood there is unharmed; "
-            "go on with --resume"
+            f"could not write to {folder} ({error}); what stood there is unharmed; "
+            "go on with the same command and --resume"
         ) from error
 
 
@@ -151,8 +165,8 @@ def evaluate(
     experiment: ExperimentArgument = DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     device: Device = "auto",
-    data_dir: DataDir = None,
-    checkpoints: OutputDir = CHECKPOINTS,
+    data_dir: DataDir = DATA_DIR,
+    checkpoints: OutputDir = CHECKPOINTS_DIR,
 ) -> None:
     """Compute the test figures of a fitted experiment again, from its checkpoints and the test images."""
     from training import datasets
@@ -162,7 +176,7 @@ def evaluate(
 
     try:
         opened = {model: Checkpoint(checkpoint_path(checkpoints / experiment, model)) for model in MODEL_NAMES}
-        test = datasets.load(opened["vae"].experiment.dataset, data_dir or datasets.default_data_dir()).test
+        test = datasets.load(opened["vae"].experiment.dataset, data_dir).test
         where = _device(device)
         results = {
             model: figures(evaluate_model(checkpoint.load_model().to(where), test.to(where)))
@@ -177,6 +191,13 @@ def evaluate(
     print(f"(the VAE's figures average {EVALUATION_SAMPLES} posterior samples of each image)")
     for model, result in results.items():
         print(f"  {model}: {_line(result)}")
+
+
+def _holds_another_recipe(path: Path, recipe: Experiment) -> bool:
+    try:
+        return Checkpoint(path).experiment != recipe
+    except CheckpointError:  # missing or defective: nothing to keep
+        return False
 
 
 def _line(test: dict[str, float]) -> str:

@@ -23,6 +23,7 @@ Codes and test figures are computed from the rounded weights that stand in the f
 
 import dataclasses
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,17 @@ from training.experiments import Experiment
 if TYPE_CHECKING:  # torch takes seconds to import; maps, codes and curves do without
     from training.models import Autoencoder
 
-__all__ = ["MODEL_NAMES", "Checkpoint", "CheckpointError", "Codes", "Curve", "Snapshots", "checkpoint_path", "write"]
+__all__ = [
+    "MODEL_NAMES",
+    "Checkpoint",
+    "CheckpointError",
+    "Codes",
+    "Curve",
+    "Snapshots",
+    "checkpoint_path",
+    "fitted",
+    "write",
+]
 
 FORMAT = 1
 MODEL_NAMES = ("autoencoder", "vae")
@@ -69,6 +80,10 @@ class Curve:
     reconstruction: Array
     kl: Array | None = None
 
+    def when(self, unit: str) -> Array:
+        """When, in `updates`, `epochs` or `seconds`."""
+        return {"updates": self.update, "epochs": self.epoch, "seconds": self.seconds}[unit]
+
     @property
     def elbo(self) -> Array | None:
         """`reconstruction - kl`; None for an autoencoder."""
@@ -87,6 +102,12 @@ class Snapshots:
 def checkpoint_path(folder: Path, model: str) -> Path:
     """The file of one model in an experiment's folder."""
     return folder / f"{model}.safetensors"
+
+
+def fitted(checkpoints: Path) -> list[str]:
+    """The names of the experiments that have a folder, in alphabetical order."""
+    folders = checkpoints.iterdir() if checkpoints.is_dir() else []
+    return sorted(folder.name for folder in folders if folder.is_dir() and not folder.name.startswith("."))
 
 
 class Checkpoint:
@@ -116,7 +137,9 @@ class Checkpoint:
 
     def codes(self) -> Codes:
         """Where the test images land."""
-        return Codes(**self._group("codes"))
+        codes = Codes(**self._group("codes"))
+        self._check_digits(codes.digit)
+        return codes
 
     def history(self) -> dict[str, Curve]:
         """The curves of the fit, by split: `training` and `validation`."""
@@ -124,7 +147,11 @@ class Checkpoint:
 
     def snapshots(self) -> Snapshots:
         """The codes as they moved during the fit."""
-        return Snapshots(**self._group("snapshots"))
+        snapshots = Snapshots(**self._group("snapshots"))
+        self._check_digits(snapshots.digit)
+        if snapshots.update[0] < 0 or (np.diff(snapshots.update) <= 0).any():
+            raise self._defect("has snapshots that are not in the order of the updates")
+        return snapshots
 
     def load_model(self) -> "Autoencoder":
         """The model in evaluation mode, float32, on the CPU."""
@@ -150,9 +177,10 @@ class Checkpoint:
         try:
             self.experiment = experiment_from_json(settings["experiment"])
             self.model = str(settings["model"])
-            self.seconds = float(settings["seconds"])
-            self.test = {str(name): float(value) for name, value in settings["test"].items()}
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            self.seconds = _finite(settings["seconds"])
+            terms = ("elbo", "reconstruction", "kl") if self.model == "vae" else ("reconstruction",)
+            self.test = {term: _finite(settings["test"][term]) for term in terms}
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
             raise self._defect(f"has settings that cannot be read ({error!r:.200})") from error
         if self.model != self.path.stem:
             raise self._defect(f"holds a model called {self.model!r:.40}, expected {self.path.stem!r}")
@@ -170,11 +198,9 @@ class Checkpoint:
             names = ["update", "epoch", "seconds", "reconstruction"] + (["kl"] if kl else [])
             self._expect(f"history.{split}", dict.fromkeys(names, ("F64", (k,))))
         self._expect("snapshots", {"update": ("I64", (s,)), "code": ("F16", (s, m, d)), "digit": ("U8", (m,))})
-        foreign = [
-            name for name in self._found if name.split(".")[0] not in ("weights", "codes", "history", "snapshots")
-        ]
-        if foreign:
-            raise self._defect(f"has arrays that do not belong there: {', '.join(sorted(foreign))}")
+        groups = ("weights.", "codes.", "history.training.", "history.validation.", "snapshots.")
+        if foreign := sorted(name for name in self._found if not name.startswith(groups)):
+            raise self._defect(f"has arrays that do not belong there: {', '.join(foreign[:3]):.100}")
 
     def _rows(self, name: str) -> int:
         _, shape = self._found.get(name, ("", ()))
@@ -204,6 +230,10 @@ class Checkpoint:
             if not np.isfinite(array).all():
                 raise self._defect(f"has values in {name} that are not finite numbers")
         return {name.removeprefix(f"{group}."): array for name, array in arrays.items()}
+
+    def _check_digits(self, digits: Array) -> None:
+        if digits.max() > 9:
+            raise self._defect(f"has a class {digits.max()}, expected 0 to 9")
 
     def _fit_command(self) -> str:
         return f"python -m training fit {self.path.parent.name} --model {self.path.stem}"
@@ -242,6 +272,13 @@ def write(
         "test": test,
     }
     write_atomically(path, save(arrays, metadata={"settings": json.dumps(settings)}))
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not a finite number")
+    return number
 
 
 def experiment_from_json(fields: dict[str, Any]) -> Experiment:

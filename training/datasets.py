@@ -3,17 +3,15 @@
 Everything fits in memory many times over, so a dataset is three tensors and no loader.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-__all__ = ["DATASETS", "DATA_DIR_VARIABLE", "Data", "DataError", "Split", "binarise", "default_data_dir", "load"]
+__all__ = ["DATASETS", "IMAGE_SIZE", "Data", "DataError", "Split", "binarise", "load"]
 
 DATASETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "digits": "load_digits"}
-DATA_DIR_VARIABLE = "LATENT_DATA_DIR"
 IMAGE_SIZE = 28
 
 
@@ -44,11 +42,6 @@ class Data:
     test: Split
 
 
-def default_data_dir() -> Path:
-    """`$LATENT_DATA_DIR`, or `data/` beside the package."""
-    return Path(os.environ.get(DATA_DIR_VARIABLE) or Path(__file__).parent.parent / "data")
-
-
 def load(dataset: str, data_dir: Path, *, download: bool = True) -> Data:
     """The three splits of a dataset.
 
@@ -76,25 +69,31 @@ def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
 
     Args:
         images: uint8 (*), 0 to 255.
-        generator: on the images' device.
+        generator: on the CPU, the same draws wherever the images are.
 
     Returns:
         float32 (*), zeros and ones, P(1) = grey / 255 exactly.
     """
     # One random byte a pixel: three times as fast as torch.bernoulli on a CPU.
-    threshold = torch.randint(0, 255, images.shape, dtype=torch.uint8, generator=generator, device=images.device)
-    return (threshold < images).float()
+    threshold = torch.randint(0, 255, images.shape, dtype=torch.uint8, generator=generator, device=generator.device)
+    return (threshold.to(images.device) < images).float()
 
 
 def _torchvision_split(dataset: str, data_dir: Path, train: bool, download: bool) -> Split:
     name = DATASETS[dataset]
     folder = data_dir / name / "raw"
     instead = "`digits-2d` needs no files"
+    if not download and not folder.is_dir():
+        raise DataError(f"{name} is not in {folder}; copy its four original .gz files there; {instead}")
     try:
         # Imported here: it takes seconds, and the app opens without original images.
         import torchvision.datasets
+        from torchvision.datasets.utils import check_integrity
 
-        source = getattr(torchvision.datasets, name)(data_dir, train=train, download=download)
+        kind = getattr(torchvision.datasets, name)
+        # torchvision unpacks only when it may download, which it does not when the packed files are whole.
+        packed = all(check_integrity(str(folder / file), md5) for file, md5 in kind.resources)
+        source = kind(data_dir, train=train, download=download or packed)
         images, digits = source.data, source.targets.to(torch.uint8)
     except ImportError as error:
         raise DataError(f"{name} needs torchvision, which does not import here ({error}); {instead}") from error
@@ -113,12 +112,12 @@ def _torchvision_split(dataset: str, data_dir: Path, train: bool, download: bool
             ) from error
         raise DataError(
             f"a file of {name} in {folder} is damaged ({type(error).__name__}: {error}); "
-            "delete that folder and try again"
+            "delete the unpacked files there, those without .gz, and try again"
         ) from error
     if images.shape != (len(digits), IMAGE_SIZE, IMAGE_SIZE) or images.dtype != torch.uint8 or len(digits) < 12:
         raise DataError(
             f"{name} in {folder} holds images of shape {tuple(images.shape)} with {len(digits)} labels, "
-            f"expected (n, {IMAGE_SIZE}, {IMAGE_SIZE}) with n labels; delete that folder and try again"
+            f"expected (n, {IMAGE_SIZE}, {IMAGE_SIZE}) with n labels; put the original files there"
         )
     return Split(images, digits)
 

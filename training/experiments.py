@@ -34,15 +34,35 @@ class Experiment:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name):
             raise ValueError(f"name is {self.name!r}; it must be letters, digits, '-', '_' and '.': it names a folder")
-        for field in ("latent_dim", "epochs", "batch_size", "learning_rate"):
-            if not getattr(self, field) > 0:
-                raise ValueError(f"{field} is {getattr(self, field)}; it must be greater than 0")
-        for field in ("beta", "weight_decay", "seed"):
-            if not getattr(self, field) >= 0:
-                raise ValueError(f"{field} is {getattr(self, field)}; it must be 0 or greater")
-        if any(width <= 0 for width in self.hidden_layers):
-            raise ValueError(f"hidden_layers is {self.hidden_layers}; each width must be greater than 0")
+        for field in ("title", "dataset"):
+            if not isinstance(getattr(self, field), str):
+                raise ValueError(f"{field} is {getattr(self, field)!r}; it must be a text")
+        for field, (least, most) in _LIMITS.items():
+            value, default = getattr(self, field), getattr(type(self), field)
+            if type(value) not in ((int, float) if type(default) is float else (int,)):
+                raise ValueError(f"{field} is {value!r}; it must be a number like {default}")
+            if not least <= value <= most:
+                raise ValueError(f"{field} is {value}; it must be {least:g} to {most:g}")
+        widths = self.hidden_layers
+        if len(widths) > 32 or not all(type(width) is int and 1 <= width <= 65536 for width in widths):
+            raise ValueError(f"hidden_layers is {widths}; it must be at most 32 whole numbers, each 1 to 65536")
 
+    @property
+    def network(self) -> str:
+        """The encoder's widths: `784-512-512-512-2`."""
+        return "-".join(str(width) for width in (784, *self.hidden_layers, self.latent_dim))
+
+
+# Wide enough for any experiment on a laptop; what is beyond is a slip, or a forged checkpoint.
+_LIMITS = {
+    "latent_dim": (1, 1024),
+    "beta": (0.0, 1e6),
+    "epochs": (1, 100_000),
+    "batch_size": (1, 1_000_000),
+    "learning_rate": (1e-9, 1e3),
+    "weight_decay": (0.0, 1e3),
+    "seed": (0, 2**32 - 1),
+}
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment

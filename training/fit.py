@@ -32,7 +32,7 @@ from training.experiments import Experiment
 from training.models import Autoencoder, VariationalAutoencoder, build
 from training.objective import Terms, evaluate, terms
 
-__all__ = ["FitError", "Interrupted", "fit"]
+__all__ = ["FitError", "Interrupted", "figures", "fit", "unfinished_path"]
 
 SNAPSHOTS = 24  # moments: before the first update, then evenly in the logarithm, so that they are dense at first
 SNAPSHOT_IMAGES = 2000
@@ -146,7 +146,7 @@ class _Run:
 
 
 def fit(
-    experiment: Experiment, model: str, data: Data, folder: Path, *, device: torch.device, resume: bool | None = None
+    experiment: Experiment, model: str, data: Data, folder: Path, *, device: torch.device, resume: bool = False
 ) -> Path:
     """Fit one model and write its checkpoint.
 
@@ -156,24 +156,22 @@ def fit(
         data: the images.
         folder: the experiment's folder; the state of an unfinished run is kept there, too.
         device: where to compute.
-        resume: go on with an unfinished run (True), discard it (False), or stop if there is one (None).
+        resume: go on with an unfinished run, and leave a model alone that is already fitted; else begin again.
 
     Returns:
         the checkpoint's path.
 
     Raises:
-        FitError: the loss is not finite, or there is an unfinished run and `resume` does not fit it.
+        FitError: the loss is not finite, or the unfinished run has other settings or is damaged.
         Interrupted: Ctrl-C, after the state was saved.
         OSError: a file could not be written; what stood there is unharmed.
     """
     path = checkpoint_path(folder, model)
-    unfinished = path.with_suffix(".unfinished.safetensors")
+    unfinished = unfinished_path(folder, model)
     if resume and not unfinished.exists() and _is_fitted(path, experiment):
         tqdm.write(f"{path} is already fitted with these settings")
         return path
     run = _Run(experiment, model, data, device)
-    if unfinished.exists() and resume is None:
-        raise FitError(f"{unfinished} is of an unfinished run; go on with --resume, or begin again with --no-resume")
     if unfinished.exists() and resume:
         run.resume(unfinished)
         tqdm.write(f"{model}: resumed at update {run.update} of {run.total}")
@@ -184,10 +182,18 @@ def fit(
             if finished_epoch or interrupted:
                 run.save(unfinished)
             if interrupted:
-                raise Interrupted(f"saved at update {run.update} of {run.total}; go on with --resume")
+                told = f"saved at update {run.update} of {run.total}"
+                raise Interrupted(f"{told}; go on with the same command and --resume")
         _export(run, data, path)
-    unfinished.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
+        if interrupted:
+            raise Interrupted(f"{path} is finished; go on with the same command and --resume")
     return path
+
+
+def unfinished_path(folder: Path, model: str) -> Path:
+    """Where the state of an unfinished run is kept."""
+    return checkpoint_path(folder, model).with_suffix(".unfinished.safetensors")
 
 
 def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
@@ -197,8 +203,8 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
     snapshot_at = {0, *np.geomspace(1, run.total, SNAPSHOTS - 1).round().astype(int).tolist()}
     record_every = max(1, run.total // TRAINING_POINTS)
     validate_every = max(1, run.total // VALIDATION_POINTS)
-    generator = torch.Generator(run.device)
-    sums = torch.tensor(run.since_record, device=run.device, dtype=torch.float64)
+    generator = torch.Generator(run.device)  # on the device: draws on the CPU would have to be copied
+    sums = torch.tensor(run.since_record, device=run.device)
     started = time.monotonic() - run.seconds
 
     if run.update == 0:
@@ -223,7 +229,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
                 run.update += 1
                 sums += torch.stack([reconstruction, kl, torch.full_like(kl, len(batch))]).detach()
 
-                if run.update % record_every == 0:
+                if run.update % record_every == 0 or run.update == run.total:
                     reconstruction_sum, kl_sum, images = sums.tolist()
                     if not math.isfinite(reconstruction_sum + kl_sum):
                         raise run.not_finite()
@@ -232,6 +238,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
                     sums.zero_()
                     bar.set_postfix_str(_terms_line(run, "training"), refresh=False)
                 if run.update % validate_every == 0 or run.update == run.total:
+                    run.seconds = time.monotonic() - started
                     _validate(run, validation)
                 if run.update in snapshot_at:
                     run.snapshots.append((run.update, _snapshot(run.network, validation)))

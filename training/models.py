@@ -6,12 +6,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from training.datasets import IMAGE_SIZE
 from training.experiments import Experiment
 
 __all__ = ["MODELS", "Autoencoder", "VariationalAutoencoder", "build"]
 
-IMAGE_SHAPE = (28, 28)
-PIXELS = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
+PIXELS = IMAGE_SIZE**2
 
 
 def _mlp(widths: Sequence[int]) -> nn.Sequential:
@@ -45,7 +45,7 @@ class Autoencoder(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """The logits of the pixels: (n, latent_dim) -> (n, 28, 28)."""
-        return self.decoder(z).unflatten(1, IMAGE_SHAPE)
+        return self.decoder(z).unflatten(1, (IMAGE_SIZE, IMAGE_SIZE))
 
 
 class VariationalAutoencoder(Autoencoder):

@@ -66,8 +66,8 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 def reparametrise(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:
     """A sample of N(mean, diag(exp(log_variance))) through which gradients flow: (n, d) -> (n, d)."""
-    noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-    return mean + (0.5 * log_variance).exp() * noise
+    noise = torch.randn(mean.shape, generator=generator, device=generator.device, dtype=mean.dtype)
+    return mean + (0.5 * log_variance).exp() * noise.to(mean.device)
 
 
 def terms(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Terms:
@@ -101,7 +101,7 @@ def evaluate(model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMP
     Returns:
         scalars, in nats per image.
     """
-    generator = torch.Generator(split.images.device).manual_seed(EVALUATION_SEED)
+    generator = torch.Generator().manual_seed(EVALUATION_SEED)  # on the CPU: the same draws on every device
     images = binarise(split.images, generator)
     variational = isinstance(model, VariationalAutoencoder)
     parts = [
@@ -110,6 +110,6 @@ def evaluate(model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMP
         for _ in range(samples if variational else 1)
     ]
     # Every image stands in as many parts as any other: the plain mean is the mean over images and samples.
-    reconstruction = torch.cat([part.reconstruction for part in parts]).double().mean()
-    kl = torch.cat([part.kl for part in parts if part.kl is not None]).double().mean() if variational else None
+    reconstruction = torch.cat([part.reconstruction for part in parts]).cpu().double().mean()
+    kl = torch.cat([part.kl for part in parts if part.kl is not None]).cpu().double().mean() if variational else None
     return Terms(reconstruction, kl)

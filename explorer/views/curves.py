@@ -8,11 +8,11 @@ from explorer import library
 from explorer.components import latent_map
 from explorer.figures import X_AXES
 from explorer.library import Twins
-from explorer.state import Key, State
+from explorer.state import SECONDS_A_MOMENT, Key, State
 
 __all__ = ["render"]
 
-SECONDS_A_MOMENT = 0.6
+HOW_MEASURED = "Mean over the test images, each pixel drawn black or white once with its grey value as probability."
 
 
 def render(twins: Twins, state: State) -> None:
@@ -31,9 +31,10 @@ def render(twins: Twins, state: State) -> None:
         latent_map.chart(library.curves_figure(twins, x_axis, logarithmic), key="curves")
     left, middle, right = st.columns([10, 3, 14], vertical_alignment="center")
     left.markdown("**The maps as they formed**: codes of the same validation images, from the untrained models on.")
-    playing = middle.toggle("Play", key=Key.PLAYING, on_change=state.start_over_at_the_end)
+    state.stop_at_the_end()
+    playing = middle.toggle("Play", key=Key.PLAYING, on_change=state.play)
     slider = right.container()
-    # A timer only while it plays; each tick is one moment on.
+    # A timer only while it plays.
     formation = st.fragment(_formation, run_every=SECONDS_A_MOMENT if playing else None)
     formation(twins, state, slider, x_axis, logarithmic)
 
@@ -47,23 +48,24 @@ def _figures(twins: Twins, places: list[DeltaGenerator]) -> None:
         "AE reconstruction": (ae["reconstruction"], "log p(x|f(x)). Not comparable with an ELBO, since it pays no KL."),
     }
     for place, (label, (value, meaning)) in zip(places, shown.items(), strict=True):
-        place.metric(label, f"{value:.2f} nats".replace("-", "−"), help=f"{meaning} Mean over the test images.")
+        place.metric(label, f"{value:.2f} nats".replace("-", "−"), help=f"{meaning} {HOW_MEASURED}")
 
 
 def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, logarithmic: bool) -> None:
     with library.sentences():
         updates = twins.vae.snapshots.update.tolist()
-        state.advance_if_playing(updates)
+        state.follow_the_film()
         chosen = place.select_slider(
             "Weight updates so far",
             updates,
             updates[-1],
             key=Key.MOMENT,
+            on_change=state.play,
             bind="query-params",
         )
         moment = updates.index(chosen)
         curve = twins.vae.history["training"]
-        x = {"updates": curve.update, "epochs": curve.epoch, "seconds": curve.seconds}[x_axis]
+        x = curve.when(x_axis)
         at = float(np.interp(chosen, [0, *curve.update], [0, *x]))
         latent_map.overlay("curves", [latent_map.moment(max(at, float(x[0])) if logarithmic else at)])
         for column, twin in zip(st.columns(2), twins, strict=True):

@@ -33,7 +33,8 @@ def _maps(twins: Twins) -> None:
         required=True,
         key=Key.FACE,
         bind="query-params",
-        help="*codes*: where the encoder puts each test image. *grid*: what the decoder makes of each place.",
+        help="*codes*: where the encoder puts each test image, in its grey original. "
+        "*grid*: what the decoder makes of each place.",
     )
     n = right.slider(
         "Decodes along each side of the grid", 5, 40, 20, key=Key.GRID, bind="query-params", disabled=face != "grid"
@@ -49,12 +50,16 @@ def _maps(twins: Twins) -> None:
 @st.fragment
 def _picks(twins: Twins, state: State) -> None:
     with library.sentences():
-        halves, below = st.columns(2), st.container()
-        with below:
-            digit = _ringed(twins, state)  # first: a link may name the digit that both maps ring
+        halves = st.columns(2)
+        left, right = st.columns(2, vertical_alignment="center")
+        with left:  # first: a link may name the digit that both maps ring
+            digit = state.digit_input()
+            st.markdown(f"**The same image at both rings**, a {twins.digits[digit]}: it has a code in each space.")
         for half, twin in zip(halves, twins, strict=True):
             with half:
                 _pick(twin, state, digit)
+        with right:
+            _ringed(twins, digit)
 
 
 def _pick(twin: Twin, state: State, digit: int) -> None:
@@ -93,11 +98,7 @@ def _pick(twin: Twin, state: State, digit: int) -> None:
         )
 
 
-def _ringed(twins: Twins, state: State) -> int:
-    left, right = st.columns(2, vertical_alignment="center")
-    with left:
-        digit = state.digit_input()
-        st.markdown(f"**The same image at both rings**, a {twins.digits[digit]}: it has a code in each space.")
+def _ringed(twins: Twins, digit: int) -> None:
     pictures = [
         picture(
             images.data_uri(twin.decode(twin.codes.code[[digit]])[0]),
@@ -110,8 +111,6 @@ def _ringed(twins: Twins, state: State) -> int:
     original = library.original(twins, digit)
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
-    with right:
-        card(pictures, kind="row")
-        if original is None:
-            st.caption("The original image is not on this computer.", help=library.HOW_TO_GET_ORIGINALS)
-    return digit
+    card(pictures, kind="row")
+    if original is None:
+        st.caption("The original image is not on this computer.", help=library.HOW_TO_GET_ORIGINALS)

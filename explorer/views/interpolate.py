@@ -58,7 +58,8 @@ def _way(twins: Twins, state: State, controls: DeltaGenerator, places: list[Delt
                 latent_map.overlay(
                     f"map_small_{twin.name}",
                     [latent_map.path(way.tolist(), at)],
-                    on_pick=partial(state.set_pick, twin),
+                    # A click moves the pick, so it is heard where the pick is an end.
+                    on_pick=partial(state.set_pick, twin) if state.is_pick("from") or state.is_pick("to") else None,
                 )
                 card(
                     [picture(images.data_uri(decodes[at]), f"{twin.short}: frame {at}", name=f"frame-{twin.name}")],

@@ -40,23 +40,27 @@ class Overlay {
     this.draw = this.draw.bind(this);
     this.onDown = this.onDown.bind(this);
     this.onUp = this.onUp.bind(this);
+    this.onCancel = this.onCancel.bind(this);
     this.resize = new ResizeObserver(this.draw);
     // Charts come and go with reruns, tabs and themes: found again whenever the page changes.
     this.changes = new MutationObserver(() => this.attach());
     this.changes.observe(document.body, { childList: true, subtree: true });
     window.addEventListener("pointerup", this.onUp, true);
+    window.addEventListener("pointercancel", this.onCancel, true);
   }
 
   /** @param {Data} data @param {(point: {x: number, y: number}) => void} report */
   update(data, report) {
     this.data = data;
     this.report = report;
+    this.layer.classList.toggle("reports", data.reports);
     this.attach();
     this.draw();
   }
 
   attach() {
     const chart = /** @type {any} */ (document.querySelector(`.st-key-${this.data.chart} .js-plotly-plot`));
+    if (this.chart && !this.chart.isConnected) this.detach();
     if (!chart?._fullLayout?._plots || !chart.on) return;
     if (chart === this.chart && chart._ev === this.emitter && this.layer.parentNode === chart) return;
     this.detach();
@@ -82,6 +86,7 @@ class Overlay {
     this.detach();
     this.changes.disconnect();
     window.removeEventListener("pointerup", this.onUp, true);
+    window.removeEventListener("pointercancel", this.onCancel, true);
   }
 
   /** @param {PointerEvent} event */
@@ -89,6 +94,10 @@ class Overlay {
     const onControls = event.target instanceof Element && event.target.closest(".modebar, .legend");
     const single = event.isPrimary && event.button === 0 && !onControls;
     this.down = single ? { x: event.clientX, y: event.clientY, id: event.pointerId } : null;
+  }
+
+  onCancel() {
+    this.down = null;
   }
 
   /** @param {PointerEvent} event */
