@@ -80,20 +80,19 @@ def codes_map(codes: Array, digits: Array, area: Window, model: str, *, small: b
             marker={"color": colour, "size": 14},
             hoverinfo="skip",
         )
-    for digit in range(len(DIGIT_COLOURS)):
-        mine = codes[digits == digit]
-        if len(mine):
-            figure.add_scatter(
-                x=[float(np.median(mine[:, 0]))],
-                y=[float(np.median(mine[:, 1]))],
-                mode="text",
-                text=[f"<b>{digit}</b>"],
-                textfont={
-                    "size": 18 if small else 26,
-                    "color": "white",
-                    "shadow": "1px 1px 3px black, -1px -1px 3px black, 1px -1px 3px black, -1px 1px 3px black",
-                },
+    # The digits themselves, last and so on top of all dots: what colours cannot tell, they do.
+    for digit, colour in enumerate(DIGIT_COLOURS):
+        if (digits == digit).any():
+            x, y = np.median(codes[digits == digit], axis=0).tolist()
+            figure.add_scattergl(
+                x=[x],
+                y=[y],
+                mode="markers+text",
+                text=[f"{digit}"],
+                textfont={"size": 14 if small else 18, "color": "black"},
+                marker={"color": "white", "size": 17 if small else 23, "line": {"color": colour, "width": 2.5}},
                 legendgroup=str(digit),
+                name="label",
                 showlegend=False,
                 hoverinfo="skip",
             )
@@ -190,10 +189,9 @@ def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bo
 
 
 def _settled_range(curves: list[Array]) -> list[float]:
-    """From the 5th percentile of all values, the first steep steps cut off, to the highest."""
-    values = np.concatenate(curves)
-    low, high = float(np.percentile(values, 5)), float(values.max())
-    pad = 0.05 * (high - low) or 1.0
+    """Without the first steep steps, and without the spikes of a single update: they would flatten all the rest."""
+    low, high = np.percentile(np.concatenate(curves), [5, 99]).tolist()
+    pad = 0.1 * (high - low) or 1.0
     return [low - pad, high + pad]
 
 
@@ -202,26 +200,24 @@ def _plane(area: Window, model: str, small: bool) -> go.Figure:
     x_title, y_title = AXIS_TITLES[model]
     figure = go.Figure()
     if model == "vae":
-        turn = np.linspace(0, 2 * np.pi, 121)
-        for radius in RINGS:
-            figure.add_scatter(
-                x=radius * np.cos(turn),
-                y=radius * np.sin(turn),
-                mode="lines",
-                showlegend=False,
-                hoverinfo="skip",
-                line={"color": NEUTRAL, "width": 1.5, "dash": "dash"},
+        for radius in RINGS:  # shapes and annotations lie above the dots
+            figure.add_shape(
+                type="circle",
+                x0=-radius,
+                x1=radius,
+                y0=-radius,
+                y1=radius,
+                line={"color": NEUTRAL, "width": 2, "dash": "dash"},
             )
-        figure.add_scatter(
-            x=[0.0] * len(RINGS),
-            y=[float(radius) for radius in RINGS],
-            mode="text",
-            text=[f"{radius} sd" for radius in RINGS],
-            textposition="top center",
-            textfont={"size": 13, "color": NEUTRAL},
-            showlegend=False,
-            hoverinfo="skip",
-        )
+            figure.add_annotation(
+                x=radius * np.sqrt(0.5),
+                y=-radius * np.sqrt(0.5),
+                text=f"{radius} sd",
+                showarrow=False,
+                font={"size": 13, "color": "black"},
+                bgcolor="rgba(255, 255, 255, 0.8)",
+                borderpad=1,
+            )
     shared = {
         "showline": True,
         "mirror": True,

@@ -24,6 +24,8 @@ from training.experiments import Experiment
 pytestmark = pytest.mark.browser
 
 MODELS = {"autoencoder": "ae", "vae": "vae"}
+# The traces of the codes, one a digit, in a script in which `chart` is Plotly's graph div.
+CLOUDS = "chart._fullData.filter(t => t.type === 'scattergl' && t.name !== 'label')"
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +148,7 @@ def zoom_and_pan(page: Page, chart: str) -> None:
 def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
     open_map(page, served)
     for model in MODELS:
-        script = (
-            "return chart._fullData.filter(t => t.type === 'scattergl').map(t => [...t.x].map((x, i) => [x, t.y[i]]))"
-        )
+        script = f"return {CLOUDS}.map(t => [...t.x].map((x, i) => [x, t.y[i]]))"
         drawn = np.concatenate(in_chart(page, f"map_{model}", script))
         codes = Checkpoint(checkpoint_path(fitted / recipe.name, model)).codes()
         by_digit = np.concatenate([codes.code[codes.digit == digit] for digit in range(10)])
@@ -232,12 +232,12 @@ def test_pick_by_keyboard(page: Page, served: str, fitted: Path, recipe: Experim
 
 def test_legend_isolates_a_digit(page: Page, served: str) -> None:
     open_map(page, served)
-    visible = "return chart._fullData.filter(t => t.type === 'scattergl' && t.visible === true).map(t => t.name)"
+    visible = f"return {CLOUDS}.filter(t => t.visible === true).map(t => t.name)"
     assert in_chart(page, "map_vae", visible) == [str(digit) for digit in range(10)]
     page.locator(".st-key-map_vae .legendtoggle").nth(3).dblclick()
     page.wait_for_function(
         "document.querySelector('.st-key-map_vae .js-plotly-plot')._fullData"
-        ".filter(t => t.type === 'scattergl' && t.visible === true).length === 1"
+        ".filter(t => t.type === 'scattergl' && t.name !== 'label' && t.visible === true).length === 1"
     )
     assert in_chart(page, "map_vae", visible) == ["3"]
 
@@ -261,7 +261,7 @@ def test_curves_play_through_training(page: Page, served: str, fitted: Path, rec
     snapshots = Checkpoint(checkpoint_path(fitted / recipe.name, "vae")).snapshots()
     first = snapshots.update[-3]
     open_map(page, f"{served}/?tab=Training+curves&moment={first}", "curves")
-    codes = "return chart._fullData.filter(t => t.type === 'scattergl').flatMap(t => [...t.x]).length"
+    codes = f"return {CLOUDS}.flatMap(t => [...t.x]).length"
     assert in_chart(page, "map_formed_vae", codes) == len(snapshots.digit)
     before, _ = middle(page.locator(".st-key-curves .map-overlay .moment").last)
     page.get_by_text("Play", exact=True).click()
@@ -274,7 +274,9 @@ def test_curves_play_through_training(page: Page, served: str, fitted: Path, rec
     assert after > before
     # The last snapshot is what the map shows.
     drawn = in_chart(
-        page, "map_formed_vae", "return chart._fullData.filter(t => t.type === 'scattergl').map(t => [...t.x])"
+        page,
+        "map_formed_vae",
+        f"return {CLOUDS}.map(t => [...t.x])",
     )
     last = snapshots.code[-1, :, 0].astype(float)
     np.testing.assert_allclose(
