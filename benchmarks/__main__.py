@@ -1,10 +1,10 @@
-"""`python -m benchmarks [training] [app]`: both, or what is named. On an otherwise idle machine."""
+"""`python -m benchmarks [fitting] [app]`: both, or what is named. On an otherwise idle machine."""
 
 import sys
 
-from benchmarks import app, training
+from benchmarks import app, fitting
 
-PARTS = {"training": training.main, "app": app.main}
+PARTS = {"fitting": fitting.main, "app": app.main}
 
 for name in sys.argv[1:] or PARTS:
     if name not in PARTS:

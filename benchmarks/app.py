@@ -5,6 +5,7 @@ The baseline is `usual_app.py`: the same codes and decoder, written the way a fi
 
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -71,6 +72,9 @@ def _server(script: str) -> Iterator[psutil.Process]:
     options = ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with socket.socket() as probe:
+        if probe.connect_ex(("localhost", PORT)) == 0:
+            raise SystemExit(f"Error: something already answers on port {PORT}; stop it and try again.")
     with subprocess.Popen([*command, *options], cwd=ROOT, env=environment, **silent) as process:  # type: ignore[call-overload]
         try:
             yield psutil.Process(process.pid)
@@ -80,7 +84,7 @@ def _server(script: str) -> Iterator[psutil.Process]:
 
 def _open(browser: Browser, query: str = "") -> Page:
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    while True:
+    for _ in range(3000):
         try:
             urllib.request.urlopen(f"{ADDRESS}/_stcore/health", timeout=1).close()
             break
@@ -122,6 +126,7 @@ def _measure(browser: Browser, script: str, picture: str) -> dict[str, float]:
 
 def _clicks(page: Page, picture: str) -> list[float]:
     """On dots, because the baseline hears of no others."""
+    page.wait_for_function(MAP_IS_DRAWN)
     dots = page.evaluate("""() => {
         const chart = document.querySelector('.st-key-map_vae .js-plotly-plot');
         const box = chart.getBoundingClientRect(), {xaxis, yaxis} = chart._fullLayout;
@@ -139,7 +144,9 @@ def _clicks(page: Page, picture: str) -> list[float]:
         page.mouse.down()
         page.mouse.up()
         times.append(page.evaluate("Promise.race([window.measured, new Promise(r => setTimeout(r, 3000, null))])"))
-    return [each for each in times[5:] if each is not None]  # a dot under another one answers nothing new
+    answered = [each for each in times[5:] if each is not None]  # the same picture twice is no new one
+    print(f"{len(answered)} of {CLICKS} clicks answered with a new picture")
+    return answered
 
 
 def _slider(browser: Browser) -> list[float]:

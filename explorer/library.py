@@ -94,8 +94,12 @@ class Twin:
 
     @cached_property
     def _model(self) -> "Autoencoder":
+        import torch
+
+        # One thread: a decode is short, and torch's other threads would go on spinning on the browser's core.
+        torch.set_num_threads(1)
         model = self.checkpoint.load_model()
-        _freeze_once()
+        _spare_the_garbage_collector()
         return model
 
     def decode(self, z: ArrayLike) -> Array:
@@ -107,13 +111,16 @@ class Twin:
             return model.decode(torch.as_tensor(np.asarray(z, np.float32))).sigmoid().numpy()
 
 
-@st.cache_resource(show_spinner=False)
-def _freeze_once() -> None:
-    """Streamlit collects garbage after every run. Without this it walks, at every click, the hundreds of thousands of
-    objects that torch leaves behind for good: 150 ms on two cores."""
+def _spare_the_garbage_collector() -> None:
+    """To be called after a large import. Streamlit collects garbage after every run, before the last of its answer is
+    sent; without this it walks, at every click, the hundreds of thousands of objects that torch and torchvision leave
+    behind for good: 150 ms on two cores. What becomes garbage later is still collected."""
     gc.collect()
     gc.freeze()
-    atexit.register(gc.unfreeze)  # or the frozen objects are reported as leaks when the server stops
+
+
+# Or the frozen objects are reported as leaks when the server stops.
+atexit.register(gc.unfreeze)
 
 
 @dataclass(eq=False)
@@ -223,6 +230,8 @@ def _originals(dataset: str, folder: Path, versions: tuple[int, ...], twins: Twi
         test = load_data(dataset, folder, download=False).test
     except DataError:
         return None
+    finally:
+        _spare_the_garbage_collector()
     return test.images.numpy() if np.array_equal(test.digits.numpy(), twins.digits) else None
 
 

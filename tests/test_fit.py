@@ -134,7 +134,7 @@ def test_history_ends_with_the_run_and_is_thinned(digits: Data, recipe: Experime
     short = replace(recipe, batch_size=2, epochs=1)  # 599 updates
     history = Checkpoint(fit(short, "autoencoder", digits, tmp_path, device=CPU)).history()
     assert history["training"].update[-1] == history["validation"].update[-1] == 599
-    assert history["validation"].update.tolist() == [0, *range(5, 599, 5), 599]
+    assert history["validation"].update.tolist() == [0, 300, 599]
     assert (np.diff(history["training"].seconds) >= 0).all()
 
 

@@ -202,7 +202,8 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
     train, validation = data.train.to(run.device), data.validation.to(run.device)
     snapshot_at = {0, *np.geomspace(1, run.total, SNAPSHOTS - 1).round().astype(int).tolist()}
     record_every = max(1, run.total // TRAINING_POINTS)
-    validate_every = max(1, run.total // VALIDATION_POINTS)
+    # At most twice an epoch: a short run would spend more on watching than on learning.
+    validate_every = max(run.total // VALIDATION_POINTS, math.ceil(run.updates_per_epoch / 2))
     generator = torch.Generator(run.device)  # on the device: draws on the CPU would have to be copied
     sums = torch.tensor(run.since_record, device=run.device)
     started = time.monotonic() - run.seconds
