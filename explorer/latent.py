@@ -75,7 +75,8 @@ def window(codes: Array, share: float = 0.995, margin: float = 0.05) -> Window:
                 best = (float(left), float(bottom), side)
     assert best is not None  # the lowest edges leave nothing out
     left, bottom, side = best
-    inside = codes[((codes >= (left, bottom)) & (codes <= (left + side, bottom + side))).all(axis=1)]
+    from_corner = codes - (left, bottom)  # compared with the side as above, so that rounding drops no code
+    inside = codes[(from_corner >= 0).all(axis=1) & (from_corner.max(axis=1) <= side)]
     centre = (inside.min(axis=0) + inside.max(axis=0)) / 2
     side = (side or 1.0) * (1 + margin)  # a single point still gets a window
     return Window(float(centre[0] - side / 2), float(centre[1] - side / 2), side)
