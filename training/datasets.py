@@ -69,7 +69,7 @@ def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
 
     Args:
         images: uint8 (*), 0 to 255.
-        generator: on the CPU, the same draws wherever the images are.
+        generator: on any device; on the CPU it draws the same wherever the images are.
 
     Returns:
         float32 (*), zeros and ones, P(1) = grey / 255 exactly.
