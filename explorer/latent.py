@@ -13,6 +13,7 @@ __all__ = [
     "grid",
     "nearest",
     "neighbour_distances",
+    "nodes",
     "path",
     "window",
 ]
@@ -90,6 +91,16 @@ def grid(area: Window, n: int) -> Array:
     """
     steps = (np.arange(n) + 0.5) * area.side / n
     x, y = np.meshgrid(area.left + steps, area.top - steps)
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def nodes(area: Window, n: int) -> Array:
+    """n x n equally spaced points, the outermost on the edges, in reading order.
+
+    Returns:
+        (n * n, 2)
+    """
+    x, y = np.meshgrid(np.linspace(area.left, area.right, n), np.linspace(area.top, area.bottom, n))
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 

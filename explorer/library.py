@@ -35,6 +35,7 @@ __all__ = [
     "HOW_TO_GET_ORIGINALS",
     "Twin",
     "Twins",
+    "atlas",
     "available",
     "codes_figure",
     "curves_figure",
@@ -52,6 +53,7 @@ HOW_TO_GET_ORIGINALS = (
     "Everything else works without it. `python -m training fit` downloads the data set; README says how to copy it."
 )
 DIMENSIONS_SHOWN = 2
+ATLAS_SIDE = 120  # decodes: so many that what lies between them is right to 0.002, and no more than a megabyte
 
 
 @contextmanager
@@ -94,10 +96,6 @@ class Twin:
 
     @cached_property
     def _model(self) -> "Autoencoder":
-        import torch
-
-        # One thread: a decode is short, and torch's other threads would go on spinning on the browser's core.
-        torch.set_num_threads(1)
         model = self.checkpoint.load_model()
         _spare_the_garbage_collector()
         return model
@@ -107,6 +105,10 @@ class Twin:
         model = self._model
         import torch
 
+        # A decode is short: two threads would wait for each other, spinning, longer than it takes, while the browser
+        # has the other core. Said at each call, because the number holds for the calling thread only, and Streamlit
+        # runs every click in a new one.
+        torch.set_num_threads(1)
         with torch.inference_mode():
             return model.decode(torch.as_tensor(np.asarray(z, np.float32))).sigmoid().numpy()
 
@@ -247,6 +249,12 @@ def grid_figure(twin: Twin, n: int) -> go.Figure:
     """The grid face of a map, with n x n decodes."""
     decodes = twin.decode(latent.grid(twin.window, n))
     return figures.grid_map(images.data_uri(images.tile(decodes, n)), twin.window, twin.name)
+
+
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
+def atlas(twin: Twin) -> str:
+    """The decodes of a twin's window, `ATLAS_SIDE` along each side; see `images.atlas_uri`."""
+    return images.atlas_uri(twin.decode(latent.nodes(twin.window, ATLAS_SIDE)), ATLAS_SIDE)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=256)

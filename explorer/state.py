@@ -91,10 +91,21 @@ class State:
     def pick(self, twin: Twin) -> tuple[float, float]:
         """The latent point that the user chose on a map."""
         x, y = (
-            float(st.session_state.get(key, default))
+            self._number(key, default, -FARTHEST, FARTHEST)
             for key, default in zip(self.pick_keys(twin), self.default_pick(twin), strict=True)
         )
         return x, y
+
+    @staticmethod
+    def _number(key: str, default: float, least: float, most: float) -> float:
+        """What a widget holds; before it is drawn for the first time, what it will take from the link."""
+        if key in st.session_state:
+            return float(st.session_state[key])
+        try:
+            linked = float(st.query_params[key])
+        except (KeyError, ValueError):
+            return default
+        return linked if least <= linked <= most else default
 
     def pick_inputs(self, twin: Twin) -> None:
         """The widgets of a pick: for keyboards, and for saying a point in class."""
@@ -125,9 +136,13 @@ class State:
         """Ring the test digit nearest to a twin's pick; to be called from a callback."""
         st.session_state[Key.DIGIT] = latent.nearest(twin.codes.code, self.pick(twin)).image
 
-    def digit_input(self) -> int:
-        """The widget of the test image that is ringed on both maps; gives its number."""
-        return st.number_input(
+    def digit(self) -> int:
+        """The test image that is ringed on both maps."""
+        return int(self._number(Key.DIGIT, 0, 0, len(self.twins.digits) - 1))
+
+    def digit_input(self) -> None:
+        """The widget of the test image that is ringed on both maps."""
+        st.number_input(
             "Ringed test image",
             0,
             len(self.twins.digits) - 1,
@@ -178,27 +193,34 @@ class State:
         x, y = twin.codes.code[self.end_image(end)].tolist()
         return x, y
 
-    def play(self) -> None:
-        """A callback: the film runs from the chosen moment, from the last one from the beginning."""
-        updates = self.twins.vae.snapshots.update.tolist()
-        chosen = st.session_state.get(Key.MOMENT, updates[-1])
-        first = 0 if chosen == updates[-1] else updates.index(chosen)
-        st.session_state[Key.PLAYED_SINCE] = time.monotonic() - first * SECONDS_A_MOMENT
+    def play_or_pause(self) -> None:
+        """A callback: the film runs from the chosen moment, from the last one from the beginning; or it stops."""
+        playing = not self.is_playing()
+        st.session_state[Key.PLAYING] = playing
+        if playing and self._moment() == len(self.twins.vae.snapshots.update) - 1:
+            st.session_state[Key.MOMENT] = int(self.twins.vae.snapshots.update[0])
+        self.seek()
 
-    def stop_at_the_end(self) -> None:
-        """To be called before the Play switch is drawn."""
-        if st.session_state.get(Key.PLAYING) and self._played() >= len(self.twins.vae.snapshots.update):
-            st.session_state[Key.PLAYING] = False
+    def seek(self) -> None:
+        """A callback: the film goes on from the chosen moment."""
+        st.session_state[Key.PLAYED_SINCE] = time.monotonic() - self._moment() * SECONDS_A_MOMENT
+
+    @staticmethod
+    def is_playing() -> bool:
+        """Whether the film of the fit runs."""
+        return bool(st.session_state.get(Key.PLAYING))
+
+    def _moment(self) -> int:
+        updates = self.twins.vae.snapshots.update.tolist()
+        return int(updates.index(st.session_state.get(Key.MOMENT, updates[-1])))
 
     def follow_the_film(self) -> None:
         """While it plays the moment is that of the film; to be called before the slider is drawn."""
-        if not st.session_state.get(Key.PLAYING):
+        if not self.is_playing():
             return
         updates = self.twins.vae.snapshots.update.tolist()
-        st.session_state[Key.MOMENT] = updates[min(self._played(), len(updates) - 1)]
-        if self._played() >= len(updates):
-            st.rerun()  # the whole page: the switch stands outside of the fragment
-
-    @staticmethod
-    def _played() -> int:
-        return int((time.monotonic() - st.session_state[Key.PLAYED_SINCE]) / SECONDS_A_MOMENT)
+        played = int((time.monotonic() - st.session_state[Key.PLAYED_SINCE]) / SECONDS_A_MOMENT)
+        st.session_state[Key.MOMENT] = updates[min(played, len(updates) - 1)]
+        if played >= len(updates):
+            st.session_state[Key.PLAYING] = False
+            st.rerun()  # the whole page: the button stands outside of the fragment

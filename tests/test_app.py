@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def app(checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
 
 
 def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.main.get("html"))
+    """What stands on the page as HTML, the answers of the overlays included."""
+    answers = [json.loads(element.proto.json).get("answer", "") for element in app.main.get("bidi_component")]
+    return "".join(answers + [element.proto.body for element in app.main.get("html")])
 
 
 def shown(app: AppTest, name: str) -> np.ndarray:
@@ -52,7 +55,7 @@ def test_explore_decodes_the_pick_and_says_where_it_lies(app: AppTest, checkpoin
     np.testing.assert_allclose(shown(app, "pick-vae"), decode(checkpoints, recipe, "vae", (0.5, -0.25)), atol=0.003)
     codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
     near = latent.nearest(codes.code, (0.5, -0.25))
-    assert f"<b>a {codes.digit[near.image]}</b> (image {near.image}), {near.distance:.3g} away" in html(app)
+    assert f"<b>a {codes.digit[near.image]}</b> (image {near.image}), {near.distance:.2g} away" in html(app)
     assert "Decode of (0.5, −0.25)" in html(app)
     # The nearest test digit is ringed, and both models decode their own code of it.
     assert app.number_input("digit").value == near.image
@@ -132,7 +135,7 @@ def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, reci
     codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
     app.query_params["digit"] = "7"
     app.run()
-    assert any(f"both rings**, a {codes.digit[7]}" in text.value for text in app.markdown)
+    assert f"It is a {codes.digit[7]}, and has a code in each space." in html(app)
     app.query_params.update({"tab": "Interpolate", "from_image": "4"})
     app.run()
     assert app.selectbox("from_class").value == codes.digit[4]

@@ -1,6 +1,7 @@
 """What a person does, in a real Chromium, judged by what is on the screen."""
 
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,6 +198,53 @@ def test_click_decodes_exactly_that_point_after_zoom_and_pan(
     assert after == places
 
 
+@pytest.mark.parametrize("face", ["codes", "grid"])
+def test_lens_decodes_the_point_under_the_mouse(
+    face: str, page: Page, served: str, fitted: Path, recipe: Experiment
+) -> None:
+    open_map(page, f"{served}/?face={face}")
+    page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
+    zoom_and_pan(page, "map_vae")
+    caption = page.locator('figure:has(img[data-name="pick-vae"]) figcaption')
+    for across in (0.4, 0.45, 0.5):
+        left, top = (
+            round(side)
+            for side in in_chart(
+                page,
+                "map_vae",
+                f"const b = chart.getBoundingClientRect(); return [b.x + {across} * b.width, b.y + 0.4 * b.height]",
+            )
+        )
+        page.mouse.move(left, top)
+        point = point_at(page, "map_vae", left, top)
+        expect(caption).to_contain_text("under the mouse: (")
+        told = re.findall(r"−?[\d.]+", caption.inner_text())
+        assert [float(number.replace("−", "-")) for number in told] == pytest.approx(point, rel=0.006)
+        np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", point), atol=0.03)
+    # Away from the map it is the pick's own picture again.
+    x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
+    page.mouse.move(5, 5)
+    expect(caption).to_have_text("the point you picked")
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", (x, y)), atol=0.02)
+
+
+def test_lens_says_where_it_ends(page: Page, served: str) -> None:
+    open_map(page, served)
+    page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
+    page.mouse.move(*pixel_of(page, "map_vae", *centre(page, "map_vae")))
+    side = "const {xaxis} = chart._fullLayout; return xaxis.range[1] - xaxis.range[0]"
+    window = in_chart(page, "map_vae", side)
+    for _ in range(100):
+        if in_chart(page, "map_vae", side) > 3 * window:
+            break
+        page.mouse.wheel(0, 300)
+        page.wait_for_timeout(50)
+    x, y = centre(page, "map_vae")
+    page.mouse.move(*pixel_of(page, "map_vae", x - 1.3 * window, y))
+    expect(page.get_by_text("too far out to look ahead: click")).to_be_visible()
+    expect(page.locator(".lens")).to_have_count(0)
+
+
 def test_pan_is_no_click(page: Page, served: str) -> None:
     open_map(page, served)
     before = page.get_by_label("VAE pick, x", exact=True).input_value()
@@ -264,14 +312,17 @@ def test_curves_play_through_training(page: Page, served: str, fitted: Path, rec
     codes = f"return {CLOUDS}.flatMap(t => [...t.x]).length"
     assert in_chart(page, "map_formed_vae", codes) == len(snapshots.digit)
     before, _ = middle(page.locator(".st-key-curves .map-overlay .moment").last)
-    page.get_by_text("Play", exact=True).click()
+    page.get_by_role("button", name="Play").click()
     # It plays to the last moment, and stops there by itself.
     expect(page.get_by_role("slider", name="Weight updates")).to_have_attribute(
         "aria-valuetext", str(snapshots.update[-1])
     )
-    expect(page.get_by_role("switch", name="Play").or_(page.get_by_role("checkbox", name="Play"))).not_to_be_checked()
-    after, _ = middle(page.locator(".st-key-curves .map-overlay .moment").last)
-    assert after > before
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    page.wait_for_function(
+        "before => [...document.querySelectorAll('.st-key-curves .map-overlay .moment')].at(-1)"
+        ".getBoundingClientRect().x > before + 5",
+        arg=before,
+    )
     # The last snapshot is what the map shows.
     drawn = in_chart(
         page,

@@ -85,3 +85,13 @@ def test_codes_own_distances_leave_each_code_itself_out() -> None:
 def test_percentile_counts_the_codes_with_nearer_neighbours() -> None:
     own = np.array([1.0, 2.0, 3.0, 4.0])
     assert [latent.gap_percentile(distance, own) for distance in (0.5, 2.5, 9.0)] == [0, 50, 100]
+
+
+def test_nodes_stand_on_the_edges_in_reading_order() -> None:
+    area = Window(left=-2.0, bottom=1.0, side=4.0)
+    points = latent.nodes(area, 5).reshape(5, 5, 2)
+    np.testing.assert_allclose(points[0, :, 1], area.top)
+    np.testing.assert_allclose(points[-1, :, 1], area.bottom)
+    np.testing.assert_allclose(points[:, 0, 0], area.left)
+    np.testing.assert_allclose(points[:, -1, 0], area.right)
+    np.testing.assert_allclose(np.diff(points[2, :, 0]), 1.0)

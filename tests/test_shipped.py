@@ -4,9 +4,13 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
+from playwright.sync_api import Page
 
-from tests.conftest import ROOT, cannot_run
+from explorer import latent
+from tests.conftest import ROOT, cannot_run, streamlit_server
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
 from training.experiments import EXPERIMENTS
 from training.folders import data_dir
@@ -44,3 +48,22 @@ def test_mnist_2d_reaches_its_elbo_on_the_test_images() -> None:
     for model in MODEL_NAMES:
         stated = Checkpoint(checkpoint_path(CHECKPOINTS / "mnist-2d", model)).test
         assert told[model] == pytest.approx(stated, rel=1e-5)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_lens_is_right_and_small_enough(experiment: str, page: Page) -> None:
+    with streamlit_server(CHECKPOINTS, data_dir()) as address:
+        page.goto(f"{address}/?experiment={experiment}")
+        page.wait_for_function("globalThis.latentAtlases?.size === 2")
+        for model in MODEL_NAMES:
+            checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / experiment, model))
+            area = latent.window(checkpoint.codes().code)
+            points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(4000, 2))
+            script = f"points => points.map(([x, y]) => [...latentAtlases.get('map_{model}').decode(x, y)])"
+            shown = np.array(page.evaluate(script, points.tolist())) / 255
+            exact = checkpoint.load_model().decode(torch.as_tensor(points, dtype=torch.float32)).sigmoid().flatten(1)
+            error = np.abs(shown - exact.numpy())
+            assert error.mean() < 0.002
+            assert np.quantile(error, 0.99) < 0.02
+            assert page.evaluate(f"latentAtlases.get('map_{model}').data.image.length") < 1e6

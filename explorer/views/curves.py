@@ -31,8 +31,10 @@ def render(twins: Twins, state: State) -> None:
         latent_map.chart(library.curves_figure(twins, x_axis, logarithmic), key="curves")
     left, middle, right = st.columns([10, 3, 14], vertical_alignment="center")
     left.markdown("**The maps as they formed**: codes of the same validation images, from the untrained models on.")
-    state.stop_at_the_end()
-    playing = middle.toggle("Play", key=Key.PLAYING, on_change=state.play)
+    # A button, not a switch: a switch's own value, still under way, would start a film anew that has just ended.
+    playing = state.is_playing()
+    label, icon = ("Pause", ":material/pause:") if playing else ("Play", ":material/play_arrow:")
+    middle.button(label, icon=icon, key="play", on_click=state.play_or_pause)
     slider = right.container()
     # A timer only while it plays.
     formation = st.fragment(_formation, run_every=SECONDS_A_MOMENT if playing else None)
@@ -60,7 +62,7 @@ def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, l
             updates,
             updates[-1],
             key=Key.MOMENT,
-            on_change=state.play,
+            on_change=state.seek,
             bind="query-params",
         )
         moment = updates.index(chosen)

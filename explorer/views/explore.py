@@ -1,27 +1,51 @@
 """Explore: both latent spaces, and what the decoders make of any point of them."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import images, latent, library
 from explorer.components import latent_map
-from explorer.components.card import card, picture
+from explorer.components.card import card, markup, picture
 from explorer.library import Twin, Twins
 from explorer.state import Key, State
 
 __all__ = ["render"]
 
+PICKED = "the point you picked"
+
+
+@dataclass
+class Half:
+    """One twin's half of the page, from top to bottom."""
+
+    twin: Twin
+    chart: DeltaGenerator
+    answer: DeltaGenerator
+    inputs: DeltaGenerator
+
 
 def render(twins: Twins, state: State) -> None:
     """The tab: the maps, the picks, the ringed digit."""
-    _maps(twins)
-    _picks(twins, state)
+    controls = st.container()
+    halves = [_half(twin, column) for twin, column in zip(twins, st.columns(2), strict=True)]
+    _maps(controls, halves)
+    _picks(twins, state, halves)
+    with library.sentences():
+        for twin in twins:  # last: the maps do not wait for it
+            latent_map.atlas(f"map_{twin.name}", twin.window, library.ATLAS_SIDE, library.atlas(twin))
+
+
+def _half(twin: Twin, column: DeltaGenerator) -> Half:
+    column.markdown(f"#### {twin.title}")
+    return Half(twin, column.container(), column.container(), column.container(horizontal=True))
 
 
 @st.fragment
-def _maps(twins: Twins) -> None:
-    text, left, right = st.columns([5, 2, 3], vertical_alignment="bottom")
+def _maps(controls: DeltaGenerator, halves: list[Half]) -> None:
+    text, left, right = controls.columns([5, 2, 3], vertical_alignment="bottom")
     text.markdown(
         "**Click anywhere on a map** to see what its decoder makes of that point. Look for gaps between the clusters "
         "and at what lies in them. Both models were trained on the same digits."
@@ -37,65 +61,56 @@ def _maps(twins: Twins) -> None:
         "*grid*: what the decoder makes of each place.",
     )
     n = right.slider(
-        "Decodes along each side of the grid", 5, 40, 20, key=Key.GRID, bind="query-params", disabled=face != "grid"
+        "Decodes along each side of the grid",
+        5,
+        40,
+        20,
+        key=Key.GRID,
+        bind="query-params",
+        disabled=face != "grid",
     )
-    with library.sentences():
-        for column, twin in zip(st.columns(2), twins, strict=True):
-            with column:
-                st.markdown(f"#### {twin.title}")
-                figure = library.grid_figure(twin, n) if face == "grid" else library.codes_figure(twin, State.shown())
-                latent_map.chart(figure, key=f"map_{twin.name}")
+    for half in halves:
+        with half.chart, library.sentences():
+            twin = half.twin
+            figure = library.grid_figure(twin, n) if face == "grid" else library.codes_figure(twin, State.shown())
+            latent_map.chart(figure, key=f"map_{twin.name}")
 
 
 @st.fragment
-def _picks(twins: Twins, state: State) -> None:
-    with library.sentences():
-        halves = st.columns(2)
-        left, right = st.columns(2, vertical_alignment="center")
-        with left:  # first: a link may name the digit that both maps ring
-            digit = state.digit_input()
-            st.markdown(f"**The same image at both rings**, a {twins.digits[digit]}: it has a code in each space.")
-        for half, twin in zip(halves, twins, strict=True):
-            with half:
-                _pick(twin, state, digit)
-        with right:
-            _ringed(twins, digit)
+def _picks(twins: Twins, state: State, halves: list[Half]) -> None:
+    # What the eye waits for is sent first.
+    for half in halves:
+        with half.answer, library.sentences():
+            _pick(half.twin, state)
+    with st.container(horizontal=True, vertical_alignment="center"), library.sentences():
+        _ringed(twins, state.digit())
+        state.digit_input()
+    for half in halves:
+        with half.inputs:
+            state.pick_inputs(half.twin)
 
 
-def _pick(twin: Twin, state: State, digit: int) -> None:
-    left, right = st.columns([2, 3])
-    with right, st.container(horizontal=True):
-        state.pick_inputs(twin)
+def _pick(twin: Twin, state: State) -> None:
     point = state.pick(twin)
-    latent_map.overlay(
-        f"map_{twin.name}",
-        [latent_map.ring(*twin.codes.code[digit].tolist()), latent_map.pick(*point)],
-        on_pick=partial(state.set_pick, twin),
-    )
     near = latent.nearest(twin.codes.code, point)
     nearest_digit = twin.codes.digit[near.image]
     percentile = latent.gap_percentile(near.neighbour_distance, twin.neighbour_distances)
     where = f"({point[0]:.3g}, {point[1]:.3g})".replace("-", "−")
     verdict = "In a gap" if percentile > 99 else "Where codes are thin" if percentile > 90 else "Among the codes"
-    with left:
-        card(
-            [
-                picture(
-                    images.data_uri(twin.decode([point])[0]),
-                    f"{twin.short}: decode of {where}",
-                    name=f"pick-{twin.name}",
-                )
-            ]
-        )
-    with right:
-        card(
-            [],
+    decode = images.data_uri(twin.decode([point])[0])
+    latent_map.overlay(
+        f"map_{twin.name}",
+        [latent_map.ring(*twin.codes.code[state.digit()].tolist()), latent_map.pick(*point)],
+        on_pick=partial(state.set_pick, twin),
+        answer=markup(
+            [picture(decode, f"{twin.short}: decode of {where}", name=f"pick-{twin.name}", caption=PICKED)],
             f"Decode of {where}",
-            f"Nearest test code: <b>a {nearest_digit}</b> (image {near.image}), {near.distance:.3g} away.",
-            f"<b>{verdict}</b>: its {latent.NEIGHBOUR}th nearest code is {near.neighbour_distance:.3g} away. "
-            f"{percentile:.0f} % of the codes have theirs nearer.",
-            kind="text",
-        )
+            f"Nearest test code: <b>a {nearest_digit}</b> (image {near.image}), {near.distance:.2g} away.",
+            f"<b>{verdict}</b>: its {latent.NEIGHBOUR}th nearest code is {near.neighbour_distance:.2g} away, "
+            f"farther than that of {percentile:.0f} % of the codes.",
+            kind="pick",
+        ),
+    )
 
 
 def _ringed(twins: Twins, digit: int) -> None:
@@ -111,6 +126,7 @@ def _ringed(twins: Twins, digit: int) -> None:
     original = library.original(twins, digit)
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
-    card(pictures, kind="row")
+    said = f"It is a {twins.digits[digit]}, and has a code in each space."
+    card(pictures, "The same image at both rings", said, kind="row")
     if original is None:
         st.caption("The original image is not on this computer.", help=library.HOW_TO_GET_ORIGINALS)

@@ -7,7 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explorer import images, latent, library
 from explorer.components import latent_map
-from explorer.components.card import card, film, picture
+from explorer.components.card import film, markup, picture
 from explorer.library import Twins
 from explorer.state import END_KINDS, FRAMES, Key, State
 
@@ -29,42 +29,51 @@ def render(twins: Twins, state: State) -> None:
         map_place, frame_place = column.columns([3, 2])
         with map_place:
             latent_map.chart(library.codes_figure(twin, State.shown(), small=True), key=f"map_small_{twin.name}")
-        places.append(frame_place.container())
-    _way(twins, state, controls, places)
+        places.append(frame_place)
+    _ends(twins, state, controls, places)
 
 
 @st.fragment
-def _way(twins: Twins, state: State, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
+def _ends(twins: Twins, state: State, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
     with library.sentences():
         with controls:
             for column, end in zip(st.columns(2), ENDS, strict=True):
                 with column:
                     _end(end, twins, state)
-            at = st.slider(
-                f"Frame: 0 is the start, {FRAMES - 1} the end",
-                0,
-                FRAMES - 1,
-                FRAMES // 2,
-                key=Key.FRAME,
-                bind="query-params",
-            )
-        for place, twin in zip(places, twins, strict=True):
-            way = latent.path(state.end_point("from", twin), state.end_point("to", twin), FRAMES)
-            decodes = twin.decode(way)
-            with controls:
-                strip = images.data_uri(images.strip(decodes))
-                film(strip, f"the {twin.short}'s decodes along the way", frames=FRAMES, at=at, label=twin.short)
+        # The slider redraws no end, so it is in a fragment of its own; a click on a map moves the end that is the pick.
+        moves_an_end = state.is_pick("from") or state.is_pick("to")
+        way = _way if moves_an_end else st.fragment(_way)
+        way(twins, state, controls.container(), places)
+
+
+def _way(twins: Twins, state: State, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
+    with controls:
+        at = st.slider(
+            f"Frame: 0 is the start, {FRAMES - 1} the end",
+            0,
+            FRAMES - 1,
+            FRAMES // 2,
+            key=Key.FRAME,
+            bind="query-params",
+        )
+    with library.sentences():
+        ways = [latent.path(state.end_point("from", twin), state.end_point("to", twin), FRAMES) for twin in twins]
+        decodes = [twin.decode(way) for twin, way in zip(twins, ways, strict=True)]
+        for place, twin, way, frames in zip(places, twins, ways, decodes, strict=True):
             with place:
                 latent_map.overlay(
                     f"map_small_{twin.name}",
                     [latent_map.path(way.tolist(), at)],
-                    # A click moves the pick, so it is heard where the pick is an end.
                     on_pick=partial(state.set_pick, twin) if state.is_pick("from") or state.is_pick("to") else None,
+                    answer=markup(
+                        [picture(images.data_uri(frames[at]), f"{twin.short}: frame {at}", name=f"frame-{twin.name}")],
+                        kind="frame",
+                    ),
                 )
-                card(
-                    [picture(images.data_uri(decodes[at]), f"{twin.short}: frame {at}", name=f"frame-{twin.name}")],
-                    kind="frame",
-                )
+        with controls:
+            for twin, frames in zip(twins, decodes, strict=True):
+                strip = images.data_uri(images.strip(frames))
+                film(strip, f"the {twin.short}'s decodes along the way", frames=FRAMES, at=at, label=twin.short)
 
 
 def _end(end: str, twins: Twins, state: State) -> None:

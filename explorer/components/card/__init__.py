@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-__all__ = ["card", "film", "picture", "style"]
+__all__ = ["card", "film", "markup", "picture", "style"]
 
 
 def style() -> None:
@@ -26,8 +26,13 @@ def picture(address: str, alternative: str, *, name: str, caption: str = "") -> 
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>" if caption else image
 
 
-def card(pictures: list[str], title: str = "", *lines: str, kind: str = "pick") -> None:
-    """Images beside a title and lines of HTML.
+def card(pictures: list[str], title: str = "", *lines: str, kind: str) -> None:
+    """Images beside a title and lines of HTML; see `markup`."""
+    st.html(markup(pictures, title, *lines, kind=kind))
+
+
+def markup(pictures: list[str], title: str = "", *lines: str, kind: str) -> str:
+    """The HTML of a card.
 
     Args:
         pictures: made by `picture`.
@@ -37,7 +42,7 @@ def card(pictures: list[str], title: str = "", *lines: str, kind: str = "pick") 
     """
     text = f"<h5>{escape(title)}</h5>" + "".join(f"<p>{line}</p>" for line in lines if line) if title else ""
     shown = f'<div class="pictures">{"".join(pictures)}</div>' if pictures else ""
-    st.html(f'<div class="card {kind}">{shown}<div>{text}</div></div>')
+    return f'<div class="card {kind}">{shown}<div>{text}</div></div>'
 
 
 def film(address: str, alternative: str, *, frames: int, at: int, label: str) -> None:

@@ -10,11 +10,15 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-__all__ = ["Mark", "chart", "moment", "overlay", "path", "pick", "ring"]
+from explorer.latent import Window
+
+__all__ = ["Mark", "atlas", "chart", "moment", "overlay", "path", "pick", "ring"]
 
 Mark = dict[str, Any]
 
-_overlay = st.components.v2.component("map_overlay", js=(Path(__file__).parent / "overlay.js").read_text())
+_FOLDER = Path(__file__).parent
+_overlay = st.components.v2.component("map_overlay", js=(_FOLDER / "overlay.js").read_text(), isolate_styles=False)
+_atlas = st.components.v2.component("map_atlas", js=(_FOLDER / "atlas.js").read_text())
 
 
 def chart(figure: go.Figure, *, key: str) -> None:
@@ -30,6 +34,19 @@ def chart(figure: go.Figure, *, key: str) -> None:
             "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
         },
     )
+
+
+def atlas(chart: str, area: Window, n: int, image: str) -> None:
+    """Send the atlas of a chart, which lets its overlay decode the point under the mouse without the server.
+
+    Args:
+        chart: the chart's key.
+        area: what the atlas holds: the outermost of its decodes stand on the edges.
+        n: decodes along each side.
+        image: `images.atlas_uri` of the decodes.
+    """
+    data = {"chart": chart, "left": area.left, "top": area.top, "side": area.side, "n": n, "image": image}
+    _atlas(key=f"atlas_{chart}", data=data, height=0)
 
 
 def pick(x: float, y: float) -> Mark:
@@ -52,13 +69,17 @@ def moment(x: float) -> Mark:
     return {"kind": "moment", "points": [[x, 0]]}
 
 
-def overlay(chart: str, marks: Sequence[Mark], on_pick: Callable[[float, float], None] | None = None) -> None:
+def overlay(
+    chart: str, marks: Sequence[Mark], on_pick: Callable[[float, float], None] | None = None, answer: str = ""
+) -> None:
     """Mount the overlay of a chart.
 
     Args:
         chart: the chart's key.
         marks: what to draw on it.
         on_pick: called with the coordinates of a click, before the rerun; None: clicks are not reported.
+        answer: HTML that stands where the overlay is called. It travels with the marks, so that after a click the
+            browser draws one element, not many.
     """
     key = f"overlay_{chart}"
 
@@ -67,5 +88,5 @@ def overlay(chart: str, marks: Sequence[Mark], on_pick: Callable[[float, float],
         if on_pick is not None and point is not None:
             on_pick(float(point["x"]), float(point["y"]))
 
-    data = {"chart": chart, "marks": list(marks), "reports": on_pick is not None}
+    data = {"chart": chart, "marks": list(marks), "reports": on_pick is not None, "answer": answer}
     _overlay(key=key, data=data, on_pick_change=report)

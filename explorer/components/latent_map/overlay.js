@@ -1,12 +1,14 @@
 // @ts-check
 // Lies over a Plotly chart of the same page. The chart stays Plotly's: zoom, pan and legend work as
-// ever. The overlay turns clicks into axis coordinates, reports them, and draws marks that follow.
+// ever. The overlay turns clicks into axis coordinates, reports them, and draws marks that follow. Where the
+// map has an atlas, it shows the decode of the point under the mouse in place of the answer's picture: the lens.
 
 /** @typedef {{kind: "pick" | "ring" | "path" | "moment", points: number[][], at?: number}} Mark */
-/** @typedef {{chart: string, marks: Mark[], reports: boolean}} Data */
+/** @typedef {{chart: string, marks: Mark[], reports: boolean, answer: string}} Data */
 
 const SVG = "http://www.w3.org/2000/svg";
 const CLICK_TRAVEL = 5; // pixels between down and up; farther is a pan
+const OUTSIDE = "too far out to look ahead: click";
 const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"];
 
 /** @type {WeakMap<object, Overlay>} */
@@ -18,7 +20,7 @@ export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   let overlay = overlays.get(parentElement);
   if (!overlay) {
-    overlay = new Overlay();
+    overlay = new Overlay(parentElement);
     overlays.set(parentElement, overlay);
   }
   overlay.update(data, (point) => setTriggerValue("pick", point));
@@ -29,11 +31,19 @@ export default function (component) {
 }
 
 class Overlay {
-  constructor() {
-    /** @type {Data} */ this.data = { chart: "", marks: [], reports: false };
+  /** @param {HTMLElement} place where the answer stands */
+  constructor(place) {
+    this.answer = place.appendChild(document.createElement("div"));
+    /** @type {Data} */ this.data = { chart: "", marks: [], reports: false, answer: "" };
     /** @type {any} */ this.chart = null; // Plotly's graph div
     /** @type {any} */ this.emitter = null; // its event emitter, a new one after each purge
     /** @type {{x: number, y: number, id: number} | null} */ this.down = null;
+    /** @type {number[] | null} */ this.looking = null; // the point under the mouse
+    /** @type {number[] | null} */ this.clicked = null; // until the server has answered
+    /** @type {{x: number, y: number} | null} */ this.still = null; // where a click was, until the mouse moves on
+    this.lens = document.createElement("canvas");
+    this.lens.className = "lens";
+    this.lens.ariaHidden = "true";
     this.layer = document.createElementNS(SVG, "svg");
     this.layer.setAttribute("class", "map-overlay");
     this.layer.setAttribute("style", "position:absolute;inset:0;width:100%;height:100%;pointer-events:none;z-index:2");
@@ -41,6 +51,8 @@ class Overlay {
     this.onDown = this.onDown.bind(this);
     this.onUp = this.onUp.bind(this);
     this.onCancel = this.onCancel.bind(this);
+    this.onMove = this.onMove.bind(this);
+    this.onLeave = this.onLeave.bind(this);
     this.resize = new ResizeObserver(this.draw);
     // Charts come and go with reruns, tabs and themes: found again whenever the page changes.
     this.changes = new MutationObserver(() => this.attach());
@@ -51,11 +63,17 @@ class Overlay {
 
   /** @param {Data} data @param {(point: {x: number, y: number}) => void} report */
   update(data, report) {
+    if (data.answer !== this.data.answer) {
+      this.answer.innerHTML = data.answer;
+      this.caption = this.answer.querySelector("figcaption")?.textContent ?? "";
+      this.clicked = null;
+    }
     this.data = data;
     this.report = report;
     this.layer.classList.toggle("reports", data.reports);
     this.attach();
     this.draw();
+    this.look();
   }
 
   attach() {
@@ -69,6 +87,8 @@ class Overlay {
     chart.appendChild(this.layer);
     for (const event of EVENTS) chart.on(event, this.draw);
     chart.addEventListener("pointerdown", this.onDown, true);
+    chart.addEventListener("pointermove", this.onMove, true);
+    chart.addEventListener("pointerleave", this.onLeave, true);
     this.resize.observe(chart);
     this.draw();
   }
@@ -77,6 +97,8 @@ class Overlay {
     if (!this.chart) return;
     for (const event of EVENTS) this.emitter?.removeListener?.(event, this.draw);
     this.chart.removeEventListener("pointerdown", this.onDown, true);
+    this.chart.removeEventListener("pointermove", this.onMove, true);
+    this.chart.removeEventListener("pointerleave", this.onLeave, true);
     this.resize.disconnect();
     this.layer.remove();
     this.chart = null;
@@ -106,17 +128,60 @@ class Overlay {
     this.down = null;
     if (!down || down.id !== event.pointerId || !this.data.reports || !this.chart) return;
     if (Math.hypot(event.clientX - down.x, event.clientY - down.y) > CLICK_TRAVEL) return;
-    const box = this.chart.getBoundingClientRect();
-    const { xaxis, yaxis } = this.chart._fullLayout._plots.xy;
     // Where the button went down: a hand that slips while it clicks still meant that point.
-    const x = toData(xaxis, down.x - box.left - xaxis._offset);
-    const y = toData(yaxis, yaxis._length - (down.y - box.top - yaxis._offset));
-    if (x === null || y === null) return;
-    const point = { x, y };
+    const point = this.pointAt(down);
+    if (!point) return;
+    const [x, y] = point;
     const mark = this.data.marks.find((each) => each.kind === "pick");
     if (mark) mark.points = [[x, y]]; // shown at once; the server's answer follows
     this.draw();
-    this.report?.(point);
+    this.clicked = point;
+    this.still = down;
+    this.looking = null; // the answer shows, as long as the mouse rests
+    this.look();
+    this.report?.({ x, y });
+  }
+
+  /** @param {PointerEvent} event */
+  onMove(event) {
+    if (event.buttons && event.pointerType === "mouse") return; // a pan
+    if (this.still && Math.hypot(event.clientX - this.still.x, event.clientY - this.still.y) < 2) return;
+    this.still = null;
+    this.looking = this.pointAt({ x: event.clientX, y: event.clientY });
+    this.look();
+  }
+
+  onLeave() {
+    this.looking = this.still = null;
+    this.look();
+  }
+
+  /** The coordinates under a place on the screen; null outside the axes.
+   * @param {{x: number, y: number}} place */
+  pointAt({ x: left, y: top }) {
+    const box = this.chart.getBoundingClientRect();
+    const { xaxis, yaxis } = this.chart._fullLayout._plots.xy;
+    const x = toData(xaxis, left - box.left - xaxis._offset);
+    const y = toData(yaxis, yaxis._length - (top - box.top - yaxis._offset));
+    return x === null || y === null ? null : [x, y];
+  }
+
+  /** Show the decode of the point under the mouse, else of the one just clicked, else the answer's own picture. */
+  look() {
+    const atlas = /** @type {any} */ (globalThis).latentAtlases?.get(this.data.chart);
+    const picture = this.answer.querySelector("figure img");
+    const point = this.looking ?? this.clicked;
+    if (!atlas || !picture) return;
+    const decode = point && atlas.decode(...point);
+    const caption = /** @type {HTMLElement} */ (this.answer.querySelector("figcaption"));
+    caption.textContent = !this.looking ? this.caption : decode ? `under the mouse: ${named(this.looking)}` : OUTSIDE;
+    if (!decode) return this.lens.remove();
+    const image = new ImageData(atlas.size, atlas.size);
+    for (let pixel = 0; pixel < decode.length; pixel++) image.data.fill(decode[pixel], 4 * pixel, 4 * pixel + 3);
+    for (let alpha = 3; alpha < image.data.length; alpha += 4) image.data[alpha] = 255;
+    if (this.lens.width !== atlas.size) this.lens.width = this.lens.height = atlas.size;
+    this.lens.getContext("2d")?.putImageData(image, 0, 0);
+    if (this.lens.previousSibling !== picture) picture.after(this.lens);
   }
 
   draw() {
@@ -165,6 +230,11 @@ function element(name, attributes) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
   return made;
+}
+
+/** As the server writes it: three significant digits. @param {number[]} point */
+function named(point) {
+  return `(${point.map((value) => String(Number(value.toPrecision(3))).replace("-", "−")).join(", ")})`;
 }
 
 // Plotly keeps an axis' range current during zoom and pan, its own converters only afterwards.

@@ -1,0 +1,89 @@
+// @ts-check
+// Unpacks the atlas of a map, and keeps it where the overlay of that map finds it: `latentAtlases`, by the chart's key.
+
+/** @typedef {{chart: string, left: number, top: number, side: number, n: number, image: string}} Data */
+
+/** @type {WeakMap<object, {data: Data, atlas?: Atlas}>} */
+const mounted = new WeakMap();
+
+/** Streamlit calls this at the mount and again whenever the data or the theme change; the cleanup runs at the unmount.
+ * @param {{data: Data, parentElement: any}} component */
+export default function ({ data, parentElement }) {
+  /** @type {Map<string, Atlas>} */
+  const atlases = (/** @type {any} */ (globalThis).latentAtlases ??= new Map());
+  const before = mounted.get(parentElement);
+  if (before?.data.image !== data.image || before.data.chart !== data.chart) {
+    /** @type {{data: Data, atlas?: Atlas}} */
+    const mount = { data };
+    mounted.set(parentElement, mount);
+    unpack(data).then((atlas) => {
+      if (mounted.get(parentElement) !== mount) return; // another has come meanwhile
+      mount.atlas = atlas;
+      atlases.set(data.chart, atlas);
+    });
+  }
+  return () => {
+    const { data, atlas } = mounted.get(parentElement) ?? {};
+    if (data && atlases.get(data.chart) === atlas) atlases.delete(data.chart);
+    mounted.delete(parentElement);
+  };
+}
+
+/** @param {Data} data */
+async function unpack(data) {
+  const image = new Image();
+  image.src = data.image;
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.drawImage(image, 0, 0);
+  const colours = context.getImageData(0, 0, image.width, image.height).data;
+  return new Atlas(data, image.width, colours.filter((_, index) => index % 4 === 0)); // grey: red is enough
+}
+
+class Atlas {
+  /** @param {Data} data @param {number} width @param {Uint8ClampedArray} grey */
+  constructor(data, width, grey) {
+    this.data = data;
+    this.width = width;
+    this.grey = grey;
+    this.size = width / data.n; // of a decode, in pixels
+  }
+
+  /** The decode of a point: grey values in reading order; null outside the atlas.
+   * @param {number} x @param {number} y */
+  decode(x, y) {
+    const { left, top, side, n } = this.data;
+    const [column, across] = weights(((x - left) / side) * (n - 1), n);
+    const [row, down] = weights(((top - y) / side) * (n - 1), n);
+    if (!across || !down) return null;
+    const decode = new Uint8ClampedArray(this.size ** 2);
+    for (let pixel = 0, v = 0; v < this.size; v++) {
+      for (let u = 0; u < this.size; u++, pixel++) {
+        let value = 0;
+        for (let i = 0; i < 4; i++) {
+          const start = (v * n + row[i]) * this.width + u * n;
+          let line = 0;
+          for (let j = 0; j < 4; j++) line += across[j] * this.grey[start + column[j]];
+          value += down[i] * line;
+        }
+        decode[pixel] = value;
+      }
+    }
+    return decode;
+  }
+}
+
+/** Catmull and Rom's cubic: which four nodes, and how much of each; no weights outside.
+ * @param {number} at a position in nodes, the first at 0 @param {number} n how many
+ * @returns {[number[], number[] | null]} */
+function weights(at, n) {
+  if (!(at >= 0 && at <= n - 1)) return [[], null];
+  const first = Math.min(Math.floor(at), n - 2);
+  const t = at - first;
+  const nodes = [-1, 0, 1, 2].map((step) => Math.min(Math.max(first + step, 0), n - 1));
+  return [
+    nodes,
+    [((2 - t) * t - 1) * t, (3 * t - 5) * t * t + 2, ((4 - 3 * t) * t + 1) * t, (t - 1) * t * t].map((w) => w / 2),
+  ];
+}
