@@ -30,7 +30,7 @@ with library.sentences():
     twins = library.load(experiment)
     about.caption(twins.vae.checkpoint.experiment.title)
     with details:
-        st.table(library.details(twins))
+        st.markdown(library.details(twins))
     state = State(twins)
     tabs = st.tabs(list(TABS), key=Key.TAB, on_change="rerun", bind="query-params")
     for tab, view in zip(tabs, TABS.values(), strict=True):

@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ __all__ = [
     "curves_figure",
     "details",
     "grid_figure",
+    "is_torch_loaded",
     "load",
     "original",
     "sentences",
@@ -183,6 +185,11 @@ def _load(name: str, folder: Path, versions: tuple[int, ...]) -> Twins:
     return Twins(ae, vae)
 
 
+def is_torch_loaded() -> bool:
+    """Whether decoding can begin at once; the first decode of a server loads torch, which takes seconds."""
+    return "torch" in sys.modules
+
+
 def original(twins: Twins, image: int) -> Array | None:
     """The test image that a code was computed from: (28, 28), pixels in [0, 1]; None if it is not on this computer."""
     folder = data_dir()
@@ -192,24 +199,28 @@ def original(twins: Twins, image: int) -> Array | None:
     return None if images is None else images[image] / 255
 
 
-def details(twins: Twins) -> dict[str, dict[str, str]]:
-    """What is to be known of the models, by model and by row."""
-    table = {}
-    for twin in twins:
-        recipe = twin.checkpoint.experiment
-        table[twin.short] = {
-            "network": f"{recipe.network} and back",
-            "bottleneck": "mean and log-variance" if twin.name == "vae" else "code",
-            "objective": f"ELBO, beta {recipe.beta:g}" if twin.name == "vae" else "log p(x|f(x))",
-            "epochs": str(recipe.epochs),
-            "batch size": str(recipe.batch_size),
-            "learning rate": f"{recipe.learning_rate:g}",
-            "weight decay": f"{recipe.weight_decay:g}",
-            "seed": str(recipe.seed),
-            "fitted in": f"{twin.checkpoint.seconds / 60:.1f} min",
-            "test images": f"{len(twin.codes.digit):,}",
-        }
-    return table
+def details(twins: Twins) -> str:
+    """What is to be known of the models, as a Markdown table: `st.table` would import pandas before the first map."""
+    columns = [_details(twin) for twin in twins]
+    rows = [["", *(twin.short for twin in twins)], ["---"] * 3]
+    rows += [[f"**{name}**", *(column[name] for column in columns)] for name in columns[0]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _details(twin: Twin) -> dict[str, str]:
+    recipe = twin.checkpoint.experiment
+    return {
+        "network": f"{recipe.network} and back",
+        "bottleneck": "mean and log-variance" if twin.name == "vae" else "code",
+        "objective": f"ELBO, beta {recipe.beta:g}" if twin.name == "vae" else "log p(x given f(x))",
+        "epochs": str(recipe.epochs),
+        "batch size": str(recipe.batch_size),
+        "learning rate": f"{recipe.learning_rate:g}",
+        "weight decay": f"{recipe.weight_decay:g}",
+        "seed": str(recipe.seed),
+        "fitted in": f"{twin.checkpoint.seconds / 60:.1f} min",
+        "test images": f"{len(twin.codes.digit):,}",
+    }
 
 
 def _twin_key(twin: Twin) -> tuple[str, int]:

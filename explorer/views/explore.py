@@ -32,9 +32,13 @@ def render(twins: Twins, state: State) -> None:
     controls = st.container()
     halves = [_half(twin, column) for twin, column in zip(twins, st.columns(2), strict=True)]
     _maps(controls, halves)
+    # Loading torch takes seconds in which this server answers no browser, which asks for Plotly just now: maps first.
+    if not library.is_torch_loaded() and not latent_map.drawn("map_vae"):
+        st.caption("The decoders are being loaded …")
+        return
     _picks(twins, state, halves)
     with library.sentences():
-        for twin in twins:  # last: the maps do not wait for it
+        for twin in twins:
             latent_map.atlas(f"map_{twin.name}", twin.window, library.ATLAS_SIDE, library.atlas(twin))
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from explorer.latent import Window
 
-__all__ = ["Mark", "atlas", "chart", "moment", "overlay", "path", "pick", "ring"]
+__all__ = ["Mark", "atlas", "chart", "drawn", "moment", "overlay", "path", "pick", "ring"]
 
 Mark = dict[str, Any]
 
@@ -69,6 +69,12 @@ def moment(x: float) -> Mark:
     return {"kind": "moment", "points": [[x, 0]]}
 
 
+def drawn(chart: str) -> bool:
+    """Whether the browser has drawn a chart; False at first, and True in the rerun that it asks for once it has."""
+    data = {"chart": chart, "marks": [], "reports": False, "answer": "", "asks": True}
+    return bool(_overlay(key=f"drawn_{chart}", data=data, height=0, on_drawn_change=lambda: None).drawn)
+
+
 def overlay(
     chart: str, marks: Sequence[Mark], on_pick: Callable[[float, float], None] | None = None, answer: str = ""
 ) -> None:
@@ -88,5 +94,5 @@ def overlay(
         if on_pick is not None and point is not None:
             on_pick(float(point["x"]), float(point["y"]))
 
-    data = {"chart": chart, "marks": list(marks), "reports": on_pick is not None, "answer": answer}
+    data = {"chart": chart, "marks": list(marks), "reports": on_pick is not None, "answer": answer, "asks": False}
     _overlay(key=key, data=data, on_pick_change=report)

@@ -4,7 +4,7 @@
 // map has an atlas, it shows the decode of the point under the mouse in place of the answer's picture: the lens.
 
 /** @typedef {{kind: "pick" | "ring" | "path" | "moment", points: number[][], at?: number}} Mark */
-/** @typedef {{chart: string, marks: Mark[], reports: boolean, answer: string}} Data */
+/** @typedef {{chart: string, marks: Mark[], reports: boolean, answer: string, asks: boolean}} Data */
 
 const SVG = "http://www.w3.org/2000/svg";
 const CLICK_TRAVEL = 5; // pixels between down and up; farther is a pan
@@ -23,7 +23,7 @@ export default function (component) {
     overlay = new Overlay(parentElement);
     overlays.set(parentElement, overlay);
   }
-  overlay.update(data, (point) => setTriggerValue("pick", point));
+  overlay.update(data, setTriggerValue);
   return () => {
     overlays.get(parentElement)?.remove();
     overlays.delete(parentElement);
@@ -34,7 +34,7 @@ class Overlay {
   /** @param {HTMLElement} place where the answer stands */
   constructor(place) {
     this.answer = place.appendChild(document.createElement("div"));
-    /** @type {Data} */ this.data = { chart: "", marks: [], reports: false, answer: "" };
+    /** @type {Data} */ this.data = { chart: "", marks: [], reports: false, answer: "", asks: false };
     /** @type {any} */ this.chart = null; // Plotly's graph div
     /** @type {any} */ this.emitter = null; // its event emitter, a new one after each purge
     /** @type {{x: number, y: number, id: number} | null} */ this.down = null;
@@ -61,7 +61,7 @@ class Overlay {
     window.addEventListener("pointercancel", this.onCancel, true);
   }
 
-  /** @param {Data} data @param {(point: {x: number, y: number}) => void} report */
+  /** @param {Data} data @param {(name: string, value: any) => void} report */
   update(data, report) {
     if (data.answer !== this.data.answer) {
       this.answer.innerHTML = data.answer;
@@ -91,6 +91,7 @@ class Overlay {
     chart.addEventListener("pointerleave", this.onLeave, true);
     this.resize.observe(chart);
     this.draw();
+    if (this.data.asks) this.report?.("drawn", true);
   }
 
   detach() {
@@ -139,7 +140,7 @@ class Overlay {
     this.still = down;
     this.looking = null; // the answer shows, as long as the mouse rests
     this.look();
-    this.report?.({ x, y });
+    this.report?.("pick", { x, y });
   }
 
   /** @param {PointerEvent} event */
