@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -47,6 +47,7 @@ __all__ = [
     "original",
     "sentences",
     "snapshot_figure",
+    "way",
 ]
 
 Array = NDArray[Any]
@@ -141,6 +142,14 @@ class Twins:
     def digits(self) -> Array:
         """The classes of the test images, (n,)."""
         return self.vae.codes.digit
+
+
+class Way(NamedTuple):
+    """Points of latent space, one after another, and what the decoder makes of them."""
+
+    points: list[list[float]]
+    pictures: list[str]  # data URIs
+    strip: str  # all of them side by side, a data URI
 
 
 def available() -> list[str]:
@@ -266,6 +275,15 @@ def grid_figure(twin: Twin, n: int) -> go.Figure:
 def atlas(twin: Twin) -> str:
     """The decodes of a twin's window, `ATLAS_SIDE` along each side; see `images.atlas_uri`."""
     return images.atlas_uri(twin.decode(latent.nodes(twin.window, ATLAS_SIDE)), ATLAS_SIDE)
+
+
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=256)
+def way(twin: Twin, start: tuple[float, ...], end: tuple[float, ...], frames: int) -> Way:
+    """The straight way between two latent points, decoded: the slider along it decodes nothing."""
+    points = latent.path(start, end, frames)
+    decodes = twin.decode(points)
+    pictures = [images.data_uri(decode) for decode in decodes]
+    return Way(points.tolist(), pictures, images.data_uri(images.strip(decodes)))
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=256)

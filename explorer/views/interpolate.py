@@ -5,9 +5,9 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import images, latent, library
+from explorer import library
 from explorer.components import latent_map
-from explorer.components.card import film, markup, picture
+from explorer.components.card import films, markup, picture
 from explorer.library import Twins
 from explorer.state import END_KINDS, FRAMES, Key, State
 
@@ -57,23 +57,24 @@ def _way(twins: Twins, state: State, controls: DeltaGenerator, places: list[Delt
             bind="query-params",
         )
     with library.sentences():
-        ways = [latent.path(state.end_point("from", twin), state.end_point("to", twin), FRAMES) for twin in twins]
-        decodes = [twin.decode(way) for twin, way in zip(twins, ways, strict=True)]
-        for place, twin, way, frames in zip(places, twins, ways, decodes, strict=True):
+        ways = [library.way(twin, state.end_point("from", twin), state.end_point("to", twin), FRAMES) for twin in twins]
+        for place, twin, way in zip(places, twins, ways, strict=True):
             with place:
                 latent_map.overlay(
                     f"map_small_{twin.name}",
-                    [latent_map.path(way.tolist(), at)],
+                    [latent_map.path(way.points, at)],
                     on_pick=partial(state.set_pick, twin) if state.is_pick("from") or state.is_pick("to") else None,
                     answer=markup(
-                        [picture(images.data_uri(frames[at]), f"{twin.short}: frame {at}", name=f"frame-{twin.name}")],
+                        [picture(way.pictures[at], f"{twin.short}: frame {at}", name=f"frame-{twin.name}")],
                         kind="frame",
                     ),
                 )
+        strips = {
+            twin.short: (way.strip, f"the {twin.short}'s decodes along the way")
+            for twin, way in zip(twins, ways, strict=True)
+        }
         with controls:
-            for twin, frames in zip(twins, decodes, strict=True):
-                strip = images.data_uri(images.strip(frames))
-                film(strip, f"the {twin.short}'s decodes along the way", frames=FRAMES, at=at, label=twin.short)
+            films(strips, frames=FRAMES, at=at)
 
 
 def _end(end: str, twins: Twins, state: State) -> None:

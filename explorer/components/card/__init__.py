@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-__all__ = ["card", "film", "markup", "picture", "style"]
+__all__ = ["card", "films", "markup", "picture", "style"]
 
 
 def style() -> None:
@@ -45,16 +45,19 @@ def markup(pictures: list[str], title: str = "", *lines: str, kind: str) -> str:
     return f'<div class="card {kind}">{shown}<div>{text}</div></div>'
 
 
-def film(address: str, alternative: str, *, frames: int, at: int, label: str) -> None:
-    """A film strip with one frame marked.
+def films(strips: dict[str, tuple[str, str]], *, frames: int, at: int) -> None:
+    """Film strips below each other, with the same frame marked on each.
 
     Args:
-        address: a data URI of the frames side by side.
-        alternative: what it shows.
-        frames: how many.
+        strips: by label, which stands before it: a data URI of the frames side by side, and what it shows.
+        frames: how many each has.
         at: the marked one.
-        label: stands before it.
     """
-    image = f'<img src="{address}" alt="{escape(alternative)}">'
     mark = f'<i style="left:{100 * at / frames:.4f}%;width:{100 / frames:.4f}%"></i>'
-    st.html(f'<div class="film"><b>{escape(label)}</b><div>{image}{mark}</div></div>')
+    st.html(
+        "".join(
+            f'<div class="film"><b>{escape(label)}</b>'
+            f'<div><img src="{address}" alt="{escape(alternative)}">{mark}</div></div>'
+            for label, (address, alternative) in strips.items()
+        )
+    )
