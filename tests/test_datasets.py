@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import cannot_run
-from training.datasets import DATASETS, Data, DataError, load
+from training.datasets import DATASETS, Data, DataError, binarise, load
 from training.folders import data_dir
 
 
@@ -104,3 +104,13 @@ def test_data_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(DataError, match=rf"MNIST could not be downloaded to {file}/MNIST/raw"):
         load("mnist", file)
+
+
+def test_reduced_images_are_means_of_blocks_cut_at_one_half(raw: dict[str, np.ndarray], tmp_path: Path) -> None:
+    small = load("mnist", tmp_path, image_size=14, download=False).test.images
+    binary = load("mnist", tmp_path, image_size=14, binarised=True, download=False).test.images
+    means = raw["t10k-images-idx3-ubyte"].reshape(12, 14, 2, 14, 2).mean((2, 4))
+    np.testing.assert_array_equal(small, np.round(means))
+    np.testing.assert_array_equal(binary, np.where(means >= 127.5, 255, 0))
+    # What is binarised from the start stays what it is.
+    np.testing.assert_array_equal(binarise(binary, torch.Generator()), binary > 0)

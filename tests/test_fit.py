@@ -216,7 +216,7 @@ def test_evaluate_prints_what_the_checkpoints_say(fitted: Path, recipe: Experime
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["fit", "mnist-3d"], "unknown experiment 'mnist-3d'; there are mnist-2d, digits-2d"),
+        (["fit", "mnist-3d"], "unknown experiment 'mnist-3d'; there are mnist-2d, mnist-14px-8d, mnist-32d"),
         (["fit", "digits-2d", "--hidden-layers", "wide"], "invalid literal"),
         (["fit", "digits-2d", "--epochs", "-3"], "epochs is -3; it must be 1 to"),
         (["fit", "digits-2d", "--device", "abacus"], "device 'abacus' cannot be used here"),

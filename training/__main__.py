@@ -16,6 +16,8 @@ from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 if TYPE_CHECKING:  # torch takes seconds, and `--help` and `list` need none of it
     import torch
 
+    from training.datasets import Data
+
 DATA_DIR, CHECKPOINTS_DIR = folders.data_dir(), folders.checkpoints_dir()
 
 app = typer.Typer(
@@ -144,7 +146,7 @@ def fit(
                 "give the new one a --name, or delete the old one"
             )
     try:
-        data = datasets.load(recipe.dataset, data_dir)
+        data = _images(recipe, data_dir)
         for each in models:
             path = fit_model(recipe, each, data, folder, device=_device(device), resume=bool(resume))
             print(f"{path}: {_line(Checkpoint(path).test)}")
@@ -176,7 +178,7 @@ def evaluate(
 
     try:
         opened = {model: Checkpoint(checkpoint_path(checkpoints / experiment, model)) for model in MODEL_NAMES}
-        test = datasets.load(opened["vae"].experiment.dataset, data_dir).test
+        test = _images(opened["vae"].experiment, data_dir).test
         where = _device(device)
         results = {
             model: figures(evaluate_model(checkpoint.load_model().to(where), test.to(where)))
@@ -191,6 +193,12 @@ def evaluate(
     print(f"(the VAE's figures average {EVALUATION_SAMPLES} posterior samples of each image)")
     for model, result in results.items():
         print(f"  {model}: {_line(result)}")
+
+
+def _images(recipe: Experiment, data_dir: Path) -> "Data":
+    from training.datasets import load
+
+    return load(recipe.dataset, data_dir, image_size=recipe.image_size, binarised=recipe.binarised)
 
 
 def _holds_another_recipe(path: Path, recipe: Experiment) -> bool:

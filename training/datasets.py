@@ -21,7 +21,7 @@ class DataError(Exception):
 
 @dataclass(frozen=True)
 class Split:
-    """Grey images, uint8 of shape (n, 28, 28) with 0 black and 255 white, and their classes, uint8 of shape (n,)."""
+    """Grey images, uint8 of shape (n, h, w) with 0 black and 255 white, and their classes, uint8 of shape (n,)."""
 
     images: Tensor
     digits: Tensor
@@ -42,11 +42,20 @@ class Data:
     test: Split
 
 
-def load(dataset: str, data_dir: Path, *, download: bool = True) -> Data:
+def load(
+    dataset: str, data_dir: Path, *, image_size: int = IMAGE_SIZE, binarised: bool = False, download: bool = True
+) -> Data:
     """The three splits of a dataset.
 
     MNIST and its relatives: the last twelfth of the training images (5,000 of 60,000) is held out for
     validation. torchvision downloads what is missing, with a progress bar, and verifies the checksums.
+
+    Args:
+        dataset: a key of `DATASETS`.
+        data_dir: holds, or will hold, the files.
+        image_size: 28, or 14: the mean of each 2 x 2 block.
+        binarised: black (0) and white (255) only: white is what is at least half white.
+        download: fetch what is missing.
 
     Raises:
         DataError: unknown dataset, files missing or damaged, download failed.
@@ -54,14 +63,23 @@ def load(dataset: str, data_dir: Path, *, download: bool = True) -> Data:
     if dataset not in DATASETS:
         raise DataError(f"unknown dataset {dataset!r}; there are {', '.join(DATASETS)}")
     if dataset == "digits":
-        return _bundled_digits()
-    train, test = (_torchvision_split(dataset, data_dir, train, download) for train in (True, False))
-    held_out = len(train) // 12
-    return Data(
-        train=Split(train.images[:-held_out], train.digits[:-held_out]),
-        validation=Split(train.images[-held_out:], train.digits[-held_out:]),
-        test=test,
-    )
+        splits = _bundled_digits()
+    else:
+        train, test = (_torchvision_split(dataset, data_dir, train, download) for train in (True, False))
+        held_out = len(train) // 12
+        splits = [
+            Split(train.images[:-held_out], train.digits[:-held_out]),
+            Split(train.images[-held_out:], train.digits[-held_out:]),
+            test,
+        ]
+    return Data(*(Split(_reduce(split.images, image_size, binarised), split.digits) for split in splits))
+
+
+def _reduce(images: Tensor, image_size: int, binarised: bool) -> Tensor:
+    if image_size != IMAGE_SIZE:
+        block = IMAGE_SIZE // image_size
+        images = torch.nn.functional.avg_pool2d(images[:, None].float(), block)[:, 0].round().to(torch.uint8)
+    return (images >= 128).to(torch.uint8) * 255 if binarised else images
 
 
 def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -122,7 +140,7 @@ def _torchvision_split(dataset: str, data_dir: Path, train: bool, download: bool
     return Split(images, digits)
 
 
-def _bundled_digits() -> Data:
+def _bundled_digits() -> list[Split]:
     """scikit-learn's 1,797 digits, 8 x 8, upscaled; 1,197 / 300 / 300."""
     from sklearn.datasets import load_digits
 
@@ -135,4 +153,4 @@ def _bundled_digits() -> Data:
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
     images, digits = images[order], digits[order]
     cuts = [1197, 300, 300]
-    return Data(*(Split(*pair) for pair in zip(images.split(cuts), digits.split(cuts), strict=True)))
+    return [Split(*pair) for pair in zip(images.split(cuts), digits.split(cuts), strict=True)]

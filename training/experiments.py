@@ -6,7 +6,7 @@ A new experiment is one entry in `EXPERIMENTS`.
 import re
 from dataclasses import dataclass
 
-__all__ = ["DEFAULT", "EXPERIMENTS", "Experiment"]
+__all__ = ["DEFAULT", "EXPERIMENTS", "STRIDES", "Experiment"]
 
 DEFAULT = "mnist-2d"
 
@@ -22,8 +22,12 @@ class Experiment:
     name: str
     title: str
     dataset: str  # a key of `training.datasets.DATASETS`
+    image_size: int = 28  # pixels a side; 14: the mean of each 2 x 2 block
+    binarised: bool = False  # black and white from the start, cut at one half; else drawn afresh at each visit
+    architecture: str = "mlp"  # or "convolutional"
     latent_dim: int = 2
-    hidden_layers: tuple[int, ...] = (512, 512, 512)  # of the encoder; the decoder mirrors them
+    hidden_layers: tuple[int, ...] = (512, 512, 512)  # widths, or filters, of the encoder; the decoder mirrors them
+    activation: str = "gelu"
     beta: float = 1.0  # weight of the KL in the VAE's objective; 1 is the ELBO
     epochs: int = 240
     batch_size: int = 256
@@ -37,6 +41,9 @@ class Experiment:
         for field in ("title", "dataset"):
             if not isinstance(getattr(self, field), str):
                 raise ValueError(f"{field} is {getattr(self, field)!r}; it must be a text")
+        for field, choices in _CHOICES.items():
+            if not any(getattr(self, field) is each or getattr(self, field) == each for each in choices):
+                raise ValueError(f"{field} is {getattr(self, field)!r}; it must be one of {choices}")
         for field, (least, most) in _LIMITS.items():
             value, default = getattr(self, field), getattr(type(self), field)
             if type(value) not in ((int, float) if type(default) is float else (int,)):
@@ -44,15 +51,31 @@ class Experiment:
             if not least <= value <= most:
                 raise ValueError(f"{field} is {value}; it must be {least:g} to {most:g}")
         widths = self.hidden_layers
+        if self.architecture == "convolutional" and (len(widths) != len(STRIDES) or self.image_size != 28):
+            raise ValueError(
+                f"hidden_layers is {widths} for images of {self.image_size} x {self.image_size}; "
+                f"a convolutional network has {len(STRIDES)} layers of filters, for 28 x 28"
+            )
         if len(widths) > 32 or not all(type(width) is int and 1 <= width <= 65536 for width in widths):
             raise ValueError(f"hidden_layers is {widths}; it must be at most 32 whole numbers, each 1 to 65536")
 
     @property
     def network(self) -> str:
-        """The encoder's widths: `784-512-512-512-2`."""
-        return "-".join(str(width) for width in (784, *self.hidden_layers, self.latent_dim))
+        """The encoder's widths, as `784-512-512-512-2`, or its filters."""
+        widths = "-".join(str(width) for width in self.hidden_layers)
+        if self.architecture == "convolutional":
+            return f"{self.image_size} x {self.image_size}, convolutions {widths}, {self.latent_dim}"
+        return "-".join(part for part in (str(self.image_size**2), widths, str(self.latent_dim)) if part)
 
 
+STRIDES = (1, 2, 2, 1)  # of the convolutions, which are 3 x 3
+
+_CHOICES: dict[str, tuple[object, ...]] = {
+    "image_size": (28, 14),
+    "binarised": (False, True),
+    "architecture": ("mlp", "convolutional"),
+    "activation": ("gelu", "tanh"),
+}
 # Wide enough for any experiment on a laptop; what is beyond is a slip, or a forged checkpoint.
 _LIMITS = {
     "latent_dim": (1, 1024),
@@ -71,6 +94,46 @@ EXPERIMENTS: dict[str, Experiment] = {
             name="mnist-2d",
             title="MNIST digits, 2 latent dimensions",
             dataset="mnist",
+        ),
+        Experiment(
+            name="mnist-14px-8d",
+            title="MNIST at 14 x 14, black and white, 8 latent dimensions",
+            dataset="mnist",
+            image_size=14,
+            binarised=True,
+            latent_dim=8,
+            hidden_layers=(128,),
+            activation="tanh",
+            epochs=400,
+            learning_rate=3e-3,
+            weight_decay=1e-3,
+        ),
+        Experiment(
+            name="mnist-32d",
+            title="MNIST digits, 32 latent dimensions",
+            dataset="mnist",
+            latent_dim=32,
+            hidden_layers=(512, 512),
+            epochs=150,
+        ),
+        Experiment(
+            name="mnist-conv-2d",
+            title="MNIST digits, convolutions, 2 latent dimensions",
+            dataset="mnist",
+            architecture="convolutional",
+            hidden_layers=(32, 64, 64, 64),
+            epochs=15,
+            learning_rate=2e-3,
+        ),
+        Experiment(
+            name="fashion-mnist-2d",
+            title="Fashion-MNIST clothes, 2 latent dimensions",
+            dataset="fashion-mnist",
+        ),
+        Experiment(
+            name="kmnist-2d",
+            title="KMNIST characters, 2 latent dimensions",
+            dataset="kmnist",
         ),
         Experiment(
             name="digits-2d",

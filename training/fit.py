@@ -259,7 +259,11 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
 def _export(run: _Run, data: Data, path: Path) -> None:
     """Round the weights to half precision, compute codes and figures from them, write the checkpoint."""
     network = run.network.eval()
-    weights = {name: tensor.half() for name, tensor in network.state_dict().items()}
+    # Batch normalisation counts its updates: no weight, and it may be too large for half precision.
+    weights = {
+        name: (tensor if tensor.is_floating_point() else torch.zeros_like(tensor)).half()
+        for name, tensor in network.state_dict().items()
+    }
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise FitError(f"a weight of {path} is not finite in half precision; try a smaller learning rate")
     network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
@@ -293,13 +297,16 @@ def figures(result: Terms) -> dict[str, float]:
 
 
 def _validate(run: _Run, validation: Split) -> None:
-    result = evaluate(run.network, validation, samples=1)
+    result = evaluate(run.network.eval(), validation, samples=1)
+    run.network.train()
     run.record("validation", float(result.reconstruction), 0.0 if result.kl is None else float(result.kl))
 
 
 @torch.no_grad()
 def _snapshot(network: Autoencoder, validation: Split) -> Tensor:
-    return network.code(validation.images[:SNAPSHOT_IMAGES].float() / 255).half().cpu()
+    code = network.eval().code(validation.images[:SNAPSHOT_IMAGES].float() / 255).half().cpu()
+    network.train()
+    return code
 
 
 def _sums(batch: Terms) -> tuple[Tensor, Tensor]:

@@ -1,24 +1,47 @@
 """The twins: an autoencoder and a variational autoencoder of the same architecture."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from training.datasets import IMAGE_SIZE
-from training.experiments import Experiment
+from training.experiments import STRIDES, Experiment
 
 __all__ = ["MODELS", "Autoencoder", "VariationalAutoencoder", "build"]
 
-PIXELS = IMAGE_SIZE**2
+ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "tanh": nn.Tanh}
 
 
-def _mlp(widths: Sequence[int]) -> nn.Sequential:
+def _mlp(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for fan_in, fan_out in pairwise(widths):
-        layers += [nn.Linear(fan_in, fan_out), nn.GELU()]
+        layers += [nn.Linear(fan_in, fan_out), activation()]
     return nn.Sequential(*layers[:-1])
+
+
+def _networks(recipe: Experiment, outputs: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """The encoder, (n, h * w) -> (n, outputs), and its mirror image, the decoder, (n, latent_dim) -> (n, h, w)."""
+    activation, size = ACTIVATIONS[recipe.activation], recipe.image_size
+    if recipe.architecture == "mlp":
+        widths = [size**2, *recipe.hidden_layers]
+        encoder = _mlp([*widths, outputs], activation)
+        decoder = _mlp([recipe.latent_dim, *reversed(widths)], activation)
+        return encoder, decoder.append(nn.Unflatten(1, (size, size)))
+    filters = [1, *recipe.hidden_layers]
+    down: list[nn.Module] = [nn.Unflatten(1, (1, size, size))]
+    up: list[nn.Module] = []
+    for fan_in, fan_out, stride in zip(filters, filters[1:], STRIDES, strict=False):
+        down += [nn.Conv2d(fan_in, fan_out, 3, stride, padding=1), nn.BatchNorm2d(fan_out), activation()]
+        back = nn.ConvTranspose2d(fan_out, fan_in, 3, stride, padding=1, output_padding=stride - 1)
+        # The last layer gives logits: it is neither normalised nor bent.
+        up = [back, *([nn.BatchNorm2d(fan_in), activation()] if fan_in > 1 else []), *up]
+    side = size // math.prod(STRIDES)
+    features = filters[-1] * side**2
+    encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(features, outputs))
+    decoder = nn.Sequential(nn.Linear(recipe.latent_dim, features), nn.Unflatten(1, (filters[-1], side, side)), *up)
+    return encoder, decoder.append(nn.Flatten(1, 2))
 
 
 class Autoencoder(nn.Module):
@@ -27,25 +50,23 @@ class Autoencoder(nn.Module):
     No prior over `z`, hence no `log p(x)` and no ELBO: only `log p(x|f(x))`.
 
     Args:
-        latent_dim: size of the code.
-        hidden_layers: widths of the encoder's hidden layers; the decoder mirrors them.
+        recipe: its architecture, image size (h = w) and latent size are built.
     """
 
     encoder_outputs = 1  # numbers the encoder gives for each latent dimension
 
-    def __init__(self, latent_dim: int, hidden_layers: Sequence[int]) -> None:
+    def __init__(self, recipe: Experiment) -> None:
         super().__init__()
-        self.latent_dim = latent_dim
-        self.encoder = _mlp([PIXELS, *hidden_layers, self.encoder_outputs * latent_dim])
-        self.decoder = _mlp([latent_dim, *reversed(hidden_layers), PIXELS])
+        self.latent_dim = recipe.latent_dim
+        self.encoder, self.decoder = _networks(recipe, self.encoder_outputs * recipe.latent_dim)
 
     def code(self, images: Tensor) -> Tensor:
-        """Where images land: float (n, 28, 28) with pixels in [0, 1] -> (n, latent_dim)."""
+        """Where images land: float (n, h, w) with pixels in [0, 1] -> (n, latent_dim)."""
         return self.encoder(images.flatten(1))
 
     def decode(self, z: Tensor) -> Tensor:
-        """The logits of the pixels: (n, latent_dim) -> (n, 28, 28)."""
-        return self.decoder(z).unflatten(1, (IMAGE_SIZE, IMAGE_SIZE))
+        """The logits of the pixels: (n, latent_dim) -> (n, h, w)."""
+        return self.decoder(z)
 
 
 class VariationalAutoencoder(Autoencoder):
@@ -58,12 +79,12 @@ class VariationalAutoencoder(Autoencoder):
     encoder_outputs = 2
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z|x): (n, 28, 28) -> (n, latent_dim) and (n, latent_dim)."""
+        """Mean and log-variance of q(z|x): (n, h, w) -> (n, latent_dim) and (n, latent_dim)."""
         mean, log_variance = super().code(images).chunk(2, dim=1)
         return mean, log_variance
 
     def code(self, images: Tensor) -> Tensor:
-        """The posterior mean: (n, 28, 28) -> (n, latent_dim)."""
+        """The posterior mean: (n, h, w) -> (n, latent_dim)."""
         return self.encode(images)[0]
 
 
@@ -79,4 +100,4 @@ def build(experiment: Experiment, model: str) -> Autoencoder:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
-        return MODELS[model](experiment.latent_dim, experiment.hidden_layers)
+        return MODELS[model](experiment)

@@ -47,8 +47,8 @@ def bernoulli_log_likelihood(logits: Tensor, images: Tensor) -> Tensor:
     """`log p(x|z)`, summed over pixels, in nats.
 
     Args:
-        logits: (n, 28, 28).
-        images: (n, 28, 28), zeros and ones.
+        logits: (n, h, w).
+        images: (n, h, w), zeros and ones.
 
     Returns:
         (n,), at most 0.
@@ -75,7 +75,7 @@ def terms(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Ter
 
     Args:
         model: either twin.
-        images: (n, 28, 28), zeros and ones.
+        images: (n, h, w), zeros and ones.
         generator: draws the posterior sample.
 
     Returns:
