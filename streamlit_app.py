@@ -5,9 +5,9 @@ import streamlit as st
 from explorer import library
 from explorer.components.card import style
 from explorer.state import Key, State
-from explorer.views import curves, explore, interpolate
+from explorer.views import curves, explore, interpolate, traverse
 
-TABS = {"Explore": explore, "Interpolate": interpolate, "Training curves": curves}
+TABS = {"Explore": explore, "Interpolate": interpolate, "Traverse": traverse, "Training curves": curves}
 
 st.set_page_config("Latent Space Explorer", "🔢", layout="wide", initial_sidebar_state=270)
 style()
@@ -23,11 +23,16 @@ with st.sidebar:
         help="A recipe: data, network, latent size. Each holds an autoencoder and a variational autoencoder.",
     )
     about = st.empty()
+    plane = st.container()
     State.shown_input()
     details = st.expander("Model details")
 
 with library.sentences():
     twins = library.load(experiment)
+    if twins.latent_dim > 2:
+        with plane:
+            State.plane_inputs(twins.latent_dim)
+        twins = library.load(experiment, State.dimensions(twins.latent_dim))
     about.caption(twins.vae.checkpoint.experiment.title)
     with details:
         st.markdown(library.details(twins))

@@ -1,6 +1,6 @@
 """Arrays to Plotly figures. Colours and text follow Streamlit's theme where none are given here."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from explorer.latent import Window
 from training.checkpoint import Curve
 
-__all__ = ["AE_COLOUR", "DIGIT_COLOURS", "VAE_COLOUR", "codes_map", "curves", "grid_map"]
+__all__ = ["AE_COLOUR", "DIGIT_COLOURS", "VAE_COLOUR", "Axes", "codes_map", "curves", "grid_map", "kl_bars"]
 
 Array = NDArray[Any]
 
@@ -34,10 +34,6 @@ NEUTRAL = "#808080"  # reads on both themes
 FONT_SIZE = 16
 RINGS = (1, 2, 3)  # standard deviations of the prior
 
-AXIS_TITLES = {
-    "autoencoder": ("latent dimension 1 (no fixed scale)", "latent dimension 2 (no fixed scale)"),
-    "vae": ("latent dimension 1 (standard deviations of the prior)", "latent dimension 2 (st. dev. of the prior)"),
-}
 X_AXES = {
     "updates": "weight updates",
     "epochs": "epochs (passes over the training images)",
@@ -45,19 +41,27 @@ X_AXES = {
 }
 
 
-def codes_map(codes: Array, digits: Array, area: Window, model: str, *, small: bool = False) -> go.Figure:
+class Axes(NamedTuple):
+    """What the two coordinates of a map are."""
+
+    x: str  # with its unit
+    y: str
+    prior: tuple[float, float] | None = None  # where the prior's centre lies, for its rings; None without a prior
+
+
+def codes_map(points: Array, digits: Array, area: Window, axes: Axes, *, small: bool = False) -> go.Figure:
     """The *codes* face of a map: a scatter plot, one trace a digit.
 
     Args:
-        codes: (n, 2).
+        points: (n, 2), the codes on the map's plane.
         digits: (n,), classes 0 to 9.
         area: what the map shows at first.
-        model: `autoencoder` or `vae`; the VAE's map has the prior's rings.
-        small: for maps in a corner: no legend, fewer words.
+        axes: what its coordinates are.
+        small: for maps in a corner: no legend, smaller words.
     """
-    figure = _plane(area, model, small)
+    figure = _plane(area, axes, small)
     for digit, colour in enumerate(DIGIT_COLOURS):
-        mine = codes[digits == digit]
+        mine = points[digits == digit]
         figure.add_scattergl(
             x=mine[:, 0],
             y=mine[:, 1],
@@ -83,7 +87,7 @@ def codes_map(codes: Array, digits: Array, area: Window, model: str, *, small: b
     # The digits themselves, last and so on top of all dots: what colours cannot tell, they do.
     for digit, colour in enumerate(DIGIT_COLOURS):
         if (digits == digit).any():
-            x, y = np.median(codes[digits == digit], axis=0).tolist()
+            x, y = np.median(points[digits == digit], axis=0).tolist()
             figure.add_scattergl(
                 x=[x],
                 y=[y],
@@ -99,15 +103,15 @@ def codes_map(codes: Array, digits: Array, area: Window, model: str, *, small: b
     return figure
 
 
-def grid_map(picture: str, area: Window, model: str) -> go.Figure:
+def grid_map(picture: str, area: Window, axes: Axes) -> go.Figure:
     """The *grid* face of a map: the window tiled with decodes.
 
     Args:
         picture: an image's address (a data URI), covering the window.
         area: the window.
-        model: `autoencoder` or `vae`.
+        axes: what its coordinates are.
     """
-    figure = _plane(area, model, small=False)
+    figure = _plane(area, axes, small=False)
     figure.add_layout_image(
         source=picture,
         xref="x",
@@ -188,6 +192,33 @@ def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bo
     return figure
 
 
+def kl_bars(kl: Array, switched_off: float) -> go.Figure:
+    """How much each latent dimension says, as bars; those that say nothing are grey and labelled.
+
+    Args:
+        kl: (d,), mean KL over the test images, nats.
+        switched_off: below it a dimension counts as switched off.
+    """
+    on = kl >= switched_off
+    figure = go.Figure()
+    figure.add_bar(
+        x=np.arange(1, len(kl) + 1),
+        y=kl,
+        marker={"color": [VAE_COLOUR if each else NEUTRAL for each in on]},
+        text=[f"{value:.2f}" if each else "off" for value, each in zip(kl, on, strict=True)],
+        textposition="outside",
+        textfont={"size": FONT_SIZE - 2},
+        textangle=0,
+        cliponaxis=False,
+        hovertemplate="dimension %{x}: %{y:.3f} nats<extra></extra>",
+    )
+    font = {"size": FONT_SIZE}
+    figure.update_xaxes(title={"text": "latent dimension of the VAE", "font": font}, dtick=1, tickfont=font)
+    figure.update_yaxes(title={"text": "mean KL, nats per image", "font": font}, tickfont=font, rangemode="tozero")
+    figure.update_layout(height=230, margin={"l": 60, "r": 10, "t": 24, "b": 50, "pad": 0}, showlegend=False)
+    return figure
+
+
 def _settled_range(curves: list[Array]) -> list[float]:
     """Without the first steep steps, and without the spikes of a single update: they would flatten all the rest."""
     low, high = np.percentile(np.concatenate(curves), [5, 99]).tolist()
@@ -195,23 +226,23 @@ def _settled_range(curves: list[Array]) -> list[float]:
     return [low - pad, high + pad]
 
 
-def _plane(area: Window, model: str, small: bool) -> go.Figure:
+def _plane(area: Window, axes: Axes, small: bool) -> go.Figure:
     """A square plane with equal units; margins are fixed, so that both faces and both maps coincide."""
-    x_title, y_title = AXIS_TITLES[model]
     figure = go.Figure()
-    if model == "vae":
+    if axes.prior is not None:
+        x, y = axes.prior
         for radius in RINGS:  # shapes and annotations lie above the dots
             figure.add_shape(
                 type="circle",
-                x0=-radius,
-                x1=radius,
-                y0=-radius,
-                y1=radius,
+                x0=x - radius,
+                x1=x + radius,
+                y0=y - radius,
+                y1=y + radius,
                 line={"color": NEUTRAL, "width": 2, "dash": "dash"},
             )
             figure.add_annotation(
-                x=radius * np.sqrt(0.5),
-                y=-radius * np.sqrt(0.5),
+                x=x + radius * np.sqrt(0.5),
+                y=y - radius * np.sqrt(0.5),
                 text=f"{radius} sd",
                 showarrow=False,
                 font={"size": 13, "color": "black"},
@@ -231,14 +262,14 @@ def _plane(area: Window, model: str, small: bool) -> go.Figure:
     font = FONT_SIZE - 3 if small else FONT_SIZE - 1
     figure.update_xaxes(
         range=[area.left, area.right],
-        title={"text": "dimension 1" if small else x_title, "font": {"size": font}, "standoff": 6},
+        title={"text": axes.x.split(" (")[0] if small else axes.x, "font": {"size": font}, "standoff": 6},
         tickfont={"size": font},
         constraintoward="center",
         **shared,
     )
     figure.update_yaxes(
         range=[area.bottom, area.top],
-        title={"text": "dimension 2" if small else y_title, "font": {"size": font}, "standoff": 4},
+        title={"text": axes.y.split(" (")[0] if small else axes.y, "font": {"size": font}, "standoff": 4},
         tickfont={"size": font},
         scaleanchor="x",
         scaleratio=1,

@@ -1,4 +1,4 @@
-"""Geometry of a latent plane: window, grid, path, nearest codes. Arrays in, arrays out."""
+"""Geometry of a latent space: plane, window, grid, path, nearest codes. Arrays in, arrays out."""
 
 from typing import Any, NamedTuple
 
@@ -8,13 +8,16 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "NEIGHBOUR",
     "Nearest",
+    "Plane",
     "Window",
+    "dimensions_plane",
     "gap_percentile",
     "grid",
     "nearest",
     "neighbour_distances",
     "nodes",
     "path",
+    "principal_plane",
     "window",
 ]
 
@@ -39,12 +42,54 @@ class Window(NamedTuple):
         return self.bottom + self.side
 
 
+class Plane(NamedTuple):
+    """A plane in latent space. Its points have two coordinates, and it is what a map shows."""
+
+    centre: Array  # (d,), where both coordinates are 0
+    axes: Array  # (2, d), orthonormal
+    share: float  # of the codes' variance that lies in the plane
+
+    def project(self, codes: ArrayLike) -> Array:
+        """The plane's points nearest to points of latent space: (n, d) -> (n, 2)."""
+        return (np.asarray(codes, float) - self.centre) @ self.axes.T
+
+    def lift(self, points: ArrayLike) -> Array:
+        """Where points of the plane lie in latent space: (n, 2) -> (n, d)."""
+        return self.centre + np.asarray(points, float) @ self.axes
+
+
 class Nearest(NamedTuple):
     """The code nearest to a point, and how far the `NEIGHBOUR`-th nearest is."""
 
     image: int
     distance: float
     neighbour_distance: float
+
+
+def principal_plane(codes: Array) -> Plane:
+    """The plane of the first two principal components, through the codes' mean: (n, d) with d at least 2.
+
+    Each component points to where its largest coordinate is positive, so that a map does not flip.
+    """
+    # Imported here: it takes a second or more, and two-dimensional spaces do without.
+    from sklearn.decomposition import PCA
+
+    components = PCA(2, svd_solver="covariance_eigh").fit(codes.astype(np.float64))
+    return Plane(components.mean_, components.components_, float(components.explained_variance_ratio_.sum()))
+
+
+def dimensions_plane(codes: Array, first: int, second: int) -> Plane:
+    """The plane of two latent dimensions; the others are held at the codes' mean.
+
+    Args:
+        codes: (n, d).
+        first: index of the dimension to the right.
+        second: index of the dimension upwards, another one.
+    """
+    axes = np.eye(codes.shape[1])[[first, second]]
+    mean = codes.mean(axis=0, dtype=np.float64)
+    variance = codes.var(axis=0, dtype=np.float64)
+    return Plane(mean * (1 - axes.sum(axis=0)), axes, float(variance[[first, second]].sum() / variance.sum()))
 
 
 def window(codes: Array, share: float = 0.995, margin: float = 0.05) -> Window:

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import ArrayLike, NDArray
 
-from explorer import figures, images, latent
+from explorer import figures, images, latent, quality
 from training.checkpoint import (
     MODEL_NAMES,
     Checkpoint,
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from training.models import Autoencoder
 
 __all__ = [
+    "ATLAS_SIDE",
     "HOW_TO_GET_ORIGINALS",
+    "TRAVERSE_FRAMES",
+    "TRAVERSE_SPREADS",
     "Twin",
     "Twins",
     "atlas",
@@ -43,10 +46,12 @@ __all__ = [
     "details",
     "grid_figure",
     "is_torch_loaded",
+    "kl_figure",
     "load",
     "original",
     "sentences",
     "snapshot_figure",
+    "traverse",
     "way",
 ]
 
@@ -55,7 +60,7 @@ Array = NDArray[Any]
 HOW_TO_GET_ORIGINALS = (
     "Everything else works without it. `python -m training fit` downloads the data set; README says how to copy it."
 )
-DIMENSIONS_SHOWN = 2
+TRAVERSE_FRAMES, TRAVERSE_SPREADS = 13, 3  # from 3 standard deviations below to 3 above, half a one a frame
 ATLAS_SIDE = 120  # decodes: so many that what lies between them is right to 0.002, and no more than a megabyte
 
 
@@ -70,19 +75,65 @@ def sentences() -> Iterator[None]:
 
 @dataclass(eq=False)
 class Twin:
-    """One model of an experiment: its codes, its window, its decoder. Read-only and shared."""
+    """One model of an experiment: its codes, its map, its decoder. Read-only and shared."""
 
     checkpoint: Checkpoint
     title: str  # as headings say it
     short: str  # as labels say it
     codes: Codes
-    window: latent.Window
+    dimensions: tuple[int, int] | None  # that the map shows, from 0; None: all there are, or the principal plane
     version: int  # the file's time of change; a fresh fit is another twin
 
     @property
     def name(self) -> str:
         """`autoencoder` or `vae`."""
         return self.checkpoint.model
+
+    @cached_property
+    def plane(self) -> latent.Plane:
+        """What the map shows of latent space."""
+        code = self.codes.code
+        if self.dimensions is None and code.shape[1] > 2:
+            return latent.principal_plane(code)
+        return latent.dimensions_plane(code, *(self.dimensions or (0, 1)))
+
+    @cached_property
+    def points(self) -> Array:
+        """The codes on the map, (n, 2)."""
+        return self.plane.project(self.codes.code)
+
+    @cached_property
+    def window(self) -> latent.Window:
+        """What the map shows at first."""
+        return latent.window(self.points)
+
+    @cached_property
+    def axes(self) -> figures.Axes:
+        """What the map's coordinates are."""
+        scale = ["no fixed scale"] * 2 if self.name == "autoencoder" else ["standard deviations of the prior"] * 2
+        if self.name == "vae":
+            scale[1] = "st. dev. of the prior"  # the map is less high than wide, with its title
+        if self.dimensions is None and self.codes.code.shape[1] > 2:
+            names = ["principal component 1", "principal component 2"]
+        else:
+            names = [f"latent dimension {dimension + 1}" for dimension in self.dimensions or (0, 1)]
+        x, y = (f"{name} ({unit})" for name, unit in zip(names, scale, strict=True))
+        if self.name == "autoencoder":
+            return figures.Axes(x, y)
+        origin = self.plane.project(np.zeros((1, len(self.plane.centre))))[0].tolist()
+        return figures.Axes(x, y, (origin[0], origin[1]))
+
+    @cached_property
+    def spread(self) -> Array:
+        """What one standard deviation is, (d,): of the prior for the VAE, of its codes for the AE."""
+        code = self.codes.code
+        return np.ones(code.shape[1]) if self.name == "vae" else code.std(axis=0, dtype=np.float64)
+
+    @cached_property
+    def kl_of_dimensions(self) -> Array:
+        """See `quality.kl_of_dimensions`; of the VAE."""
+        assert self.codes.log_variance is not None
+        return quality.kl_of_dimensions(self.codes.code, self.codes.log_variance)
 
     @cached_property
     def history(self) -> dict[str, Curve]:
@@ -99,9 +150,7 @@ class Twin:
 
     @cached_property
     def _model(self) -> "Autoencoder":
-        model = self.checkpoint.load_model()
-        _spare_the_garbage_collector()
-        return model
+        return _load_model(self.checkpoint.path, self.version)
 
     def decode(self, z: ArrayLike) -> Array:
         """Decodes of latent points: (n, d) -> (n, 28, 28), the probability of white for each pixel."""
@@ -139,6 +188,11 @@ class Twins:
         return iter((self.ae, self.vae))
 
     @property
+    def latent_dim(self) -> int:
+        """The size of their latent spaces."""
+        return self.vae.checkpoint.experiment.latent_dim
+
+    @property
     def digits(self) -> Array:
         """The classes of the test images, (n,)."""
         return self.vae.codes.digit
@@ -147,7 +201,7 @@ class Twins:
 class Way(NamedTuple):
     """Points of latent space, one after another, and what the decoder makes of them."""
 
-    points: list[list[float]]
+    points: list[list[float]]  # on the map
     pictures: list[str]  # data URIs
     strip: str  # all of them side by side, a data URI
 
@@ -159,8 +213,13 @@ def available() -> list[str]:
     return shipped + [name for name in found if name not in shipped] or list(EXPERIMENTS)
 
 
-def load(name: str) -> Twins:
+def load(name: str, dimensions: tuple[int, int] | None = None) -> Twins:
     """The twins of an experiment.
+
+    Args:
+        name: a folder in `checkpoints/`.
+        dimensions: the two latent dimensions that the maps show, from 0; None: the plane of the first two principal
+            components, or, if there are but two dimensions, those.
 
     Raises:
         CheckpointError: a file is missing or defective, or the two do not belong together.
@@ -168,22 +227,16 @@ def load(name: str) -> Twins:
     folder = checkpoints_dir() / name
     paths = [checkpoint_path(folder, model) for model in MODEL_NAMES]
     versions = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
-    return _load(name, folder, versions)
+    return _load(name, folder, versions, dimensions)
 
 
 @st.cache_resource(show_spinner="Opening the checkpoints …", max_entries=16)
-def _load(name: str, folder: Path, versions: tuple[int, ...]) -> Twins:
+def _load(name: str, folder: Path, versions: tuple[int, ...], dimensions: tuple[int, int] | None) -> Twins:
     twins = []
     names = (("Autoencoder (AE)", "AE"), ("Variational autoencoder (VAE)", "VAE"))
     for model, (title, short), version in zip(MODEL_NAMES, names, versions, strict=True):
         checkpoint = Checkpoint(checkpoint_path(folder, model))
-        if checkpoint.experiment.latent_dim != DIMENSIONS_SHOWN:
-            raise CheckpointError(
-                f"{checkpoint.path} has {checkpoint.experiment.latent_dim} latent dimensions, the maps show "
-                f"{DIMENSIONS_SHOWN}; choose another experiment"
-            )
-        codes = checkpoint.codes()
-        twins.append(Twin(checkpoint, title, short, codes, latent.window(codes.code), version))
+        twins.append(Twin(checkpoint, title, short, checkpoint.codes(), dimensions, version))
     ae, vae = twins
     same_data = np.array_equal(ae.codes.digit, vae.codes.digit)
     if not same_data or not np.array_equal(ae.snapshots.update, vae.snapshots.update):
@@ -197,6 +250,13 @@ def _load(name: str, folder: Path, versions: tuple[int, ...]) -> Twins:
 def is_torch_loaded() -> bool:
     """Whether decoding can begin at once; the first decode of a server loads torch, which takes seconds."""
     return "torch" in sys.modules
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _load_model(path: Path, version: int) -> "Autoencoder":
+    model = Checkpoint(path).load_model()
+    _spare_the_garbage_collector()
+    return model
 
 
 def original(twins: Twins, image: int) -> Array | None:
@@ -232,11 +292,11 @@ def _details(twin: Twin) -> dict[str, str]:
     }
 
 
-def _twin_key(twin: Twin) -> tuple[str, int]:
-    return str(twin.checkpoint.path), twin.version
+def _twin_key(twin: Twin) -> tuple[object, ...]:
+    return str(twin.checkpoint.path), twin.version, twin.dimensions
 
 
-def _twins_key(twins: Twins) -> tuple[tuple[str, int], ...]:
+def _twins_key(twins: Twins) -> tuple[tuple[object, ...], ...]:
     return tuple(_twin_key(twin) for twin in twins)
 
 
@@ -249,7 +309,8 @@ def _originals(dataset: str, folder: Path, versions: tuple[int, ...], twins: Twi
     from training.datasets import load as load_data
 
     try:
-        test = load_data(dataset, folder, download=False).test
+        recipe = twins.vae.checkpoint.experiment
+        test = load_data(dataset, folder, image_size=recipe.image_size, binarised=recipe.binarised, download=False).test
     except DataError:
         return None
     finally:
@@ -261,37 +322,53 @@ def _originals(dataset: str, folder: Path, versions: tuple[int, ...], twins: Twi
 def codes_figure(twin: Twin, shown: int, small: bool = False) -> go.Figure:
     """The codes face of a map, with the first so many test codes."""
     codes = twin.codes
-    return figures.codes_map(codes.code[:shown], codes.digit[:shown], twin.window, twin.name, small=small)
+    return figures.codes_map(twin.points[:shown], codes.digit[:shown], twin.window, twin.axes, small=small)
 
 
 @st.cache_resource(show_spinner="Decoding the grid …", hash_funcs=_KEYS, max_entries=64)
 def grid_figure(twin: Twin, n: int) -> go.Figure:
     """The grid face of a map, with n x n decodes."""
-    decodes = twin.decode(latent.grid(twin.window, n))
-    return figures.grid_map(images.data_uri(images.tile(decodes, n)), twin.window, twin.name)
+    decodes = twin.decode(twin.plane.lift(latent.grid(twin.window, n)))
+    return figures.grid_map(images.data_uri(images.tile(decodes, n)), twin.window, twin.axes)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
 def atlas(twin: Twin) -> str:
     """The decodes of a twin's window, `ATLAS_SIDE` along each side; see `images.atlas_uri`."""
-    return images.atlas_uri(twin.decode(latent.nodes(twin.window, ATLAS_SIDE)), ATLAS_SIDE)
+    return images.atlas_uri(twin.decode(twin.plane.lift(latent.nodes(twin.window, ATLAS_SIDE))), ATLAS_SIDE)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=256)
 def way(twin: Twin, start: tuple[float, ...], end: tuple[float, ...], frames: int) -> Way:
     """The straight way between two latent points, decoded: the slider along it decodes nothing."""
-    points = latent.path(start, end, frames)
-    decodes = twin.decode(points)
+    codes = latent.path(start, end, frames)
+    decodes = twin.decode(codes)
     pictures = [images.data_uri(decode) for decode in decodes]
-    return Way(points.tolist(), pictures, images.data_uri(images.strip(decodes)))
+    return Way(twin.plane.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
+
+
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=256)
+def traverse(twin: Twin, z: tuple[float, ...], dimensions: tuple[int, ...]) -> list[str]:
+    """For each of some dimensions a film strip, a data URI: a latent point moved along it, by up to `TRAVERSE_SPREADS`
+    standard deviations to either side."""
+    steps = np.linspace(-TRAVERSE_SPREADS, TRAVERSE_SPREADS, TRAVERSE_FRAMES)
+    moves = steps[None, :, None] * (np.eye(len(z)) * twin.spread)[list(dimensions), None]
+    decodes = twin.decode((np.array(z) + moves).reshape(-1, len(z)))
+    return [images.data_uri(images.strip(strip)) for strip in np.split(decodes, len(dimensions))]
+
+
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
+def kl_figure(twins: Twins) -> go.Figure:
+    """How much each of the VAE's dimensions says."""
+    return figures.kl_bars(twins.vae.kl_of_dimensions, quality.SWITCHED_OFF)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=256)
 def snapshot_figure(twin: Twin, moment: int) -> go.Figure:
     """A map as it stood at a moment of the fit, in the window of the codes at its end."""
     snapshots = twin.snapshots
-    area = latent.window(snapshots.code[-1].astype(np.float64))
-    return figures.codes_map(snapshots.code[moment].astype(np.float64), snapshots.digit, area, twin.name, small=True)
+    points, last = (twin.plane.project(snapshots.code[each]) for each in (moment, -1))
+    return figures.codes_map(points, snapshots.digit, latent.window(last), twin.axes, small=True)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)

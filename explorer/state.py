@@ -19,6 +19,7 @@ __all__ = ["END_KINDS", "FRAMES", "SECONDS_A_MOMENT", "Key", "State"]
 FRAMES = 21  # of an interpolation, both ends included
 END_KINDS = ("test digit", "pick")  # what an end of the interpolation can be
 SECONDS_A_MOMENT = 0.6  # while the film of the fit plays
+PLANES = ("principal plane", "two dimensions")
 FARTHEST = 1e6  # a pick's coordinates: far beyond any map, and no decoder overflows
 CODES_SHOWN = (500, 1000, 2000, 5000, 10000)
 
@@ -27,11 +28,15 @@ class Key(StrEnum):
     """Session-state keys, which are also the names in the URL."""
 
     EXPERIMENT = "experiment"
+    PLANE = "plane"  # what the maps show of a space with more than two dimensions
+    RIGHTWARDS = "rightwards"  # the dimensions that they show, from 1
+    UPWARDS = "upwards"
     SHOWN = "codes"  # how many codes a map shows
     TAB = "tab"
     FACE = "face"
     GRID = "n"
     DIGIT = "digit"  # the ringed test image
+    DIMENSIONS = "dimensions"  # of the traversal, a page of them
     FRAME = "frame"
     X_AXIS = "x_axis"
     LOGARITHMIC = "log"
@@ -50,7 +55,9 @@ class State:
     def begin_anew() -> None:
         """A callback: another experiment has other spaces and other images, where what was picked means nothing."""
         try:
-            state = State(library.load(st.session_state[Key.EXPERIMENT]))
+            name = st.session_state[Key.EXPERIMENT]
+            latent_dim = library.load(name).latent_dim
+            state = State(library.load(name, State.dimensions(latent_dim)))
         except CheckpointError:
             return  # the page tells it; there is nothing to pick from
         for twin in state.twins:
@@ -58,8 +65,44 @@ class State:
         for end in ("from", "to"):
             st.session_state[state.end_keys(end)[1]] = state.default_image(end)
         st.session_state[Key.DIGIT] = 0
+        state.unmove()
         st.session_state[Key.MOMENT] = int(state.twins.vae.snapshots.update[-1])
         st.session_state[Key.PLAYING] = False
+
+    @staticmethod
+    def plane_inputs(latent_dim: int) -> None:
+        """The widgets that choose what the maps show of a space with more than two dimensions."""
+        chosen = st.selectbox(
+            "The maps show",
+            PLANES,
+            key=Key.PLANE,
+            bind="query-params",
+            on_change=State.begin_anew,
+            help="A map is a plane in a space of more dimensions: the one in which the codes spread most (first two "
+            "principal components), or two of the latent dimensions, the others held at the codes' mean.",
+        )
+        if chosen == PLANES[1]:
+            with st.container(horizontal=True):
+                for key, label, default in ((Key.RIGHTWARDS, "Rightwards", 1), (Key.UPWARDS, "Upwards", 2)):
+                    st.number_input(
+                        label,
+                        1,
+                        latent_dim,
+                        default,
+                        key=key,
+                        bind="query-params",
+                        on_change=State.begin_anew,
+                        width=100,
+                    )
+
+    @staticmethod
+    def dimensions(latent_dim: int) -> tuple[int, int] | None:
+        """The latent dimensions that the maps show, from 0; None: the plane of the principal components."""
+        if latent_dim == 2 or st.session_state.get(Key.PLANE) != PLANES[1]:
+            return None
+        chosen = (st.session_state.get(key, default) for key, default in ((Key.RIGHTWARDS, 1), (Key.UPWARDS, 2)))
+        right, up = (min(int(dimension), latent_dim) - 1 for dimension in chosen)
+        return None if right == up else (right, up)
 
     @staticmethod
     def shown_input() -> None:
@@ -84,8 +127,8 @@ class State:
         return f"{twin.short.lower()}_x", f"{twin.short.lower()}_y"
 
     def default_pick(self, twin: Twin) -> tuple[float, float]:
-        """The code of the first test image, to three decimals."""
-        x, y = np.round(twin.codes.code[0].astype(float), 3).clip(-FARTHEST, FARTHEST).tolist()
+        """Where the first test image lies on the map, to three decimals."""
+        x, y = np.round(twin.points[0].astype(float), 3).clip(-FARTHEST, FARTHEST).tolist()
         return x, y
 
     def pick(self, twin: Twin) -> tuple[float, float]:
@@ -134,7 +177,7 @@ class State:
 
     def ring_nearest(self, twin: Twin) -> None:
         """Ring the test digit nearest to a twin's pick; to be called from a callback."""
-        st.session_state[Key.DIGIT] = latent.nearest(twin.codes.code, self.pick(twin)).image
+        st.session_state[Key.DIGIT] = latent.nearest(twin.codes.code, twin.plane.lift(self.pick(twin))).image
 
     def digit(self) -> int:
         """The test image that is ringed on both maps."""
@@ -152,6 +195,45 @@ class State:
             width=316,
             help="The test image nearest to the last pick is ringed on both maps. Any other can be ringed here.",
         )
+
+    def dimensions_page(self, size: int) -> list[int]:
+        """The widget that pages through the latent dimensions, where there are more than a page; gives those shown."""
+        pages = [
+            range(first, min(first + size, self.twins.latent_dim)) for first in range(0, self.twins.latent_dim, size)
+        ]
+        if len(pages) == 1:
+            return list(pages[0])
+        names = [f"{page.start + 1} to {page.stop}" for page in pages]
+        chosen = st.segmented_control(
+            "Dimensions", names, default=names[0], required=True, key=Key.DIMENSIONS, bind="query-params"
+        )
+        return list(pages[names.index(chosen)])
+
+    @staticmethod
+    def _move_key(dimension: int) -> str:
+        return f"move_{dimension + 1}"
+
+    def move(self, dimension: int) -> float:
+        """How far the pick is moved along a dimension, in standard deviations."""
+        return self._number(self._move_key(dimension), 0.0, -library.TRAVERSE_SPREADS, library.TRAVERSE_SPREADS)
+
+    def move_input(self, dimension: int, off: bool) -> None:
+        """The widget that moves the pick along a dimension."""
+        reach = float(library.TRAVERSE_SPREADS)
+        st.slider(
+            f"Dimension {dimension + 1}, standard deviations" + (" (switched off)" if off else ""),
+            -reach,
+            reach,
+            0.0,
+            step=0.5,
+            key=self._move_key(dimension),
+            bind="query-params",
+        )
+
+    def unmove(self) -> None:
+        """A callback: back to the pick."""
+        for dimension in range(self.twins.latent_dim):
+            st.session_state[self._move_key(dimension)] = 0.0
 
     @staticmethod
     def end_keys(end: str) -> tuple[str, str, str]:
@@ -186,12 +268,11 @@ class State:
         """Whether an end is the current pick, not a test digit."""
         return bool(st.session_state.get(self.end_keys(end)[0]) == "pick")
 
-    def end_point(self, end: str, twin: Twin) -> tuple[float, float]:
+    def end_point(self, end: str, twin: Twin) -> tuple[float, ...]:
         """An end in a twin's latent space: its code of the test image, or its pick."""
         if self.is_pick(end):
-            return self.pick(twin)
-        x, y = twin.codes.code[self.end_image(end)].tolist()
-        return x, y
+            return tuple(twin.plane.lift(self.pick(twin)).tolist())
+        return tuple(twin.codes.code[self.end_image(end)].tolist())
 
     def play_or_pause(self) -> None:
         """A callback: the film runs from the chosen moment, from the last one from the beginning; or it stops."""

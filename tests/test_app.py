@@ -206,3 +206,27 @@ def test_without_the_data_set_everything_but_the_original_is_there(
     assert "not on this computer" in " ".join(caption.value for caption in app.caption)
     assert 'data-name="original"' not in html(app)
     assert 'data-name="ringed-vae"' in html(app)
+
+
+def test_traverse_moves_the_pick_along_a_dimension(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    app.query_params["tab"] = "Traverse"
+    app.query_params["vae_x"], app.query_params["vae_y"] = "0.5", "-0.25"
+    app.run()
+    assert not app.exception
+    np.testing.assert_allclose(shown(app, "moved-vae"), decode(checkpoints, recipe, "vae", (0.5, -0.25)), atol=0.003)
+    app.slider("move_2").set_value(1.5).run()
+    assert not app.exception
+    # The VAE is moved by standard deviations of its prior, the AE by those of its codes.
+    np.testing.assert_allclose(shown(app, "moved-vae"), decode(checkpoints, recipe, "vae", (0.5, 1.25)), atol=0.003)
+    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "autoencoder")).codes().code
+    x, y = (codes[0].round(3) + (0, 1.5 * codes[:, 1].std())).tolist()
+    np.testing.assert_allclose(
+        shown(app, "moved-autoencoder"), decode(checkpoints, recipe, "autoencoder", (x, y)), atol=0.003
+    )
+    # The film's frame at the slider is the same decode.
+    strip = re.search(r'<b>VAE</b><div><img src="data:image/png;base64,([^"]+)"[^>]*dimension 2', html(app))
+    assert strip
+    film = np.asarray(Image.open(io.BytesIO(base64.b64decode(strip[1])))) / 255
+    np.testing.assert_allclose(film[:, 9 * 28 : 10 * 28], shown(app, "moved-vae"), atol=0.003)
+    app.button[-1].click().run()
+    assert app.slider("move_2").value == 0

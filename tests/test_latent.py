@@ -95,3 +95,44 @@ def test_nodes_stand_on_the_edges_in_reading_order() -> None:
     np.testing.assert_allclose(points[:, 0, 0], area.left)
     np.testing.assert_allclose(points[:, -1, 0], area.right)
     np.testing.assert_allclose(np.diff(points[2, :, 0]), 1.0)
+
+
+@settings(deadline=None)  # the first imports scikit-learn
+@given(st.integers(2, 6), st.integers(0, 1000))
+def test_plane_lifts_and_projects_back(dimensions: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes = rng.normal(size=(50, dimensions)) * rng.uniform(0.1, 5, dimensions) + rng.normal(size=dimensions)
+    points = rng.normal(size=(7, 2))
+    for plane in (latent.principal_plane(codes), latent.dimensions_plane(codes, dimensions - 1, 0)):
+        lifted = plane.lift(points)
+        np.testing.assert_allclose(plane.project(lifted), points, atol=1e-9)
+        # No point of the plane is nearer to a code than its projection.
+        shadow = plane.lift(plane.project(codes))
+        own = np.linalg.norm(codes - shadow, axis=1)
+        assert (own[:, None] <= np.linalg.norm(codes[:, None] - lifted, axis=2) + 1e-9).all()
+
+
+def test_principal_plane_holds_most_variance() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.normal(size=(500, 5)) @ rng.normal(size=(5, 5)) + 3
+    plane = latent.principal_plane(codes)
+    _, spreads, directions = np.linalg.svd(codes - codes.mean(axis=0), full_matrices=False)
+    np.testing.assert_allclose(np.abs(plane.axes @ directions[:2].T), np.eye(2), atol=1e-9)
+    assert plane.share == pytest.approx((spreads[:2] ** 2).sum() / (spreads**2).sum())
+    assert plane.share == pytest.approx(plane.project(codes).var(axis=0).sum() / codes.var(axis=0).sum())
+
+
+def test_plane_of_two_dimensions_shows_those_and_holds_the_others_at_their_mean() -> None:
+    codes = np.random.default_rng(0).normal(size=(40, 4)) + 7
+    plane = latent.dimensions_plane(codes, 2, 0)
+    np.testing.assert_allclose(plane.project(codes), codes[:, [2, 0]])
+    lifted = plane.lift([[1.5, -2.0]])[0]
+    np.testing.assert_allclose(lifted, [-2.0, codes[:, 1].mean(), 1.5, codes[:, 3].mean()])
+
+
+def test_two_dimensional_spaces_are_their_own_plane() -> None:
+    codes = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    plane = latent.dimensions_plane(codes, 0, 1)
+    np.testing.assert_array_equal(plane.project(codes), codes)
+    np.testing.assert_array_equal(plane.lift(codes), codes)
+    assert plane.share == pytest.approx(1)

@@ -31,7 +31,7 @@ def render(twins: Twins, state: State) -> None:
     """The tab: the maps, the picks, the ringed digit."""
     controls = st.container()
     halves = [_half(twin, column) for twin, column in zip(twins, st.columns(2), strict=True)]
-    _maps(controls, halves)
+    _maps(twins, controls, halves)
     # Loading torch takes seconds in which this server answers no browser, which asks for Plotly just now: maps first.
     if not library.is_torch_loaded() and not latent_map.drawn("map_vae"):
         st.caption("The decoders are being loaded …")
@@ -48,12 +48,19 @@ def _half(twin: Twin, column: DeltaGenerator) -> Half:
 
 
 @st.fragment
-def _maps(controls: DeltaGenerator, halves: list[Half]) -> None:
+def _maps(twins: Twins, controls: DeltaGenerator, halves: list[Half]) -> None:
     text, left, right = controls.columns([5, 2, 3], vertical_alignment="bottom")
-    text.markdown(
-        "**Click anywhere on a map** to see what its decoder makes of that point. Look for gaps between the clusters "
-        "and at what lies in them. Both models were trained on the same digits."
-    )
+    if twins.latent_dim == 2:
+        more = (
+            "Look for gaps between the clusters and at what lies in them. Both models were trained on the same digits."
+        )
+    else:
+        shares = " and ".join(f"{100 * twin.plane.share:.0f} % ({twin.short})" for twin in twins)
+        more = (
+            f"A map is a plane in {twins.latent_dim}-dimensional space, with {shares} of the codes' variance: digits "
+            "that lie on top of each other here can be far apart."
+        )
+    text.markdown(f"**Click anywhere on a map** to see what its decoder makes of that point. {more}")
     face = left.segmented_control(
         "What the maps show",
         ["codes", "grid"],
@@ -96,15 +103,16 @@ def _picks(twins: Twins, state: State, halves: list[Half]) -> None:
 
 def _pick(twin: Twin, state: State) -> None:
     point = state.pick(twin)
-    near = latent.nearest(twin.codes.code, point)
+    z = twin.plane.lift([point])
+    near = latent.nearest(twin.codes.code, z[0])
     nearest_digit = twin.codes.digit[near.image]
     percentile = latent.gap_percentile(near.neighbour_distance, twin.neighbour_distances)
     where = f"({point[0]:.3g}, {point[1]:.3g})".replace("-", "−")
     verdict = "In a gap" if percentile > 99 else "Where codes are thin" if percentile > 90 else "Among the codes"
-    decode = images.data_uri(twin.decode([point])[0])
+    decode = images.data_uri(twin.decode(z)[0])
     latent_map.overlay(
         f"map_{twin.name}",
-        [latent_map.ring(*twin.codes.code[state.digit()].tolist()), latent_map.pick(*point)],
+        [latent_map.ring(*twin.points[state.digit()].tolist()), latent_map.pick(*point)],
         on_pick=partial(state.set_pick, twin),
         answer=markup(
             [picture(decode, f"{twin.short}: decode of {where}", name=f"pick-{twin.name}", caption=PICKED)],

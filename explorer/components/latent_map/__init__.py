@@ -30,6 +30,7 @@ def chart(figure: go.Figure, *, key: str) -> None:
         config={
             "scrollZoom": key.startswith("map_"),
             "doubleClick": False,  # two quick clicks are two picks; the toolbar resets the axes
+            "doubleClickDelay": 500,  # milliseconds, for the legend: 300, the default, are few on a busy computer
             "displaylogo": False,
             "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
         },
