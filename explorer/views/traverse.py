@@ -57,7 +57,7 @@ def _rows(twins: Twins, state: State) -> None:
         with left:
             moves = np.array([state.move(dimension) for dimension in range(twins.latent_dim)])
             for twin, z in zip(twins, picks, strict=True):
-                st.markdown(f"#### {twin.title}")
+                st.markdown(f"#### {twin.short}")
                 decode = twin.decode([z + moves * twin.spread])[0]
                 card(
                     [picture(images.data_uri(decode), f"{twin.short}: the pick, moved", name=f"moved-{twin.name}")],
