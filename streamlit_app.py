@@ -5,9 +5,15 @@ import streamlit as st
 from explorer import library
 from explorer.components.card import style
 from explorer.state import Key, State
-from explorer.views import curves, explore, interpolate, traverse
+from explorer.views import curves, explore, interpolate, reconstruct, traverse
 
-TABS = {"Explore": explore, "Interpolate": interpolate, "Traverse": traverse, "Training curves": curves}
+TABS = {
+    "Explore": explore,
+    "Interpolate": interpolate,
+    "Traverse": traverse,
+    "Reconstruct": reconstruct,
+    "Training curves": curves,
+}
 
 st.set_page_config("Latent Space Explorer", "🔢", layout="wide", initial_sidebar_state=270)
 style()

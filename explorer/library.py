@@ -30,6 +30,9 @@ from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir, data_dir
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from training.datasets import Data, Split
     from training.models import Autoencoder
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "HOW_TO_GET_ORIGINALS",
     "TRAVERSE_FRAMES",
     "TRAVERSE_SPREADS",
+    "Reconstruction",
     "Twin",
     "Twins",
     "atlas",
@@ -45,12 +49,16 @@ __all__ = [
     "curves_figure",
     "details",
     "grid_figure",
+    "has_data",
     "is_torch_loaded",
     "kl_figure",
     "load",
     "original",
+    "ranked",
+    "reconstructions",
     "sentences",
     "snapshot_figure",
+    "split_size",
     "traverse",
     "way",
 ]
@@ -60,6 +68,7 @@ Array = NDArray[Any]
 HOW_TO_GET_ORIGINALS = (
     "Everything else works without it. `python -m training fit` downloads the data set; README says how to copy it."
 )
+LIKELIHOOD_SAMPLES = 1  # posterior samples of each image, where all images of a split are ranked
 TRAVERSE_FRAMES, TRAVERSE_SPREADS = 13, 3  # from 3 standard deviations below to 3 above, half a one a frame
 ATLAS_SIDE = 120  # decodes: so many that what lies between them is right to 0.002, and no more than a megabyte
 
@@ -164,6 +173,13 @@ class Twin:
         with torch.inference_mode():
             return model.decode(torch.as_tensor(np.asarray(z, np.float32))).sigmoid().numpy()
 
+    def reconstruct(self, grey: "Tensor") -> Array:
+        """Decodes of images' own codes: (n, h, w) with pixels in [0, 1] -> (n, h, w)."""
+        import torch
+
+        with torch.inference_mode():
+            return self.decode(self._model.code(grey).numpy())
+
 
 def _spare_the_garbage_collector() -> None:
     """To be called after a large import. Streamlit collects garbage after every run, before the last of its answer is
@@ -196,6 +212,14 @@ class Twins:
     def digits(self) -> Array:
         """The classes of the test images, (n,)."""
         return self.vae.codes.digit
+
+
+class Reconstruction(NamedTuple):
+    """An image and what both models make of it."""
+
+    digit: int
+    pictures: list[str]  # the image, the AE's decode of its code, the VAE's; data URIs
+    nats: list[float]  # the AE's log p(x|f(x)), the VAE's ELBO
 
 
 class Way(NamedTuple):
@@ -260,12 +284,79 @@ def _load_model(path: Path, version: int) -> "Autoencoder":
 
 
 def original(twins: Twins, image: int) -> Array | None:
-    """The test image that a code was computed from: (28, 28), pixels in [0, 1]; None if it is not on this computer."""
+    """The test image that a code was computed from: (h, w), pixels in [0, 1]; None if it is not on this computer."""
+    data = _data(twins)
+    return None if data is None else data.test.images[image].numpy() / 255
+
+
+def reconstructions(twins: Twins, split: str, images_shown: tuple[int, ...]) -> list[Reconstruction]:
+    """Some images of a split with what both models make of them; of `substitute` where the data set is missing."""
+    data = _data(twins) or substitute(twins)
+    part: Split = getattr(data, split)
+    chosen = list(images_shown)
+    grey = part.images[chosen]
+    decodes = [twin.reconstruct(grey.float() / 255) for twin in twins]
+    likelihoods = [_likelihoods(twin, twins, split) for twin in twins]
+    return [
+        Reconstruction(
+            digit=int(part.digits[image]),
+            pictures=[
+                images.data_uri(picture) for picture in (grey[row].numpy() / 255, *(each[row] for each in decodes))
+            ],
+            nats=[float(each[image]) for each in likelihoods],
+        )
+        for row, image in enumerate(chosen)
+    ]
+
+
+def has_data(twins: Twins) -> bool:
+    """Whether the images that the twins were fitted to are on this computer."""
+    return _data(twins) is not None
+
+
+def split_size(twins: Twins, split: str) -> int:
+    """How many images a split has."""
+    return len(getattr(_data(twins) or substitute(twins), split))
+
+
+def ranked(twins: Twins, by: str) -> Array:
+    """The test images from the worst to the best, by VAE ELBO (`vae`) or AE reconstruction (`autoencoder`)."""
+    twin = twins.vae if by == "vae" else twins.ae
+    return np.argsort(_likelihoods(twin, twins, "test"), kind="stable")
+
+
+def substitute(twins: Twins) -> "Data":
+    """scikit-learn's bundled digits in the form of the twins' images."""
+    return _substitute(twins.vae.checkpoint.experiment.image_size, twins.vae.checkpoint.experiment.binarised)
+
+
+@st.cache_resource(show_spinner=False)
+def _substitute(image_size: int, binarised: bool) -> "Data":
+    from training.datasets import load as load_data
+
+    return load_data("digits", data_dir(), image_size=image_size, binarised=binarised)
+
+
+@st.cache_resource(show_spinner="Computing the likelihood of each image …", max_entries=64)
+def _likelihoods_of(path: Path, version: int, split: str, present: bool, _twins: Twins) -> Array:
+    from training.objective import evaluate_each
+
+    part = getattr(_data(_twins) if present else substitute(_twins), split)
+    each = evaluate_each(_load_model(path, version), part, samples=LIKELIHOOD_SAMPLES)
+    total = each.reconstruction if each.elbo is None else each.elbo
+    _spare_the_garbage_collector()
+    return total.numpy()
+
+
+def _likelihoods(twin: Twin, twins: Twins, split: str) -> Array:
+    return _likelihoods_of(twin.checkpoint.path, twin.version, split, has_data(twins), twins)
+
+
+def _data(twins: Twins) -> "Data | None":
     folder = data_dir()
     # They may be put there while the app runs: the folder's time of change is part of the cache's key.
     raw = [path.stat().st_mtime_ns for path in folder.glob("*/raw")]
-    images = _originals(twins.vae.checkpoint.experiment.dataset, folder, tuple(raw), twins)
-    return None if images is None else images[image] / 255
+    return _load_data(folder, tuple(raw), twins)
 
 
 def details(twins: Twins) -> str:
@@ -304,18 +395,20 @@ _KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Twin: _twin_key, Twins: _t
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=16)
-def _originals(dataset: str, folder: Path, versions: tuple[int, ...], twins: Twins) -> Array | None:
+def _load_data(folder: Path, versions: tuple[int, ...], twins: Twins) -> "Data | None":
     from training.datasets import DataError
     from training.datasets import load as load_data
 
+    recipe = twins.vae.checkpoint.experiment
     try:
-        recipe = twins.vae.checkpoint.experiment
-        test = load_data(dataset, folder, image_size=recipe.image_size, binarised=recipe.binarised, download=False).test
+        data = load_data(
+            recipe.dataset, folder, image_size=recipe.image_size, binarised=recipe.binarised, download=False
+        )
     except DataError:
         return None
     finally:
         _spare_the_garbage_collector()
-    return test.images.numpy() if np.array_equal(test.digits.numpy(), twins.digits) else None
+    return data if np.array_equal(data.test.digits.numpy(), twins.digits) else None
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)

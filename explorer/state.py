@@ -14,11 +14,14 @@ from explorer import latent, library
 from explorer.library import Twin, Twins
 from training.checkpoint import CheckpointError
 
-__all__ = ["END_KINDS", "FRAMES", "SECONDS_A_MOMENT", "Key", "State"]
+__all__ = ["END_KINDS", "FRAMES", "REPERTOIRE", "SECONDS_A_MOMENT", "SHOWN_AT_ONCE", "Key", "State"]
 
 FRAMES = 21  # of an interpolation, both ends included
 END_KINDS = ("test digit", "pick")  # what an end of the interpolation can be
 SECONDS_A_MOMENT = 0.6  # while the film of the fit plays
+REPERTOIRE = ("training images", "validation images", "test images", "worst test images", "median test images")
+RANKINGS = {"VAE ELBO": "vae", "AE reconstruction": "autoencoder"}
+SHOWN_AT_ONCE = 10  # images to reconstruct
 PLANES = ("principal plane", "two dimensions")
 FARTHEST = 1e6  # a pick's coordinates: far beyond any map, and no decoder overflows
 CODES_SHOWN = (500, 1000, 2000, 5000, 10000)
@@ -38,6 +41,9 @@ class Key(StrEnum):
     DIGIT = "digit"  # the ringed test image
     DIMENSIONS = "dimensions"  # of the traversal, a page of them
     FRAME = "frame"
+    IMAGES = "images"  # to reconstruct
+    RANK = "rank"
+    PAGE = "page"  # of them; not in the URL
     X_AXIS = "x_axis"
     LOGARITHMIC = "log"
     MOMENT = "moment"
@@ -234,6 +240,35 @@ class State:
         """A callback: back to the pick."""
         for dimension in range(self.twins.latent_dim):
             st.session_state[self._move_key(dimension)] = 0.0
+
+    @staticmethod
+    def repertoire_input() -> str:
+        """The widget that chooses the images to reconstruct."""
+        return str(
+            st.segmented_control(
+                "Images", REPERTOIRE, default=REPERTOIRE[2], required=True, key=Key.IMAGES, bind="query-params"
+            )
+        )
+
+    @staticmethod
+    def ranking_input() -> str:
+        """The widget that chooses what the test images are ranked by; gives a model's name."""
+        chosen = st.segmented_control(
+            "Ranked by", list(RANKINGS), default=next(iter(RANKINGS)), required=True, key=Key.RANK, bind="query-params"
+        )
+        return RANKINGS[chosen]
+
+    @staticmethod
+    def page() -> int:
+        """Which images of a split are shown: a seed."""
+        return int(st.session_state.get(Key.PAGE, 0))
+
+    def others_button(self) -> None:
+        """The widget that shows other images of the split."""
+        st.button("Others", key="others", on_click=self._turn_the_page)
+
+    def _turn_the_page(self) -> None:
+        st.session_state[Key.PAGE] = self.page() + 1
 
     @staticmethod
     def end_keys(end: str) -> tuple[str, str, str]:

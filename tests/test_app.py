@@ -19,6 +19,7 @@ from tests.test_checkpoint import rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.datasets import Data
 from training.experiments import Experiment
+from training.objective import evaluate_each
 
 
 @pytest.fixture
@@ -219,7 +220,7 @@ def test_traverse_moves_the_pick_along_a_dimension(app: AppTest, checkpoints: Pa
     # The VAE is moved by standard deviations of its prior, the AE by those of its codes.
     np.testing.assert_allclose(shown(app, "moved-vae"), decode(checkpoints, recipe, "vae", (0.5, 1.25)), atol=0.003)
     codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "autoencoder")).codes().code
-    x, y = (codes[0].round(3) + (0, 1.5 * codes[:, 1].std())).tolist()
+    x, y = (codes[0].round(3) + np.array([0, 1.5 * codes[:, 1].std()])).tolist()
     np.testing.assert_allclose(
         shown(app, "moved-autoencoder"), decode(checkpoints, recipe, "autoencoder", (x, y)), atol=0.003
     )
@@ -230,3 +231,37 @@ def test_traverse_moves_the_pick_along_a_dimension(app: AppTest, checkpoints: Pa
     np.testing.assert_allclose(film[:, 9 * 28 : 10 * 28], shown(app, "moved-vae"), atol=0.003)
     app.button[-1].click().run()
     assert app.slider("move_2").value == 0
+
+
+def test_reconstruct_shows_what_both_models_make_of_each_split(
+    app: AppTest, checkpoints: Path, recipe: Experiment, digits: Data
+) -> None:
+    app.query_params["tab"] = "Reconstruct"
+    app.run()
+    assert not app.exception
+    model = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).load_model()
+    for split in ("training", "validation", "test"):
+        app.segmented_control("images").set_value(f"{split} images").run()
+        assert not app.exception
+        number = int(re.findall(r"<small>image (\d+)</small>", html(app))[0])
+        grey = getattr(digits, {"training": "train"}.get(split, split)).images[number] / 255
+        np.testing.assert_allclose(shown(app, f"original-{number}"), grey, atol=0.003)
+        own = model.decode(model.code(grey[None])).sigmoid()[0]
+        np.testing.assert_allclose(shown(app, f"vae-{number}"), own, atol=0.003)
+    before = html(app)
+    app.button("others").click().run()
+    assert html(app) != before
+
+
+def test_worst_images_are_the_worst(app: AppTest, checkpoints: Path, recipe: Experiment, digits: Data) -> None:
+    app.query_params["tab"] = "Reconstruct"
+    app.query_params["images"] = "worst test images"
+    app.query_params["rank"] = "AE reconstruction"
+    app.run()
+    assert not app.exception
+    model = Checkpoint(checkpoint_path(checkpoints / recipe.name, "autoencoder")).load_model()
+    each = evaluate_each(model, digits.test).reconstruction
+    worst = [int(number) for number in re.findall(r"<small>image (\d+)</small>", html(app))]
+    assert worst == each.argsort()[:10].tolist()
+    assert f"{each[worst[0]]:.1f} nats".replace("-", "−") in html(app)
+    assert f"{-each[worst[0]] / np.log(2):.0f} bits" in html(app)

@@ -22,6 +22,7 @@ __all__ = [
     "Terms",
     "bernoulli_log_likelihood",
     "evaluate",
+    "evaluate_each",
     "gaussian_kl",
     "reparametrise",
     "terms",
@@ -89,27 +90,37 @@ def terms(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Ter
 
 
 @torch.no_grad()
-def evaluate(model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500) -> Terms:
-    """The mean of both terms over a split, binarised once with `EVALUATION_SEED`.
+def evaluate_each(
+    model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500
+) -> Terms:
+    """Both terms for each image of a split, binarised once with `EVALUATION_SEED`.
 
     Args:
         model: either twin, in evaluation mode, on the split's device.
         split: grey images; they are binarised here.
-        samples: posterior samples an image (VAE).
+        samples: posterior samples an image (VAE), over which the reconstruction is averaged.
         batch_size: images at a time; bounds the memory.
 
     Returns:
-        scalars, in nats per image.
+        tensors of shape (n,) and type float64 on the CPU, in nats.
     """
     generator = torch.Generator().manual_seed(EVALUATION_SEED)  # on the CPU: the same draws on every device
     images = binarise(split.images, generator)
     variational = isinstance(model, VariationalAutoencoder)
-    parts = [
-        terms(model, batch, generator)
-        for batch in images.split(batch_size)
-        for _ in range(samples if variational else 1)
-    ]
-    # Every image stands in as many parts as any other: the plain mean is the mean over images and samples.
-    reconstruction = torch.cat([part.reconstruction for part in parts]).cpu().double().mean()
-    kl = torch.cat([part.kl for part in parts if part.kl is not None]).cpu().double().mean() if variational else None
-    return Terms(reconstruction, kl)
+    reconstruction, kl = [], []
+    for batch in images.split(batch_size):
+        parts = [terms(model, batch, generator) for _ in range(samples if variational else 1)]
+        reconstruction.append(torch.stack([part.reconstruction for part in parts]).cpu().double().mean(dim=0))
+        if parts[0].kl is not None:
+            kl.append(parts[0].kl.cpu().double())  # in closed form: the same for every sample
+    return Terms(torch.cat(reconstruction), torch.cat(kl) if variational else None)
+
+
+def evaluate(model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500) -> Terms:
+    """The mean of both terms over a split; see `evaluate_each`.
+
+    Returns:
+        scalars, in nats per image.
+    """
+    each = evaluate_each(model, split, samples=samples, batch_size=batch_size)
+    return Terms(each.reconstruction.mean(), None if each.kl is None else each.kl.mean())

@@ -1,0 +1,76 @@
+"""Reconstruct: images, and what both models make of them."""
+
+import math
+from html import escape
+
+import numpy as np
+import streamlit as st
+
+from explorer import library
+from explorer.components.card import picture
+from explorer.library import Twins
+from explorer.state import REPERTOIRE, SHOWN_AT_ONCE, State
+
+__all__ = ["render"]
+
+ROWS = ("original", "AE", "VAE")
+WHAT_NATS_ARE = (
+    "Below each column: log p(x|f(x)) of the AE and the ELBO of the VAE (one posterior sample), in nats and, as the "
+    "length of a message that would tell the black-and-white image, in bits. Pictures show the grey image."
+)
+
+
+def render(twins: Twins, state: State) -> None:
+    """The tab: rows of originals, the AE's and the VAE's reconstructions."""
+    st.markdown(
+        "**The same images through both bottlenecks.** Compare training with test images: a model that only remembered "
+        "would do much worse on the test images. Look at the worst ones: what makes them hard?"
+    )
+    with library.sentences():
+        if not library.has_data(twins):
+            st.info(
+                "The images that these models were fitted to are not on this computer: shown are scikit-learn's small "
+                f"digits, enlarged, which they have never seen. {library.HOW_TO_GET_ORIGINALS}"
+            )
+        _images(twins, state)
+
+
+@st.fragment
+def _images(twins: Twins, state: State) -> None:
+    with library.sentences():
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            chosen = state.repertoire_input()
+            if chosen in REPERTOIRE[3:]:
+                by = state.ranking_input()
+                order = library.ranked(twins, by)
+                middle = len(order) // 2
+                first = 0 if chosen == "worst test images" else middle - SHOWN_AT_ONCE // 2
+                split, shown = "test", order[first : first + SHOWN_AT_ONCE]
+            else:
+                split = {"training images": "train"}.get(chosen, chosen.split()[0])
+                state.others_button()
+                size = library.split_size(twins, split)
+                # Another seed for each page: drawn at random, and the same for everyone who opens the link.
+                shown = np.random.default_rng(state.page()).permutation(size)[:SHOWN_AT_ONCE]
+        reconstructions = library.reconstructions(twins, split, tuple(shown.tolist()))
+        st.html(_table(reconstructions, shown.tolist(), split))
+        st.caption(WHAT_NATS_ARE)
+
+
+def _table(reconstructions: list[library.Reconstruction], numbers: list[int], split: str) -> str:
+    head = "".join(
+        f"<th>{each.digit}<small>image {number}</small></th>"
+        for each, number in zip(reconstructions, numbers, strict=True)
+    )
+    rows = []
+    for row, label in enumerate(ROWS):
+        cells = []
+        for each, number in zip(reconstructions, numbers, strict=True):
+            shown = picture(each.pictures[row], f"{label}, {split} image {number}", name=f"{label.lower()}-{number}")
+            cells.append(f"<td>{shown}{_nats(each.nats[row - 1]) if row else ''}</td>")
+        rows.append(f"<tr><th>{escape(label)}</th>{''.join(cells)}</tr>")
+    return f'<table class="images"><tr><th></th>{head}</tr>{"".join(rows)}</table>'
+
+
+def _nats(value: float) -> str:
+    return f"<b>{value:.1f} nats</b><small>{-value / math.log(2):.0f} bits</small>".replace("-", "−")
