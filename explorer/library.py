@@ -68,7 +68,7 @@ Array = NDArray[Any]
 HOW_TO_GET_ORIGINALS = (
     "Everything else works without it. `python -m training fit` downloads the data set; README says how to copy it."
 )
-LIKELIHOOD_SAMPLES = 1  # posterior samples of each image, where all images of a split are ranked
+LIKELIHOOD_SAMPLES = 5  # posterior samples of each image: fewer, and the worst images would be the unlucky ones
 TRAVERSE_FRAMES, TRAVERSE_SPREADS = 13, 3  # from 3 standard deviations below to 3 above, half a one a frame
 ATLAS_SIDE = 120  # decodes: so many that what lies between them is right to 0.002, and no more than a megabyte
 
@@ -179,6 +179,16 @@ class Twin:
 
         with torch.inference_mode():
             return self.decode(self._model.code(grey).numpy())
+
+    def likelihoods(self, images: "Split") -> Array:
+        """The VAE's ELBO or the AE's log p(x|f(x)) of each image, (n,), in nats."""
+        import torch
+
+        from training.objective import evaluate_each
+
+        torch.set_num_threads(1)  # see `decode`
+        each = evaluate_each(self._model, images, samples=LIKELIHOOD_SAMPLES)
+        return (each.reconstruction if each.elbo is None else each.elbo).numpy()
 
 
 def _spare_the_garbage_collector() -> None:
@@ -291,19 +301,25 @@ def original(twins: Twins, image: int) -> Array | None:
 
 def reconstructions(twins: Twins, split: str, images_shown: tuple[int, ...]) -> list[Reconstruction]:
     """Some images of a split with what both models make of them; of `substitute` where the data set is missing."""
+    from training.datasets import Split
+
     data = _data(twins) or substitute(twins)
     part: Split = getattr(data, split)
     chosen = list(images_shown)
     grey = part.images[chosen]
     decodes = [twin.reconstruct(grey.float() / 255) for twin in twins]
-    likelihoods = [_likelihoods(twin, twins, split) for twin in twins]
+    nats = [
+        # All of the test images are ranked, so theirs are known; another split is large, and only these are wanted.
+        _likelihoods(twin, twins)[chosen] if split == "test" else twin.likelihoods(Split(grey, part.digits[chosen]))
+        for twin in twins
+    ]
     return [
         Reconstruction(
             digit=int(part.digits[image]),
             pictures=[
                 images.data_uri(picture) for picture in (grey[row].numpy() / 255, *(each[row] for each in decodes))
             ],
-            nats=[float(each[image]) for each in likelihoods],
+            nats=[float(each[row]) for each in nats],
         )
         for row, image in enumerate(chosen)
     ]
@@ -322,7 +338,7 @@ def split_size(twins: Twins, split: str) -> int:
 def ranked(twins: Twins, by: str) -> Array:
     """The test images from the worst to the best, by VAE ELBO (`vae`) or AE reconstruction (`autoencoder`)."""
     twin = twins.vae if by == "vae" else twins.ae
-    return np.argsort(_likelihoods(twin, twins, "test"), kind="stable")
+    return np.argsort(_likelihoods(twin, twins), kind="stable")
 
 
 def substitute(twins: Twins) -> "Data":
@@ -337,19 +353,14 @@ def _substitute(image_size: int, binarised: bool) -> "Data":
     return load_data("digits", data_dir(), image_size=image_size, binarised=binarised)
 
 
-@st.cache_resource(show_spinner="Computing the likelihood of each image …", max_entries=64)
-def _likelihoods_of(path: Path, version: int, split: str, present: bool, _twins: Twins) -> Array:
-    from training.objective import evaluate_each
-
-    part = getattr(_data(_twins) if present else substitute(_twins), split)
-    each = evaluate_each(_load_model(path, version), part, samples=LIKELIHOOD_SAMPLES)
-    total = each.reconstruction if each.elbo is None else each.elbo
-    _spare_the_garbage_collector()
-    return total.numpy()
+@st.cache_resource(show_spinner="Computing the likelihood of each test image …", max_entries=64)
+def _likelihoods_of(path: Path, version: int, present: bool, _twin: Twin, _twins: Twins) -> Array:
+    data = _data(_twins)
+    return _twin.likelihoods((data or substitute(_twins)).test)
 
 
-def _likelihoods(twin: Twin, twins: Twins, split: str) -> Array:
-    return _likelihoods_of(twin.checkpoint.path, twin.version, split, has_data(twins), twins)
+def _likelihoods(twin: Twin, twins: Twins) -> Array:
+    return _likelihoods_of(twin.checkpoint.path, twin.version, has_data(twins), twin, twins)
 
 
 def _data(twins: Twins) -> "Data | None":

@@ -15,8 +15,8 @@ __all__ = ["render"]
 
 ROWS = ("original", "AE", "VAE")
 WHAT_NATS_ARE = (
-    "Below each column: log p(x|f(x)) of the AE and the ELBO of the VAE (one posterior sample), in nats and, as the "
-    "length of a message that would tell the black-and-white image, in bits. Pictures show the grey image."
+    "Below each column: log p(x|f(x)) of the AE and the ELBO of the VAE (mean over five posterior samples), in nats "
+    "and, as the length of a message that would tell the black-and-white image, in bits. Pictures show the grey image."
 )
 
 
