@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -56,23 +57,29 @@ def test_it_reaches_its_elbo_on_the_test_images(experiment: str) -> None:
         assert told[model] == pytest.approx(stated, rel=1e-5)
 
 
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    """The app on the shipped checkpoints."""
+    with streamlit_server(CHECKPOINTS, data_dir()) as address:
+        yield address
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("experiment", SHIPPED)
-def test_lens_is_right_and_small_enough(experiment: str, page: Page) -> None:
-    with streamlit_server(CHECKPOINTS, data_dir()) as address:
-        page.goto(f"{address}/?experiment={experiment}")
-        page.wait_for_function("globalThis.latentAtlases?.size === 2")
-        for model in MODEL_NAMES:
-            checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / experiment, model))
-            codes = checkpoint.codes().code
-            plane = latent.principal_plane(codes) if codes.shape[1] > 2 else latent.dimensions_plane(codes, 0, 1)
-            area = latent.window(plane.project(codes))
-            points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(4000, 2))
-            script = f"points => points.map(([x, y]) => [...latentAtlases.get('map_{model}').decode(x, y)])"
-            shown = np.array(page.evaluate(script, points.tolist())) / 255
-            z = torch.as_tensor(plane.lift(points), dtype=torch.float32)
-            exact = checkpoint.load_model().decode(z).sigmoid().flatten(1)
-            error = np.abs(shown - exact.numpy())
-            assert error.mean() < 0.002
-            assert np.quantile(error, 0.99) < 0.02
-            assert page.evaluate(f"latentAtlases.get('map_{model}').data.image.length") < 1e6
+def test_lens_is_right_and_small_enough(experiment: str, page: Page, served: str) -> None:
+    page.goto(f"{served}/?experiment={experiment}")
+    page.wait_for_function("globalThis.latentAtlases?.size === 2")
+    for model in MODEL_NAMES:
+        checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / experiment, model))
+        codes = checkpoint.codes().code
+        plane = latent.principal_plane(codes) if codes.shape[1] > 2 else latent.dimensions_plane(codes, 0, 1)
+        area = latent.window(plane.project(codes))
+        points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(4000, 2))
+        script = f"points => points.map(([x, y]) => [...latentAtlases.get('map_{model}').decode(x, y)])"
+        shown = np.array(page.evaluate(script, points.tolist())) / 255
+        z = torch.as_tensor(plane.lift(points), dtype=torch.float32)
+        exact = checkpoint.load_model().decode(z).sigmoid().flatten(1)
+        error = np.abs(shown - exact.numpy())
+        assert error.mean() < 0.002
+        assert np.quantile(error, 0.99) < 0.02
+        assert page.evaluate(f"latentAtlases.get('map_{model}').data.image.length") < 1e6
