@@ -171,7 +171,8 @@ class Twin:
         # runs every click in a new one.
         torch.set_num_threads(1)
         with torch.inference_mode():
-            return model.decode(torch.as_tensor(np.asarray(z, np.float32))).sigmoid().numpy()
+            parts = torch.as_tensor(np.asarray(z, np.float32)).split(256)  # a convolution's features are large
+            return torch.cat([model.decode(part).sigmoid() for part in parts]).numpy()
 
     def reconstruct(self, grey: "Tensor") -> Array:
         """Decodes of images' own codes: (n, h, w) with pixels in [0, 1] -> (n, h, w)."""

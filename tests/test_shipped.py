@@ -17,7 +17,7 @@ from training.experiments import EXPERIMENTS
 from training.folders import data_dir
 
 CHECKPOINTS = ROOT / "checkpoints"
-SHIPPED = ("mnist-2d", "mnist-14px-8d", "mnist-32d", "digits-2d")
+SHIPPED = ("mnist-2d", "mnist-14px-8d", "mnist-32d", "mnist-conv-2d", "digits-2d")
 REACHED = {"mnist-2d": -130, "mnist-14px-8d": -31.9, "mnist-32d": -91}  # ELBO on the test images, at least
 
 
