@@ -1,18 +1,24 @@
 """The Latent Space Explorer: `streamlit run streamlit_app.py`."""
 
+from functools import partial
+
 import streamlit as st
 
-from explorer import library
+from explorer import library, tables
 from explorer.components.card import style
+from explorer.components.save_picture import save_picture
 from explorer.state import Key, State
-from explorer.views import curves, explore, interpolate, reconstruct, traverse
+from explorer.views import compare, curves, explore, generate, interpolate, learn, reconstruct, traverse
 
 TABS = {
     "Explore": explore,
     "Interpolate": interpolate,
     "Traverse": traverse,
+    "Generate": generate,
     "Reconstruct": reconstruct,
     "Training curves": curves,
+    "Compare": compare,
+    "Learn": learn,
 }
 
 st.set_page_config("Latent Space Explorer", "🔢", layout="wide", initial_sidebar_state=270)
@@ -31,17 +37,30 @@ with st.sidebar:
     about = st.empty()
     plane = st.container()
     State.shown_input()
+    State.reading_input()
     details = st.expander("Model details")
+    codes_place = st.empty()
+
+save_picture(experiment)
 
 with library.sentences():
     twins = library.load(experiment)
     if twins.latent_dim > 2:
         with plane:
             State.plane_inputs(twins.latent_dim)
-        twins = library.load(experiment, State.dimensions(twins.latent_dim))
+        chosen = State.dimensions(twins.latent_dim)
+        twins = library.load(experiment, chosen, embedded=State.embedded(twins.latent_dim))
     about.caption(twins.vae.checkpoint.experiment.title)
     with details:
         st.markdown(library.details(twins))
+    codes_place.download_button(
+        "Codes as CSV",
+        partial(tables.codes, {twin.short.lower(): twin.codes for twin in twins}),
+        f"{experiment}-codes.csv",
+        on_click="ignore",
+        icon=":material/download:",
+        help="Where each test image lies in both latent spaces; for the VAE also its encoder's standard deviations.",
+    )
     state = State(twins)
     tabs = st.tabs(list(TABS), key=Key.TAB, on_change="rerun", bind="query-params")
     for tab, view in zip(tabs, TABS.values(), strict=True):

@@ -1,5 +1,6 @@
 """Arrays to Plotly figures. Colours and text follow Streamlit's theme where none are given here."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +10,20 @@ from plotly.subplots import make_subplots
 
 from explorer.latent import Window
 from training.checkpoint import Curve
+from training.study import Size
 
-__all__ = ["AE_COLOUR", "DIGIT_COLOURS", "VAE_COLOUR", "Axes", "codes_map", "curves", "grid_map", "kl_bars"]
+__all__ = [
+    "AE_COLOUR",
+    "DIGIT_COLOURS",
+    "VAE_COLOUR",
+    "Axes",
+    "codes_map",
+    "curves",
+    "grid_map",
+    "kl_bars",
+    "reading_colours",
+    "study",
+]
 
 Array = NDArray[Any]
 
@@ -32,6 +45,7 @@ DIGIT_COLOURS = (
 AE_COLOUR, VAE_COLOUR = "#de8105", "#2a87f7"
 NEUTRAL = "#808080"  # reads on both themes
 FONT_SIZE = 16
+READING_OPACITY = 0.6  # of what the classifier reads: codes and decodes show through
 RINGS = (1, 2, 3)  # standard deviations of the prior
 
 X_AXES = {
@@ -49,7 +63,9 @@ class Axes(NamedTuple):
     prior: tuple[float, float] | None = None  # where the prior's centre lies, for its rings; None without a prior
 
 
-def codes_map(points: Array, digits: Array, area: Window, axes: Axes, *, small: bool = False) -> go.Figure:
+def codes_map(
+    points: Array, digits: Array, area: Window, axes: Axes, *, small: bool = False, reading: str = ""
+) -> go.Figure:
     """The *codes* face of a map: a scatter plot, one trace a digit.
 
     Args:
@@ -58,8 +74,11 @@ def codes_map(points: Array, digits: Array, area: Window, axes: Axes, *, small: 
         area: what the map shows at first.
         axes: what its coordinates are.
         small: for maps in a corner: no legend, smaller words.
+        reading: an image's address, covering the window, that lies under the codes; see `reading_colours`.
     """
     figure = _plane(area, axes, small)
+    if reading:
+        _add_picture(figure, reading, area, opacity=READING_OPACITY)
     for digit, colour in enumerate(DIGIT_COLOURS):
         mine = points[digits == digit]
         figure.add_scattergl(
@@ -103,28 +122,36 @@ def codes_map(points: Array, digits: Array, area: Window, axes: Axes, *, small: 
     return figure
 
 
-def grid_map(picture: str, area: Window, axes: Axes) -> go.Figure:
+def grid_map(picture: str, area: Window, axes: Axes, *, reading: str = "") -> go.Figure:
     """The *grid* face of a map: the window tiled with decodes.
 
     Args:
         picture: an image's address (a data URI), covering the window.
         area: the window.
         axes: what its coordinates are.
+        reading: an image that lies over it; see `reading_colours`.
     """
     figure = _plane(area, axes, small=False)
-    figure.add_layout_image(
-        source=picture,
-        xref="x",
-        yref="y",
-        x=area.left,
-        y=area.top,
-        sizex=area.side,
-        sizey=area.side,
-        sizing="stretch",
-        layer="below",
-    )
+    _add_picture(figure, picture, area)
+    if reading:
+        _add_picture(figure, reading, area, opacity=READING_OPACITY, layer="above")
     figure.add_scatter(x=[], y=[], showlegend=False)  # a figure without a trace shows no axes
     return figure
+
+
+def reading_colours(probabilities: Array) -> Array:
+    """What a classifier reads at each place: the colour of its digit, the less opaque the less sure.
+
+    Args:
+        probabilities: (h, w, 10).
+
+    Returns:
+        (h, w, 4), red, green, blue and opacity in [0, 1]; opacity is 0 where all digits are equally probable.
+    """
+    colours = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in DIGIT_COLOURS])
+    chance = 1 / len(colours)
+    opacity = (probabilities.max(axis=-1, keepdims=True) - chance) / (1 - chance)
+    return np.concatenate([colours[probabilities.argmax(axis=-1)], opacity**2], axis=-1)
 
 
 def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bool) -> go.Figure:
@@ -192,6 +219,68 @@ def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bo
     return figure
 
 
+def study(sizes: Sequence[Size], active: Sequence[int]) -> go.Figure:
+    """What models of several latent sizes reach: reconstruction, KL and ELBO side by side, in nats per image.
+
+    Args:
+        sizes: of `training.study`.
+        active: how many dimensions the VAE of each size uses.
+    """
+    panels = {"reconstruction": "reconstruction", "kl": "KL", "elbo": "ELBO"}
+    figure = make_subplots(1, len(panels), subplot_titles=list(panels.values()), horizontal_spacing=0.08)
+    x = [size.latent_dim for size in sizes]
+    for model, label, colour in (("vae", "VAE", VAE_COLOUR), ("autoencoder", "AE", AE_COLOUR)):
+        for split, dash, symbol in (("training", "solid", "circle"), ("test", "dot", "diamond")):
+            for column, term in enumerate(panels, start=1):
+                if model == "autoencoder" and term != "reconstruction":
+                    continue
+                shows_active = term == "kl" and split == "test"
+                figure.add_scatter(
+                    x=x,
+                    y=[getattr(size, split)[model][term] for size in sizes],
+                    mode="lines+markers+text" if shows_active else "lines+markers",
+                    text=[f"{count} of {size}" for count, size in zip(active, x, strict=True)],
+                    textposition=["bottom right"] * (len(x) - 1) + ["top center"],
+                    textfont={"size": FONT_SIZE - 2},
+                    name=f"{label}, {split} images",
+                    legendgroup=f"{model}-{split}",
+                    line={"color": colour, "dash": dash, "width": 2.5},
+                    marker={"size": 9, "symbol": symbol},
+                    showlegend=term == "reconstruction",
+                    row=1,
+                    col=column,
+                    hovertemplate="%{y:.1f} nats",
+                    cliponaxis=False,
+                )
+    font = {"size": FONT_SIZE}
+    span = [float(np.log10(x[0])) - 0.08, float(np.log10(x[-1])) + 0.25]  # room for the last label
+    figure.update_xaxes(
+        type="log",
+        tickvals=x,
+        ticktext=[str(size) for size in x],
+        range=span,
+        title={"text": "latent dimensions, log scale", "font": font},
+        tickfont=font,
+    )
+    figure.update_yaxes(tickfont=font, automargin=True)
+    figure.update_yaxes(title={"text": "nats per image", "font": font}, col=1)
+    figure.update_annotations(font_size=FONT_SIZE + 2)
+    figure.update_layout(
+        height=360,
+        margin={"l": 70, "r": 10, "t": 64, "b": 56, "pad": 0},
+        hovermode="x",
+        legend={
+            "orientation": "h",
+            "x": 0.5,
+            "xanchor": "center",
+            "y": 1.14,
+            "yanchor": "bottom",
+            "font": font,
+        },
+    )
+    return figure
+
+
 def kl_bars(kl: Array, switched_off: float) -> go.Figure:
     """How much each latent dimension says, as bars; those that say nothing are grey and labelled.
 
@@ -217,6 +306,21 @@ def kl_bars(kl: Array, switched_off: float) -> go.Figure:
     figure.update_yaxes(title={"text": "mean KL, nats per image", "font": font}, tickfont=font, rangemode="tozero")
     figure.update_layout(height=230, margin={"l": 60, "r": 10, "t": 24, "b": 50, "pad": 0}, showlegend=False)
     return figure
+
+
+def _add_picture(figure: go.Figure, picture: str, area: Window, *, opacity: float = 1.0, layer: str = "below") -> None:
+    figure.add_layout_image(
+        source=picture,
+        xref="x",
+        yref="y",
+        x=area.left,
+        y=area.top,
+        sizex=area.side,
+        sizey=area.side,
+        sizing="stretch",
+        layer=layer,
+        opacity=opacity,
+    )
 
 
 def _settled_range(curves: list[Array]) -> list[float]:

@@ -14,15 +14,15 @@ Array = NDArray[Any]
 
 
 def png(pixels: Array) -> bytes:
-    """A grey PNG: (h, w) with pixels in [0, 1], white is 1."""
-    grey = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
+    """A PNG with pixels in [0, 1]: grey of (h, w), white is 1; or of (h, w, 4): red, green, blue, opacity."""
+    levels = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(grey).save(buffer, "png")
+    Image.fromarray(levels).save(buffer, "png")
     return buffer.getvalue()
 
 
 def data_uri(pixels: Array) -> str:
-    """The PNG as an address that needs no second request: (h, w), pixels in [0, 1]."""
+    """The PNG as an address that needs no second request; see `png`."""
     return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 

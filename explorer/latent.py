@@ -7,10 +7,14 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "NEIGHBOUR",
+    "Embedding",
+    "Gap",
     "Nearest",
     "Plane",
     "Window",
+    "as_codes",
     "dimensions_plane",
+    "ellipse",
     "gap_percentile",
     "grid",
     "nearest",
@@ -18,12 +22,14 @@ __all__ = [
     "nodes",
     "path",
     "principal_plane",
+    "widest_gap",
     "window",
 ]
 
 Array = NDArray[Any]
 
 NEIGHBOUR = 5  # a point is judged by the distance to its fifth nearest code: one stray code makes no cluster
+GAP_SIDE = 200  # places along each side of a map at which a gap is looked for
 
 
 class Window(NamedTuple):
@@ -58,12 +64,47 @@ class Plane(NamedTuple):
         return self.centre + np.asarray(points, float) @ self.axes
 
 
+class Embedding:
+    """Codes laid out in the plane by their neighbourhoods (t-SNE); it has the methods of a `Plane`.
+
+    There is no way back from a place of such a map but to the code nearest to it, and no place for a point of latent
+    space but that of the code nearest to it.
+
+    Args:
+        codes: (n, d).
+        points: (n, 2), their places.
+    """
+
+    def __init__(self, codes: Array, points: Array) -> None:
+        # Imported here: scipy.spatial takes half a second, and the first map does without.
+        from scipy.spatial import KDTree
+
+        self.codes, self.points = codes.astype(np.float64), points.astype(np.float64)
+        self._codes, self._points = KDTree(self.codes), KDTree(self.points)
+
+    def project(self, codes: ArrayLike) -> Array:
+        """The places of the codes nearest to points of latent space: (m, d) -> (m, 2)."""
+        return self.points[self._codes.query(np.asarray(codes, float))[1]]
+
+    def lift(self, points: ArrayLike) -> Array:
+        """The codes nearest to places on the map: (m, 2) -> (m, d)."""
+        return self.codes[self._points.query(np.asarray(points, float))[1]]
+
+
 class Nearest(NamedTuple):
     """The code nearest to a point, and how far the `NEIGHBOUR`-th nearest is."""
 
     image: int
     distance: float
     neighbour_distance: float
+
+
+class Gap(NamedTuple):
+    """An empty disc of a map: its centre and its radius."""
+
+    x: float
+    y: float
+    radius: float
 
 
 def principal_plane(codes: Array) -> Plane:
@@ -154,6 +195,25 @@ def path(start: ArrayLike, end: ArrayLike, n: int) -> Array:
     return np.linspace(np.asarray(start, float), np.asarray(end, float), n)
 
 
+def ellipse(centre: ArrayLike, covariance: ArrayLike, n: int = 48) -> Array:
+    """The outline of a Gaussian in the plane, one standard deviation from its centre: (2,) and (2, 2) -> (n, 2)."""
+    turn = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    return np.asarray(centre, float) + circle @ np.linalg.cholesky(np.asarray(covariance, float)).T
+
+
+def as_codes(noise: ArrayLike, codes: Array) -> Array:
+    """Standard Gaussian noise as samples of the Gaussian with the codes' mean and covariance: (m, d), (n, d) -> (m, d).
+
+    A sample is mean + L noise, L the Cholesky factor of the covariance.
+    """
+    codes = codes.astype(np.float64)
+    covariance = np.cov(codes, rowvar=False).reshape(codes.shape[1], -1)
+    # A dimension without spread has no factor: a trace of one is added.
+    factor = np.linalg.cholesky(covariance + 1e-12 * max(np.trace(covariance), 1.0) * np.eye(len(covariance)))
+    return codes.mean(axis=0) + np.asarray(noise, float) @ factor.T
+
+
 def nearest(codes: Array, point: ArrayLike) -> Nearest:
     """The code nearest to a point.
 
@@ -175,6 +235,33 @@ def neighbour_distances(codes: Array) -> Array:
     k = min(NEIGHBOUR, len(codes) - 1)
     distances, _ = KDTree(codes).query(codes, k=[k + 1])  # the nearest is the code itself
     return np.sort(distances[:, 0])
+
+
+def widest_gap(points: Array, area: Window) -> Gap:
+    """The largest disc in the window that holds no point and has its centre among them.
+
+    Tried are the nodes of a lattice that lie in the points' convex hull: beyond it is no gap, but where the points end.
+    If none does, because all points lie on a line, every node is tried.
+
+    Args:
+        points: (n, 2), n at least 1.
+        area: the window.
+    """
+    from scipy.spatial import ConvexHull, KDTree, QhullError  # see `neighbour_distances`
+
+    places = nodes(area, GAP_SIDE)
+    try:
+        half_planes = ConvexHull(points).equations  # each a normal that points outwards, and an offset
+        among = places[(places @ half_planes[:, :2].T + half_planes[:, 2] <= 0).all(axis=1)]
+    except QhullError:
+        among = places[:0]
+    tried = among if len(among) else places
+    to_points, _ = KDTree(points).query(tried)
+    to_edges = np.minimum(tried - (area.left, area.bottom), (area.right, area.top) - tried).min(axis=1)
+    radii = np.minimum(to_points, to_edges)
+    widest = int(radii.argmax())
+    x, y = tried[widest].tolist()
+    return Gap(x, y, float(radii[widest]))
 
 
 def gap_percentile(distance: float, own_distances: Array) -> float:

@@ -1,66 +1,68 @@
 """Finds and loads experiments from `checkpoints/`; all of it is computed once and shared by all sessions."""
 
-import atexit
-import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from explorer import figures, images, latent, quality
+from explorer import figures, images, latent, measures, quality
+from explorer.twins import Twin, Twins, open_twins, spare_the_garbage_collector
 from training.checkpoint import (
     MODEL_NAMES,
-    Checkpoint,
     CheckpointError,
-    Codes,
-    Curve,
-    Snapshots,
     checkpoint_path,
     fitted,
 )
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir, data_dir
+from training.study import Size, read_study, study_path
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from training.datasets import Data, Split
-    from training.models import Autoencoder
+    from training.classifier import Classifier
+    from training.datasets import Data
 
 __all__ = [
     "ATLAS_SIDE",
     "HOW_TO_GET_ORIGINALS",
     "TRAVERSE_FRAMES",
     "TRAVERSE_SPREADS",
+    "Reading",
     "Reconstruction",
-    "Twin",
-    "Twins",
+    "Samples",
+    "active_dimensions",
     "atlas",
     "available",
+    "classifier",
     "codes_figure",
     "curves_figure",
     "details",
+    "generate",
     "grid_figure",
     "has_data",
     "is_torch_loaded",
     "kl_figure",
     "load",
+    "measured",
     "original",
     "ranked",
+    "reading",
+    "reading_picture",
     "reconstructions",
     "sentences",
     "snapshot_figure",
     "split_size",
+    "study",
+    "study_figure",
     "traverse",
     "way",
+    "widest_gap",
 ]
 
 Array = NDArray[Any]
@@ -68,8 +70,8 @@ Array = NDArray[Any]
 HOW_TO_GET_ORIGINALS = (
     "Everything else works without it. `python -m training fit` downloads the data set; README says how to copy it."
 )
-LIKELIHOOD_SAMPLES = 5  # posterior samples of each image: fewer, and the worst images would be the unlucky ones
 TRAVERSE_FRAMES, TRAVERSE_SPREADS = 13, 3  # from 3 standard deviations below to 3 above, half a one a frame
+READING_SIDE = 100  # places along each side of a map that the classifier reads
 ATLAS_SIDE = 120  # decodes: so many that what lies between them is right to 0.002, and no more than a megabyte
 
 
@@ -82,155 +84,27 @@ def sentences() -> Iterator[None]:
         st.error(str(error))
 
 
-@dataclass(eq=False)
-class Twin:
-    """One model of an experiment: its codes, its map, its decoder. Read-only and shared."""
-
-    checkpoint: Checkpoint
-    title: str  # as headings say it
-    short: str  # as labels say it
-    codes: Codes
-    dimensions: tuple[int, int] | None  # that the map shows, from 0; None: all there are, or the principal plane
-    version: int  # the file's time of change; a fresh fit is another twin
-
-    @property
-    def name(self) -> str:
-        """`autoencoder` or `vae`."""
-        return self.checkpoint.model
-
-    @cached_property
-    def plane(self) -> latent.Plane:
-        """What the map shows of latent space."""
-        code = self.codes.code
-        if self.dimensions is None and code.shape[1] > 2:
-            return latent.principal_plane(code)
-        return latent.dimensions_plane(code, *(self.dimensions or (0, 1)))
-
-    @cached_property
-    def points(self) -> Array:
-        """The codes on the map, (n, 2)."""
-        return self.plane.project(self.codes.code)
-
-    @cached_property
-    def window(self) -> latent.Window:
-        """What the map shows at first."""
-        return latent.window(self.points)
-
-    @cached_property
-    def axes(self) -> figures.Axes:
-        """What the map's coordinates are."""
-        scale = ["no fixed scale"] * 2 if self.name == "autoencoder" else ["standard deviations of the prior"] * 2
-        if self.name == "vae":
-            scale[1] = "st. dev. of the prior"  # the map is less high than wide, with its title
-        if self.dimensions is None and self.codes.code.shape[1] > 2:
-            names = ["principal component 1", "principal component 2"]
-        else:
-            names = [f"latent dimension {dimension + 1}" for dimension in self.dimensions or (0, 1)]
-        x, y = (f"{name} ({unit})" for name, unit in zip(names, scale, strict=True))
-        if self.name == "autoencoder":
-            return figures.Axes(x, y)
-        origin = self.plane.project(np.zeros((1, len(self.plane.centre))))[0].tolist()
-        return figures.Axes(x, y, (origin[0], origin[1]))
-
-    @cached_property
-    def spread(self) -> Array:
-        """What one standard deviation is, (d,): of the prior for the VAE, of its codes for the AE."""
-        code = self.codes.code
-        return np.ones(code.shape[1]) if self.name == "vae" else code.std(axis=0, dtype=np.float64)
-
-    @cached_property
-    def kl_of_dimensions(self) -> Array:
-        """See `quality.kl_of_dimensions`; of the VAE."""
-        assert self.codes.log_variance is not None
-        return quality.kl_of_dimensions(self.codes.code, self.codes.log_variance)
-
-    @cached_property
-    def history(self) -> dict[str, Curve]:
-        return self.checkpoint.history()
-
-    @cached_property
-    def snapshots(self) -> Snapshots:
-        return self.checkpoint.snapshots()
-
-    @cached_property
-    def neighbour_distances(self) -> Array:
-        """See `latent.neighbour_distances`."""
-        return latent.neighbour_distances(self.codes.code)
-
-    @cached_property
-    def _model(self) -> "Autoencoder":
-        return _load_model(self.checkpoint.path, self.version)
-
-    def decode(self, z: ArrayLike) -> Array:
-        """Decodes of latent points: (n, d) -> (n, 28, 28), the probability of white for each pixel."""
-        model = self._model
-        import torch
-
-        # A decode is short: two threads would wait for each other, spinning, longer than it takes, while the browser
-        # has the other core. Said at each call, because the number holds for the calling thread only, and Streamlit
-        # runs every click in a new one.
-        torch.set_num_threads(1)
-        with torch.inference_mode():
-            parts = torch.as_tensor(np.asarray(z, np.float32)).split(256)  # a convolution's features are large
-            return torch.cat([model.decode(part).sigmoid() for part in parts]).numpy()
-
-    def reconstruct(self, grey: "Tensor") -> Array:
-        """Decodes of images' own codes: (n, h, w) with pixels in [0, 1] -> (n, h, w)."""
-        import torch
-
-        with torch.inference_mode():
-            return self.decode(self._model.code(grey).numpy())
-
-    def likelihoods(self, images: "Split") -> Array:
-        """The VAE's ELBO or the AE's log p(x|f(x)) of each image, (n,), in nats."""
-        import torch
-
-        from training.objective import evaluate_each
-
-        torch.set_num_threads(1)  # see `decode`
-        each = evaluate_each(self._model, images, samples=LIKELIHOOD_SAMPLES)
-        return (each.reconstruction if each.elbo is None else each.elbo).numpy()
-
-
-def _spare_the_garbage_collector() -> None:
-    """To be called after a large import. Streamlit collects garbage after every run, before the last of its answer is
-    sent; without this it walks, at every click, the hundreds of thousands of objects that torch and torchvision leave
-    behind for good: 150 ms on two cores. What becomes garbage later is still collected."""
-    gc.collect()
-    gc.freeze()
-
-
-# Or the frozen objects are reported as leaks when the server stops.
-atexit.register(gc.unfreeze)
-
-
-@dataclass(eq=False)
-class Twins:
-    """The AE and the VAE of an experiment, side by side as on the page."""
-
-    ae: Twin
-    vae: Twin
-
-    def __iter__(self) -> Iterator[Twin]:
-        return iter((self.ae, self.vae))
-
-    @property
-    def latent_dim(self) -> int:
-        """The size of their latent spaces."""
-        return self.vae.checkpoint.experiment.latent_dim
-
-    @property
-    def digits(self) -> Array:
-        """The classes of the test images, (n,)."""
-        return self.vae.codes.digit
-
-
 class Reconstruction(NamedTuple):
     """An image and what both models make of it."""
 
     digit: int
     pictures: list[str]  # the image, the AE's decode of its code, the VAE's; data URIs
     nats: list[float]  # the AE's log p(x|f(x)), the VAE's ELBO
+
+
+class Samples(NamedTuple):
+    """Latent points drawn at random, and what the decoder makes of them."""
+
+    points: list[list[float]]  # on the map
+    pictures: list[str]  # data URIs
+    probabilities: Array | None  # of the classes, (n, 10), as the classifier reads the pictures; None without one
+
+
+class Reading(NamedTuple):
+    """What the classifier makes of many decodes of random latent points."""
+
+    read: quality.Share  # with at least `quality.SURE` confidence
+    entropy: float  # of the digits among those, in nats
 
 
 class Way(NamedTuple):
@@ -248,50 +122,37 @@ def available() -> list[str]:
     return shipped + [name for name in found if name not in shipped] or list(EXPERIMENTS)
 
 
-def load(name: str, dimensions: tuple[int, int] | None = None) -> Twins:
+def load(name: str, dimensions: tuple[int, int] | None = None, *, embedded: bool = False) -> Twins:
     """The twins of an experiment.
 
     Args:
         name: a folder in `checkpoints/`.
         dimensions: the two latent dimensions that the maps show, from 0; None: the plane of the first two principal
             components, or, if there are but two dimensions, those.
+        embedded: the maps show the codes as t-SNE lays them out.
 
     Raises:
-        CheckpointError: a file is missing or defective, or the two do not belong together.
+        CheckpointError: a file is missing or defective, or the two do not belong together; no t-SNE was computed.
     """
     folder = checkpoints_dir() / name
     paths = [checkpoint_path(folder, model) for model in MODEL_NAMES]
     versions = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
-    return _load(name, folder, versions, dimensions)
+    twins = _load(folder, versions, dimensions)
+    return _embed(twins, measured(twins)) if embedded else twins
+
+
+def _embed(twins: Twins, numbers: measures.Measures) -> Twins:
+    return Twins(*(replace(twin, embedding=numbers.tsne[twin.name]) for twin in twins))
 
 
 @st.cache_resource(show_spinner="Opening the checkpoints …", max_entries=16)
-def _load(name: str, folder: Path, versions: tuple[int, ...], dimensions: tuple[int, int] | None) -> Twins:
-    twins = []
-    names = (("Autoencoder (AE)", "AE"), ("Variational autoencoder (VAE)", "VAE"))
-    for model, (title, short), version in zip(MODEL_NAMES, names, versions, strict=True):
-        checkpoint = Checkpoint(checkpoint_path(folder, model))
-        twins.append(Twin(checkpoint, title, short, checkpoint.codes(), dimensions, version))
-    ae, vae = twins
-    same_data = np.array_equal(ae.codes.digit, vae.codes.digit)
-    if not same_data or not np.array_equal(ae.snapshots.update, vae.snapshots.update):
-        raise CheckpointError(
-            f"{ae.checkpoint.path} and {vae.checkpoint.path} were not fitted to the same data in the same steps; "
-            f"fit both: python -m training fit {name}"
-        )
-    return Twins(ae, vae)
+def _load(folder: Path, versions: tuple[int, ...], dimensions: tuple[int, int] | None) -> Twins:
+    return open_twins(folder, dimensions)
 
 
 def is_torch_loaded() -> bool:
     """Whether decoding can begin at once; the first decode of a server loads torch, which takes seconds."""
     return "torch" in sys.modules
-
-
-@st.cache_resource(show_spinner=False, max_entries=32)
-def _load_model(path: Path, version: int) -> "Autoencoder":
-    model = Checkpoint(path).load_model()
-    _spare_the_garbage_collector()
-    return model
 
 
 def original(twins: Twins, image: int) -> Array | None:
@@ -396,7 +257,7 @@ def _details(twin: Twin) -> dict[str, str]:
 
 
 def _twin_key(twin: Twin) -> tuple[object, ...]:
-    return str(twin.checkpoint.path), twin.version, twin.dimensions
+    return str(twin.checkpoint.path), twin.version, twin.dimensions, twin.embedding is not None
 
 
 def _twins_key(twins: Twins) -> tuple[tuple[object, ...], ...]:
@@ -419,22 +280,30 @@ def _load_data(folder: Path, versions: tuple[int, ...], twins: Twins) -> "Data |
     except DataError:
         return None
     finally:
-        _spare_the_garbage_collector()
+        spare_the_garbage_collector()
     return data if np.array_equal(data.test.digits.numpy(), twins.digits) else None
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
-def codes_figure(twin: Twin, shown: int, small: bool = False) -> go.Figure:
-    """The codes face of a map, with the first so many test codes."""
-    codes = twin.codes
-    return figures.codes_map(twin.points[:shown], codes.digit[:shown], twin.window, twin.axes, small=small)
+def codes_figure(twin: Twin, shown: int, small: bool = False, read: bool = False) -> go.Figure:
+    """The codes face of a map, with the first so many test codes, over what the classifier reads where it is asked."""
+    reading = reading_picture(twin) if read else ""
+    points, digits = twin.points[:shown], twin.codes.digit[:shown]
+    return figures.codes_map(points, digits, twin.window, twin.axes, small=small, reading=reading)
+
+
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
+def widest_gap(twin: Twin) -> latent.Gap:
+    """The largest empty disc among the codes of a twin's map; see `latent.widest_gap`."""
+    return latent.widest_gap(twin.points, twin.window)
 
 
 @st.cache_resource(show_spinner="Decoding the grid …", hash_funcs=_KEYS, max_entries=64)
-def grid_figure(twin: Twin, n: int) -> go.Figure:
-    """The grid face of a map, with n x n decodes."""
+def grid_figure(twin: Twin, n: int, read: bool = False) -> go.Figure:
+    """The grid face of a map, with n x n decodes, under what the classifier reads where it is asked."""
+    reading = reading_picture(twin) if read else ""
     decodes = twin.decode(twin.plane.lift(latent.grid(twin.window, n)))
-    return figures.grid_map(images.data_uri(images.tile(decodes, n)), twin.window, twin.axes)
+    return figures.grid_map(images.data_uri(images.tile(decodes, n)), twin.window, twin.axes, reading=reading)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
@@ -450,6 +319,74 @@ def way(twin: Twin, start: tuple[float, ...], end: tuple[float, ...], frames: in
     decodes = twin.decode(codes)
     pictures = [images.data_uri(decode) for decode in decodes]
     return Way(twin.plane.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
+
+
+def classifier(twin: Twin) -> "Classifier":
+    """The classifier of a twin's dataset.
+
+    Raises:
+        CheckpointError: missing or defective.
+    """
+    from training.classifier import classifier_path
+
+    dataset = twin.checkpoint.experiment.dataset
+    path = classifier_path(checkpoints_dir(), dataset)
+    return _load_classifier(checkpoints_dir(), dataset, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _load_classifier(folder: Path, dataset: str, version: int) -> "Classifier":
+    from training.classifier import load_classifier
+
+    return load_classifier(folder, dataset)[0]
+
+
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=256)
+def generate(twin: Twin, source: str, n: int, seed: int) -> Samples:
+    """Random latent points, decoded; see `measures.samples`."""
+    z = measures.samples(twin, source, n, seed)
+    decodes = twin.decode(z)
+    try:
+        probabilities = measures.read(classifier(twin), decodes)
+    except CheckpointError:
+        probabilities = None  # `reading` tells it
+    return Samples(twin.plane.project(z).tolist(), [images.data_uri(decode) for decode in decodes], probabilities)
+
+
+@st.cache_resource(show_spinner="Reading 2,000 samples …", hash_funcs=_KEYS, max_entries=64)
+def reading(twin: Twin, source: str) -> Reading:
+    """How many of `measures.SAMPLES` random decodes are digits, and which.
+
+    Raises:
+        CheckpointError: there is no classifier for the dataset.
+    """
+    reader = classifier(twin)
+    probabilities = measures.read(reader, twin.decode(measures.samples(twin, source, measures.SAMPLES, measures.SEED)))
+    return Reading(quality.read_share(probabilities), quality.read_entropy(probabilities))
+
+
+@st.cache_resource(show_spinner="Reading the plane …", hash_funcs=_KEYS, max_entries=64)
+def reading_picture(twin: Twin) -> str:
+    """A twin's window, each place in the colour of the digit that the classifier reads there, paled by its confidence:
+    a data URI."""
+    points = latent.grid(twin.window, READING_SIDE)
+    probabilities = measures.read(classifier(twin), twin.decode(twin.plane.lift(points)))
+    return images.data_uri(figures.reading_colours(probabilities.reshape(READING_SIDE, READING_SIDE, -1)))
+
+
+def measured(twins: Twins) -> measures.Measures:
+    """The numbers of an experiment.
+
+    Raises:
+        CheckpointError: see `measures.read_measures`.
+    """
+    path = measures.measures_path(twins.folder)
+    return _read_measures(path.stat().st_mtime_ns if path.is_file() else 0, twins)
+
+
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=32)
+def _read_measures(version: int, twins: Twins) -> measures.Measures:
+    return measures.read_measures(twins.folder, twins)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=256)
@@ -468,12 +405,33 @@ def kl_figure(twins: Twins) -> go.Figure:
     return figures.kl_bars(twins.vae.kl_of_dimensions, quality.SWITCHED_OFF)
 
 
+def study() -> list[Size]:
+    """What models of several latent sizes reach.
+
+    Raises:
+        CheckpointError: see `training.study.read_study`.
+    """
+    return read_study(study_path(checkpoints_dir()))
+
+
+def active_dimensions(size: Size) -> int:
+    """How many of its dimensions a VAE of the study uses."""
+    return sum(kl >= quality.SWITCHED_OFF for kl in size.kl_of_dimensions)
+
+
+def study_figure() -> go.Figure:
+    """The study as a chart; raises as `study`."""
+    sizes = study()
+    return figures.study(sizes, [active_dimensions(size) for size in sizes])
+
+
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=256)
 def snapshot_figure(twin: Twin, moment: int) -> go.Figure:
     """A map as it stood at a moment of the fit, in the window of the codes at its end."""
     snapshots = twin.snapshots
-    points, last = (twin.plane.project(snapshots.code[each]) for each in (moment, -1))
-    return figures.codes_map(points, snapshots.digit, latent.window(last), twin.axes, small=True)
+    points, last = (twin.flat.project(snapshots.code[each]) for each in (moment, -1))
+    axes = replace(twin, embedding=None).axes
+    return figures.codes_map(points, snapshots.digit, latent.window(last), axes, small=True)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)

@@ -1,28 +1,145 @@
 """Numbers about a latent space. Arrays in, numbers out; nats where nothing else is said."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SWITCHED_OFF", "kl_of_dimensions"]
+__all__ = [
+    "NEIGHBOURS",
+    "SURE",
+    "SWITCHED_OFF",
+    "Share",
+    "centre_over_spread",
+    "entropy",
+    "far_share",
+    "gaussian_kl",
+    "jump",
+    "knn_accuracy",
+    "middle_belief",
+    "neighbours",
+    "overlap",
+    "read_entropy",
+    "read_share",
+]
 
 Array = NDArray[Any]
 
 SWITCHED_OFF = 0.01  # nats: a dimension with a smaller mean KL says nothing about the image
+SURE = 0.9  # a picture counts as read if the classifier gives a class this probability or more
+NEIGHBOURS = 15  # of a code, that tell of its surroundings
 
 
-def kl_of_dimensions(mean: Array, log_variance: Array) -> Array:
-    """How much each latent dimension says: the mean over the images of KL(N(mean_i, exp(log_variance_i)) || N(0, 1)).
+class Share(NamedTuple):
+    """A share of random draws, and its standard error."""
 
-    Appendix B of Kingma and Welling 2013, https://arxiv.org/abs/1312.6114, before its sum over the dimensions.
+    value: float
+    error: float
+
+
+def centre_over_spread(codes: Array) -> float:
+    """How far the codes' mean is from the origin, over their root mean variance: (n, d); 0 is centred."""
+    codes = codes.astype(np.float64)
+    return float(np.linalg.norm(codes.mean(axis=0)) / np.sqrt(codes.var(axis=0).mean()))
+
+
+def gaussian_kl(codes: Array, variance: Array | float = 0.0) -> float:
+    """`KL(N(m, S) || N(0, I)) = 1/2 (tr S + m'm - d - log det S)`, in nats.
 
     Args:
-        mean: (n, d).
-        log_variance: (n, d).
-
-    Returns:
-        (d,), at least 0.
+        codes: (n, d), of mean m and covariance C.
+        variance: (d,), what S has besides C on its diagonal: the mean posterior variance for a VAE, whose codes are
+            the means of Gaussians.
     """
-    mean, log_variance = mean.astype(np.float64), log_variance.astype(np.float64)
-    return 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).mean(axis=0)
+    codes = codes.astype(np.float64)
+    mean = codes.mean(axis=0)
+    covariance = np.cov(codes, rowvar=False, ddof=0).reshape(len(mean), len(mean)) + np.diag(
+        np.broadcast_to(variance, mean.shape)
+    )
+    _, log_determinant = np.linalg.slogdet(covariance)
+    return float(0.5 * (np.trace(covariance) + mean @ mean - len(mean) - log_determinant))
+
+
+def entropy(shares: Array) -> float:
+    """`-sum p log p` of shares that sum to 1, (k,): log k when all are equal, 0 when one has it all."""
+    some = np.asarray(shares, np.float64)
+    some = some[some > 0]
+    return float(-(some * np.log(some)).sum())
+
+
+def far_share(distances: Array, own_distances: Array) -> float:
+    """The share of places farther from any code than twice the codes' median nearest-neighbour distance.
+
+    Args:
+        distances: (m,), of each place to its nearest code.
+        own_distances: (n,), of each code to its nearest other code.
+    """
+    return float((distances > 2 * np.median(own_distances)).mean())
+
+
+def neighbours(codes: Array, k: int) -> tuple[Array, Array]:
+    """Each code's k nearest other codes, the nearest first: (n, d) -> distances (n, k) and indices (n, k)."""
+    # Imported here: it takes a second or more, and the maps do without.
+    from sklearn.neighbors import NearestNeighbors
+
+    distances, indices = NearestNeighbors(n_neighbors=k).fit(codes.astype(np.float64)).kneighbors()
+    return distances, indices
+
+
+def overlap(indices: Array, digits: Array, classes: int = 10) -> Array:
+    """For each digit, the share of its codes' neighbours that are other digits: (classes,); nan where there is none.
+
+    Args:
+        indices: (n, k), of `neighbours`.
+        digits: (n,).
+        classes: how many digits there are.
+    """
+    others = (digits[indices] != digits[:, None]).mean(axis=1)
+    return np.array([others[digits == digit].mean() if (digits == digit).any() else np.nan for digit in range(classes)])
+
+
+def knn_accuracy(indices: Array, digits: Array, classes: int = 10) -> float:
+    """The share of codes that a vote of their neighbours, the code itself left out, classifies rightly.
+
+    Arguments as `overlap`. Ties go to the smaller digit.
+    """
+    votes = (digits[indices][:, :, None] == np.arange(classes)).sum(axis=1)
+    return float((votes.argmax(axis=1) == digits).mean())
+
+
+def read_share(probabilities: Array) -> Share:
+    """The share of pictures that the classifier reads with probability `SURE` or more: (n, classes)."""
+    sure = probabilities.max(axis=1) >= SURE
+    value = float(sure.mean())
+    return Share(value, float(np.sqrt(value * (1 - value) / len(sure))))
+
+
+def read_entropy(probabilities: Array) -> float:
+    """How evenly the digits come up among those that `read_share` counts, as an entropy: (n, classes)."""
+    sure = probabilities.max(axis=1) >= SURE
+    counts = np.bincount(probabilities[sure].argmax(axis=1), minlength=probabilities.shape[1])
+    return entropy(counts / max(counts.sum(), 1))
+
+
+def jump(films: Array) -> float:
+    """The largest step between neighbouring frames over the mean step, averaged over films; 1 is an even change.
+
+    A step is the Euclidean distance of two pictures.
+
+    Args:
+        films: (n, frames, h, w).
+    """
+    steps = np.linalg.norm(np.diff(films.reshape(*films.shape[:2], -1), axis=1), axis=2)
+    return float((steps.max(axis=1) / steps.mean(axis=1)).mean())
+
+
+def middle_belief(probabilities: Array, ends: Array) -> Share:
+    """The share of middle frames in which the two end digits together hold `SURE` of the classifier's belief.
+
+    Args:
+        probabilities: (n, classes), of the middle frames.
+        ends: (n, 2), the digits at the ends.
+    """
+    held = np.take_along_axis(probabilities, ends, axis=1).sum(axis=1) >= SURE
+    value = float(held.mean())
+    return Share(value, float(np.sqrt(value * (1 - value) / len(held))))

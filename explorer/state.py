@@ -5,13 +5,14 @@ view. Coordinates and test images are chosen by clicks, too: a click sets the wi
 """
 
 import time
+from collections.abc import Callable
 from enum import StrEnum
 
 import numpy as np
 import streamlit as st
 
 from explorer import latent, library
-from explorer.library import Twin, Twins
+from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
 __all__ = ["END_KINDS", "FRAMES", "REPERTOIRE", "SECONDS_A_MOMENT", "SHOWN_AT_ONCE", "Key", "State"]
@@ -22,7 +23,9 @@ SECONDS_A_MOMENT = 0.6  # while the film of the fit plays
 REPERTOIRE = ("training images", "validation images", "test images", "worst test images", "median test images")
 RANKINGS = {"VAE ELBO": "vae", "AE reconstruction": "autoencoder"}
 SHOWN_AT_ONCE = 10  # images to reconstruct
-PLANES = ("principal plane", "two dimensions")
+SAMPLES_SHOWN = (10, 20, 40)
+LAST_SEED = 9999
+PLANES = ("principal plane", "two dimensions", "t-SNE, to look at only")
 FARTHEST = 1e6  # a pick's coordinates: far beyond any map, and no decoder overflows
 CODES_SHOWN = (500, 1000, 2000, 5000, 10000)
 
@@ -35,6 +38,7 @@ class Key(StrEnum):
     RIGHTWARDS = "rightwards"  # the dimensions that they show, from 1
     UPWARDS = "upwards"
     SHOWN = "codes"  # how many codes a map shows
+    READING = "reading"  # whether the maps show what the classifier reads
     TAB = "tab"
     FACE = "face"
     GRID = "n"
@@ -44,9 +48,13 @@ class Key(StrEnum):
     IMAGES = "images"  # to reconstruct
     RANK = "rank"
     PAGE = "page"  # of them; not in the URL
+    SAMPLES = "samples"  # random codes
+    SEED = "seed"
     X_AXIS = "x_axis"
     LOGARITHMIC = "log"
     MOMENT = "moment"
+    STEP = "step"  # of the tour
+    ARRANGED = "arranged"  # the step that the views were last set to; not in the URL
     PLAYING = "playing"  # not in the URL: a link opens still
     PLAYED_SINCE = "played_since"  # when the film's first moment was, or would have been, on a monotonic clock
 
@@ -63,7 +71,7 @@ class State:
         try:
             name = st.session_state[Key.EXPERIMENT]
             latent_dim = library.load(name).latent_dim
-            state = State(library.load(name, State.dimensions(latent_dim)))
+            state = State(library.load(name, State.dimensions(latent_dim), embedded=State.embedded(latent_dim)))
         except CheckpointError:
             return  # the page tells it; there is nothing to pick from
         for twin in state.twins:
@@ -76,6 +84,12 @@ class State:
         st.session_state[Key.PLAYING] = False
 
     @staticmethod
+    def show(tab: str, settings: dict[str, object]) -> None:
+        """A callback: open a tab, with some widgets set."""
+        st.session_state.update(settings)
+        st.session_state[Key.TAB] = tab
+
+    @staticmethod
     def plane_inputs(latent_dim: int) -> None:
         """The widgets that choose what the maps show of a space with more than two dimensions."""
         chosen = st.selectbox(
@@ -85,7 +99,8 @@ class State:
             bind="query-params",
             on_change=State.begin_anew,
             help="A map is a plane in a space of more dimensions: the one in which the codes spread most (first two "
-            "principal components), or two of the latent dimensions, the others held at the codes' mean.",
+            "principal components), or two of the latent dimensions, the others held at the codes' mean. t-SNE is no "
+            "plane: it lays out the codes so that neighbours stay neighbours, and bends everything else.",
         )
         if chosen == PLANES[1]:
             with st.container(horizontal=True):
@@ -100,6 +115,11 @@ class State:
                         on_change=State.begin_anew,
                         width=100,
                     )
+
+    @staticmethod
+    def embedded(latent_dim: int) -> bool:
+        """Whether the maps show t-SNE's layout."""
+        return latent_dim > 2 and st.session_state.get(Key.PLANE) == PLANES[2]
 
     @staticmethod
     def dimensions(latent_dim: int) -> tuple[int, int] | None:
@@ -121,6 +141,22 @@ class State:
             bind="query-params",
             help="Fewer are faster to draw. What is said of a point is always computed from all of them.",
         )
+
+    @staticmethod
+    def reading_input() -> None:
+        """The widget that lays what the classifier reads over Explore's maps."""
+        st.toggle(
+            "Colour by what is read",
+            key=Key.READING,
+            bind="query-params",
+            help="Explore's maps: each place in the colour of the digit that a classifier reads in its decode, the "
+            "fainter the less sure it is.",
+        )
+
+    @staticmethod
+    def reading() -> bool:
+        """Whether Explore's maps show what the classifier reads."""
+        return bool(st.session_state.get(Key.READING))
 
     @staticmethod
     def shown() -> int:
@@ -177,6 +213,8 @@ class State:
 
     def set_pick(self, twin: Twin, x: float, y: float) -> None:
         """Choose a point, and ring the test digit nearest to it; to be called from a callback."""
+        if twin.embedding is not None:  # such a map has its codes, and nothing between them
+            x, y = twin.plane.project(twin.plane.lift([(x, y)]))[0]
         for key, value in zip(self.pick_keys(twin), (x, y), strict=True):
             st.session_state[key] = float(np.clip(value, -FARTHEST, FARTHEST))
         self.ring_nearest(twin)
@@ -271,6 +309,20 @@ class State:
         st.session_state[Key.PAGE] = self.page() + 1
 
     @staticmethod
+    def samples_inputs() -> tuple[int, int]:
+        """The widgets of the random codes: how many, and their seed."""
+        n = st.segmented_control(
+            "Samples", SAMPLES_SHOWN, default=SAMPLES_SHOWN[0], required=True, key=Key.SAMPLES, bind="query-params"
+        )
+        seed = st.number_input("Seed", 0, LAST_SEED, 0, key=Key.SEED, bind="query-params", width=130)
+        st.button("Again", icon=":material/casino:", key="again", on_click=State._draw_again)
+        return int(n), int(seed)
+
+    @staticmethod
+    def _draw_again() -> None:
+        st.session_state[Key.SEED] = (int(st.session_state[Key.SEED]) + 1) % (LAST_SEED + 1)
+
+    @staticmethod
     def end_keys(end: str) -> tuple[str, str, str]:
         """The keys of an end of the interpolation (`from` or `to`): what it is, its image, its class."""
         return f"{end}", f"{end}_image", f"{end}_class"
@@ -308,6 +360,48 @@ class State:
         if self.is_pick(end):
             return tuple(twin.plane.lift(self.pick(twin)).tolist())
         return tuple(twin.codes.code[self.end_image(end)].tolist())
+
+    @staticmethod
+    def step_input(steps: int) -> int:
+        """The widget that chooses a step of the tour, from 1."""
+        return int(
+            st.segmented_control(
+                "Step",
+                range(1, steps + 1),
+                default=1,
+                required=True,
+                key=Key.STEP,
+                bind="query-params",
+                label_visibility="collapsed",
+            )
+        )
+
+    @staticmethod
+    def go_to_step(step: int) -> None:
+        """A callback: to a step of the tour."""
+        st.session_state[Key.STEP] = step
+
+    @staticmethod
+    def arrange_again() -> None:
+        """A callback: the step's view is set to its point again."""
+        st.session_state[Key.ARRANGED] = None
+
+    def arrange(self, step: int, values: Callable[[], dict[str, object]]) -> None:
+        """On entering a step of the tour, set widgets to its point; to be called before they are drawn.
+
+        Args:
+            step: its number.
+            values: gives what to set, by key.
+        """
+        vae = self.twins.vae
+        of = (vae.checkpoint.path, vae.dimensions, vae.embedding is None, step)
+        if st.session_state.get(Key.ARRANGED) == of:
+            return
+        # What a link to a step names stands: whoever copied it may have gone on from the step's point.
+        opened = Key.ARRANGED not in st.session_state and Key.STEP in st.query_params
+        linked = st.query_params if opened else ()
+        st.session_state.update({key: value for key, value in values().items() if key not in linked})
+        st.session_state[Key.ARRANGED] = of
 
     def play_or_pause(self) -> None:
         """A callback: the film runs from the chosen moment, from the last one from the beginning; or it stops."""

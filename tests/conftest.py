@@ -18,6 +18,7 @@ import torch
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from training.checkpoint import MODEL_NAMES
+from training.classifier import classifier_path, fit_classifier
 from training.datasets import Data, load
 from training.experiments import EXPERIMENTS, Experiment
 from training.fit import fit
@@ -53,10 +54,11 @@ def recipe() -> Experiment:
 
 @pytest.fixture(scope="session")
 def fitted(tmp_path_factory: pytest.TempPathFactory, digits: Data, recipe: Experiment) -> Path:
-    """A folder of checkpoints with one small fitted experiment, not to be changed."""
+    """A folder of checkpoints with one small fitted experiment and a classifier, not to be changed."""
     checkpoints = tmp_path_factory.mktemp("checkpoints")
     for model in MODEL_NAMES:
         fit(recipe, model, digits, checkpoints / recipe.name, device=CPU)
+    fit_classifier("digits", digits, classifier_path(checkpoints, "digits"), updates=120)
     return checkpoints
 
 

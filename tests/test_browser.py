@@ -16,10 +16,14 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from explorer import latent
 from explorer.figures import DIGIT_COLOURS
+from explorer.measures import measure, write_measures
 from explorer.state import FRAMES
+from explorer.twins import open_twins
 from tests.conftest import streamlit_server
 from tests.test_checkpoint import rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
+from training.classifier import load_classifier
+from training.datasets import Data
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
@@ -36,6 +40,8 @@ def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     shutil.copytree(fitted / "digits-2d", checkpoints / "no-images")
     for model in MODELS:
         rewrite(checkpoint_path(checkpoints / "no-images", model), lambda a, s: s["experiment"].update(dataset="mnist"))
+    twins = open_twins(checkpoints / "digits-2d")
+    write_measures(checkpoints / "digits-2d", measure(twins, load_classifier(fitted, "digits")[0], lambda told: None))
     (checkpoints / "broken").mkdir()
     (checkpoints / "broken" / "autoencoder.safetensors").write_bytes(b"nonsense")
     with streamlit_server(checkpoints, data_dir=checkpoints / "no-data") as address:
@@ -399,3 +405,85 @@ def test_maps_are_square_of_equal_size_and_inside_the_page(
     main = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
     assert main[0] == main[1]
     page.context.close()
+
+
+def test_second_of_two_quick_clicks_is_not_taken_back(page: Page, served: str) -> None:
+    open_map(page, served)
+    x, y = centre(page, "map_vae")
+    left, top = pixel_of(page, "map_vae", x, y)
+    # Where the cross is at each change of the page, from the second click on.
+    page.evaluate(
+        """() => {
+            window.crosses = [];
+            const chart = document.querySelector('.st-key-map_vae .js-plotly-plot');
+            const look = () => {
+                const box = chart.querySelector('.map-overlay .pick')?.getBoundingClientRect();
+                if (box) window.crosses.push(box.x + box.width / 2);
+            };
+            let clicks = 0;
+            window.addEventListener('pointerup', () => {
+                if (++clicks === 2) new MutationObserver(look).observe(chart, {childList: true, subtree: true});
+            });
+        }"""
+    )
+    page.mouse.click(left - 60, top)
+    page.mouse.click(left + 60, top + 30)
+    second, _ = point_at(page, "map_vae", left + 60, top + 30)
+    wait_for_input(page, "VAE pick, x", round(second, 3))
+    wait_until_idle(page)
+    assert page.evaluate("window.crosses") == pytest.approx([left + 60] * len(page.evaluate("window.crosses")), abs=1.5)
+    assert len(page.evaluate("window.crosses")) > 0
+
+
+def test_traverse_moves_the_pick_and_marks_the_frame(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+    page.goto(f"{served}/?tab=Traverse&vae_x=0.5&vae_y=-0.25")
+    slider = page.get_by_role("slider", name="Dimension 1")
+    expect(page.locator("img[data-name=moved-vae]")).to_be_visible()
+    wait_until_idle(page)
+    before = page.locator("img[data-name=moved-vae]").get_attribute("src")
+    slider.press("ArrowRight")
+    slider.press("ArrowRight")
+    expect(slider).to_have_value("1")
+    expect(page.locator("img[data-name=moved-vae]")).not_to_have_attribute("src", str(before))
+    wait_until_idle(page)
+    np.testing.assert_allclose(seen(page, "moved-vae"), decode(fitted, recipe, "vae", (1.5, -0.25)), atol=0.01)
+
+
+def test_generate_again_shows_other_codes_and_where_they_fell(
+    page: Page, served: str, fitted: Path, recipe: Experiment
+) -> None:
+    page.goto(f"{served}/?tab=Generate")
+    picture = page.locator('img[data-name="vae-prior-1"]')
+    expect(picture).to_be_visible()
+    wait_until_idle(page)
+    before = picture.get_attribute("src")
+    page.get_by_role("button", name="Again").click()
+    expect(picture).not_to_have_attribute("src", str(before))
+    expect(page.get_by_label("Seed")).to_have_value("1")
+    wait_until_idle(page)
+    x, y = np.random.default_rng(1).standard_normal((10, 2))[0].tolist()
+    np.testing.assert_allclose(seen(page, "vae-prior-1"), decode(fitted, recipe, "vae", (x, y)), atol=0.01)
+    chart = "map_generated_vae_prior"
+    wait_at(page.locator(f".st-key-{chart} .dot").first, *pixel_of(page, chart, x, y))
+
+
+def test_reconstruct_shows_other_images(page: Page, served: str, digits: Data) -> None:
+    page.goto(f"{served}/?tab=Reconstruct")
+    originals = page.locator('img[data-name^="original-"]')
+    expect(originals).to_have_count(10)
+    wait_until_idle(page)
+    name = str(originals.first.get_attribute("data-name"))
+    image = digits.test.images[int(name.split("-")[1])].numpy() / 255
+    np.testing.assert_allclose(seen(page, name), image, atol=0.01)
+    page.get_by_role("button", name="Others").click()
+    expect(originals.first).not_to_have_attribute("data-name", name)
+
+
+def test_compare_opens_the_view_that_shows_a_number(page: Page, served: str) -> None:
+    page.goto(f"{served}/?tab=Compare")
+    expect(page.get_by_text("How evenly the digits share the plane")).to_be_visible()
+    wait_until_idle(page)
+    row = page.locator(".st-key-show_plane_entropy button")
+    row.click()
+    expect(page.get_by_role("tab", name="Explore")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("radio", name="grid")).to_be_checked()

@@ -13,8 +13,9 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from training import checkpoint as checkpoint_module
-from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, write, write_atomically
+from training import array_file
+from training.array_file import write_atomically
+from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, write
 from training.datasets import Data
 from training.experiments import Experiment
 from training.fit import figures
@@ -188,7 +189,7 @@ def test_full_disk_leaves_what_stood_there(path: Path, monkeypatch: pytest.Monke
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint_module.os, "fsync", full)
+    monkeypatch.setattr(array_file.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_atomically(path, b"new")
     assert path.read_bytes() == before

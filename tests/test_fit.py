@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tests.conftest import CPU, ROOT
-from training import checkpoint as checkpoint_module
+from training import array_file
 from training import fit as fit_module
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
 from training.datasets import Data
@@ -164,7 +164,7 @@ def test_full_disk_harms_nothing(
     path = checkpoint_path(checkpoints / recipe.name, "vae")
     before, weights_before = path.read_bytes(), weights(path)
 
-    real, calls = checkpoint_module.os.fsync, 0
+    real, calls = array_file.os.fsync, 0
 
     def full(descriptor: int) -> None:
         nonlocal calls
@@ -173,7 +173,7 @@ def test_full_disk_harms_nothing(
             raise OSError(28, "No space left on device")
         real(descriptor)
 
-    monkeypatch.setattr(checkpoint_module.os, "fsync", full)
+    monkeypatch.setattr(array_file.os, "fsync", full)
     with pytest.raises(OSError, match="No space left on device"):
         fit(recipe, "vae", digits, checkpoints / recipe.name, device=CPU)
     assert path.read_bytes() == before

@@ -82,6 +82,42 @@ def test_codes_own_distances_leave_each_code_itself_out() -> None:
     np.testing.assert_allclose(latent.neighbour_distances(codes), np.sort(all_pairs[:, latent.NEIGHBOUR]))
 
 
+@settings(max_examples=60, deadline=None)
+@given(clouds, st.floats(0.5, 1))
+def test_widest_gap_is_the_largest_empty_disc_among_the_points(points: np.ndarray, share: float) -> None:
+    area = latent.window(points, share=share)
+    gap = latent.widest_gap(points, area)
+    places = latent.nodes(area, latent.GAP_SIDE)
+    to_points = np.linalg.norm(places[:, None] - points[None], axis=2).min(axis=1)
+    left, bottom = (places - (area.left, area.bottom)).T
+    right, top = ((area.right, area.top) - places).T
+    radii = np.min([to_points, left, bottom, right, top], axis=0)
+    chosen = np.flatnonzero((places == gap[:2]).all(axis=1))
+    assert len(chosen)
+    assert gap.radius == pytest.approx(radii[chosen[0]])
+    # A place is among the points if they do not all lie on one side of it.
+    among = np.array([_is_among(place, points) for place in places[::97]])
+    if among.any():
+        slack = 1e-9 * (1 + area.side)
+        assert gap.radius >= radii[::97][among].max() - slack
+
+
+def _is_among(place: np.ndarray, points: np.ndarray) -> bool:
+    """Whether there are points in every direction: no half circle around the place is empty."""
+    away = points - place
+    angles = np.sort(np.arctan2(away[:, 1], away[:, 0]))
+    return bool(np.diff(angles, append=angles[0] + 2 * np.pi).max() < np.pi - 1e-6)
+
+
+def test_widest_gap_of_two_clusters_lies_between_them() -> None:
+    angles = np.linspace(0, 2 * np.pi, 200)
+    large = 3 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    gap = latent.widest_gap(np.concatenate([large, large / 3 + np.array([1.5, 0])]), Window(-4, -4, 8))
+    # The disc that touches the large ring on the left and the small one on the right.
+    assert gap.x == pytest.approx(-1.25, abs=0.1)
+    assert gap.radius == pytest.approx(1.75, abs=0.05)
+
+
 def test_percentile_counts_the_codes_with_nearer_neighbours() -> None:
     own = np.array([1.0, 2.0, 3.0, 4.0])
     assert [latent.gap_percentile(distance, own) for distance in (0.5, 2.5, 9.0)] == [0, 50, 100]
@@ -136,3 +172,40 @@ def test_two_dimensional_spaces_are_their_own_plane() -> None:
     np.testing.assert_array_equal(plane.project(codes), codes)
     np.testing.assert_array_equal(plane.lift(codes), codes)
     assert plane.share == pytest.approx(1)
+
+
+def test_embedding_goes_to_and_from_codes_only() -> None:
+    rng = np.random.default_rng(0)
+    codes, places = rng.normal(size=(50, 5)), rng.normal(size=(50, 2))
+    layout = latent.Embedding(codes, places)
+    np.testing.assert_array_equal(layout.project(codes), places)
+    np.testing.assert_array_equal(layout.lift(places), codes)
+    for place in rng.normal(size=(20, 2)):
+        nearest = np.linalg.norm(places - place, axis=1).argmin()
+        np.testing.assert_array_equal(layout.lift([place])[0], codes[nearest])
+
+
+def test_ellipse_lies_one_standard_deviation_from_its_centre() -> None:
+    covariance = np.array([[4.0, 1.2], [1.2, 1.0]])
+    outline = latent.ellipse((3, -2), covariance) - (3, -2)
+    mahalanobis = np.einsum("ni,ij,nj->n", outline, np.linalg.inv(covariance), outline)
+    np.testing.assert_allclose(mahalanobis, 1)
+    np.testing.assert_allclose(outline.mean(axis=0), 0, atol=1e-12)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 6), st.integers(0, 1000))
+def test_noise_takes_the_codes_mean_and_covariance(dimensions: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes = rng.normal(size=(40, dimensions)) @ rng.normal(size=(dimensions, dimensions)) + rng.normal(size=dimensions)
+    # Noise of mean 0 and covariance I exactly, so that the samples' moments are those of the codes.
+    noise = rng.normal(size=(60, dimensions))
+    noise -= noise.mean(axis=0)
+    noise = noise @ np.linalg.inv(np.linalg.cholesky(np.atleast_2d(np.cov(noise.T)))).T
+    samples = latent.as_codes(noise, codes)
+    np.testing.assert_allclose(samples.mean(axis=0), codes.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(np.cov(samples.T), np.cov(codes.T), rtol=1e-6, atol=1e-6)
+
+
+def test_codes_without_spread_have_samples_too() -> None:
+    np.testing.assert_allclose(latent.as_codes(np.ones((3, 2)), np.full((10, 2), 4.0)), 4, atol=1e-5)

@@ -11,6 +11,7 @@ from PIL import Image
 from explorer import figures, images
 from explorer.latent import Window
 from training.checkpoint import Curve
+from training.study import Size
 
 # Machado, Oliveira and Fernandes 2009: how dichromats see linear RGB.
 COLOUR_VISION = {
@@ -135,3 +136,27 @@ def _grey(address: str, kind: str) -> np.ndarray:
     head, content = address.split(",")
     assert head == f"data:image/{kind};base64"
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("L")) / 255
+
+
+def test_what_is_read_has_its_digits_colour_and_is_fainter_the_less_sure() -> None:
+    belief = np.full((2, 2, 10), 0.1)
+    belief[0, 0] = np.eye(10)[3]
+    belief[0, 1] = 0.5 * np.eye(10)[3] + 0.05
+    belief[1, 0] = 0.9 * np.eye(10)[7] + 0.01
+    colours = figures.reading_colours(belief)
+    for place, digit in (((0, 0), 3), ((0, 1), 3), ((1, 0), 7)):
+        told = "#" + "".join(f"{round(255 * channel):02x}" for channel in colours[place][:3])
+        assert told == figures.DIGIT_COLOURS[digit]
+    assert colours[0, 0, 3] == 1 > colours[1, 0, 3] > colours[0, 1, 3] > colours[1, 1, 3] == pytest.approx(0)
+    # As a picture it keeps colour and opacity.
+    levels = np.asarray(Image.open(io.BytesIO(images.png(colours))))
+    np.testing.assert_allclose(levels / 255, colours, atol=1 / 255)
+
+
+def test_study_shows_every_number() -> None:
+    terms = {"autoencoder": {"reconstruction": -7.0}, "vae": {"reconstruction": -8.0, "kl": 2.0, "elbo": -10.0}}
+    sizes = [Size(dimensions, terms, terms, [1.0] * dimensions) for dimensions in (2, 4)]
+    figure = figures.study(sizes, [2, 3])
+    shown = [tuple(trace.y) for trace in figure.data]
+    assert sorted(shown) == sorted([(-7.0, -7.0)] * 2 + [(-8.0, -8.0)] * 2 + [(2.0, 2.0)] * 2 + [(-10.0, -10.0)] * 2)
+    assert [trace.text for trace in figure.data if trace.mode.endswith("text")] == [("2 of 2", "3 of 4")]

@@ -11,10 +11,16 @@ import torch
 from playwright.sync_api import Page
 
 from explorer import latent
+from explorer.measures import read_measures
+from explorer.quality import SWITCHED_OFF
+from explorer.twins import open_twins
 from tests.conftest import ROOT, cannot_run, streamlit_server
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
+from training.classifier import accuracy, load_classifier
+from training.datasets import load
 from training.experiments import EXPERIMENTS
 from training.folders import data_dir
+from training.study import LATENT_SIZES, read_study, study_path
 
 CHECKPOINTS = ROOT / "checkpoints"
 SHIPPED = ("mnist-2d", "mnist-14px-8d", "mnist-32d", "mnist-conv-2d", "digits-2d")
@@ -33,7 +39,10 @@ def test_checkpoints_are_small() -> None:
     sizes = {file: file.stat().st_size for file in CHECKPOINTS.rglob("*") if file.is_file()}
     assert sum(sizes.values()) < 30e6
     assert sum(size for file, size in sizes.items() if file.parent.name == "mnist-2d") < 12e6
-    assert {file.parent.name for file in sizes} == set(SHIPPED)
+    assert {file.parent.name for file in sizes if file.parent != CHECKPOINTS} == set(SHIPPED)
+    beside = {"latent-sizes.json", "mnist.classifier.safetensors", "digits.classifier.safetensors"}
+    assert {file.name for file in sizes if file.parent == CHECKPOINTS} == beside
+    assert all(sizes[CHECKPOINTS / name] < 1e6 for name in beside)
 
 
 def test_readme_tells_what_the_checkpoints_say() -> None:
@@ -42,6 +51,43 @@ def test_readme_tells_what_the_checkpoints_say() -> None:
         vae, ae = (Checkpoint(checkpoint_path(CHECKPOINTS / experiment, m)).test for m in ("vae", "autoencoder"))
         figures = [vae["elbo"], vae["reconstruction"], vae["kl"], ae["reconstruction"]]
         assert " | ".join(f"{figure:.2f}".replace("-", "−") for figure in figures) in readme
+
+
+@pytest.mark.parametrize("experiment", SHIPPED)
+def test_its_numbers_were_measured(experiment: str) -> None:
+    twins = open_twins(CHECKPOINTS / experiment)
+    measured = read_measures(CHECKPOINTS / experiment, twins)
+    for twin in twins:
+        assert measured.values[twin.name]["reconstruction"] == twin.checkpoint.test["reconstruction"]
+    assert set(measured.tsne) == (set(MODEL_NAMES) if twins.latent_dim > 2 else set())
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "digits"])
+def test_classifiers_read_their_test_images(dataset: str) -> None:
+    if dataset == "mnist" and not (data_dir() / "MNIST" / "raw").is_dir():
+        cannot_run("MNIST is not in data/, so its classifier is not tested: see README")
+    classifier, told = load_classifier(CHECKPOINTS, dataset)
+    read = accuracy(classifier, load(dataset, data_dir(), download=False).test)
+    assert read == pytest.approx(told, abs=1e-3)
+    if dataset == "mnist":
+        assert read["grey"] > 0.98
+        assert read["binarised"] > 0.98
+
+
+def test_readme_tells_what_the_study_and_the_classifier_say() -> None:
+    readme = (ROOT / "README.md").read_text()
+    sizes = read_study(study_path(CHECKPOINTS))
+    assert tuple(size.latent_dim for size in sizes) == LATENT_SIZES
+    for size in sizes:
+        figures = [split["autoencoder"]["reconstruction"] for split in (size.training, size.test)]
+        figures += [
+            split["vae"][term] for split in (size.training, size.test) for term in ("reconstruction", "kl", "elbo")
+        ]
+        told = [f"{figure:.2f}".replace("-", "−") for figure in figures]
+        used = sum(kl >= SWITCHED_OFF for kl in size.kl_of_dimensions)
+        assert f"| {size.latent_dim} | {' | '.join(told)} | {used} |" in readme
+    _, read = load_classifier(CHECKPOINTS, "mnist")
+    assert f"{100 * read['grey']:.2f} % of the grey test images, {100 * read['binarised']:.2f} % binarised" in readme
 
 
 @pytest.mark.parametrize("experiment", REACHED)

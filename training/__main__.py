@@ -195,6 +195,53 @@ def evaluate(
         print(f"  {model}: {_line(result)}")
 
 
+@app.command()
+def classifier(
+    dataset: Annotated[str, typer.Argument(help="One of: mnist, fashion-mnist, kmnist, digits.")] = "mnist",
+    data_dir: DataDir = DATA_DIR,
+    checkpoints: OutputDir = CHECKPOINTS_DIR,
+) -> None:
+    """Fit the classifier that reads what the decoders make of a dataset."""
+    from training import datasets
+    from training.classifier import classifier_path, fit_classifier
+
+    path = classifier_path(checkpoints, dataset)
+    try:
+        test = fit_classifier(dataset, datasets.load(dataset, data_dir), path)
+    except datasets.DataError as error:
+        raise _stop(f"{error}") from error
+    except OSError as error:
+        raise _stop(f"could not write {path} ({error}); what stood there is unharmed") from error
+    print(f"{path}: reads of the test images " + ", ".join(f"{form} {share:.2%}" for form, share in test.items()))
+
+
+@app.command("study")
+def study_latent_sizes(
+    device: Device = "auto", data_dir: DataDir = DATA_DIR, checkpoints: OutputDir = CHECKPOINTS_DIR
+) -> None:
+    """Fit one network at latent sizes 2 to 32, and write what it reaches. Ctrl-C saves; the same command goes on."""
+    from training import datasets
+    from training.fit import FitError, Interrupted
+    from training.study import LATENT_SIZES, RECIPE, study, study_path
+
+    path = study_path(checkpoints)
+    try:
+        data = _images(RECIPE, data_dir)
+        sizes = study(RECIPE, LATENT_SIZES, data, data_dir / path.stem, path, device=_device(device))
+    except Interrupted as error:
+        print(f"{error}".replace(" and --resume", ""))
+        raise typer.Exit(130) from error
+    except (datasets.DataError, FitError, CheckpointError) as error:
+        raise _stop(f"{error}") from error
+    except OSError as error:
+        raise _stop(f"could not write {path} ({error}); what stood there is unharmed") from error
+    for size in sizes:
+        print(f"{size.latent_dim} dimensions")
+        for split, results in (("training", size.training), ("test", size.test)):
+            for model, result in results.items():
+                print(f"  {split}, {model}: {_line(result)}")
+
+
 def _images(recipe: Experiment, data_dir: Path) -> "Data":
     from training.datasets import load
 

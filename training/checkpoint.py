@@ -22,21 +22,18 @@ Codes and test figures are computed from the rounded weights that stand in the f
 """
 
 import dataclasses
-import json
-import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
+from training.array_file import Array, ArrayFile, CheckpointError, finite, write_arrays
 from training.experiments import Experiment
 
 if TYPE_CHECKING:  # torch takes seconds to import; maps, codes and curves do without
+    from torch import nn
+
     from training.models import Autoencoder
 
 __all__ = [
@@ -47,18 +44,13 @@ __all__ = [
     "Curve",
     "Snapshots",
     "checkpoint_path",
+    "fill_in",
     "fitted",
     "write",
 ]
 
 FORMAT = 1
 MODEL_NAMES = ("autoencoder", "vae")
-
-Array = NDArray[Any]
-
-
-class CheckpointError(Exception):
-    """A checkpoint that cannot be used; the message is one sentence that names the file."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +102,7 @@ def fitted(checkpoints: Path) -> list[str]:
     return sorted(folder.name for folder in folders if folder.is_dir() and not folder.name.startswith("."))
 
 
-class Checkpoint:
+class Checkpoint(ArrayFile):
     """One model's file, opened and checked; the arrays are read when asked for.
 
     Args:
@@ -122,35 +114,27 @@ class Checkpoint:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        if not path.is_file():
-            raise CheckpointError(f"{path} is missing; restore it, or fit it: {self._fit_command()}")
-        try:
-            with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-                self._found = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
-        except (SafetensorError, OSError) as error:
-            raise self._defect(f"is no safetensors file, or is cut short ({error})") from error
-        self._read_settings(metadata)
+        command = f"python -m training fit {path.parent.name} --model {path.stem}"
+        super().__init__(path, kind=FORMAT, verb="fit", command=command)
+        self._read_settings()
         self._check_arrays()
 
     def codes(self) -> Codes:
         """Where the test images land."""
-        codes = Codes(**self._group("codes"))
+        codes = Codes(**self.group("codes"))
         self._check_digits(codes.digit)
         return codes
 
     def history(self) -> dict[str, Curve]:
         """The curves of the fit, by split: `training` and `validation`."""
-        return {split: Curve(**self._group(f"history.{split}")) for split in ("training", "validation")}
+        return {split: Curve(**self.group(f"history.{split}")) for split in ("training", "validation")}
 
     def snapshots(self) -> Snapshots:
         """The codes as they moved during the fit."""
-        snapshots = Snapshots(**self._group("snapshots"))
+        snapshots = Snapshots(**self.group("snapshots"))
         self._check_digits(snapshots.digit)
         if snapshots.update[0] < 0 or (np.diff(snapshots.update) <= 0).any():
-            raise self._defect("has snapshots that are not in the order of the updates")
+            raise self.defect("has snapshots that are not in the order of the updates")
         return snapshots
 
     def load_model(self) -> "Autoencoder":
@@ -161,85 +145,54 @@ class Checkpoint:
 
         with torch.device("meta"):  # names and shapes only: a forged size allocates nothing
             network = build(self.experiment, self.model)
-        self._expect("weights", {name: ("F16", tuple(t.shape)) for name, t in network.state_dict().items()})
-        weights = {name: torch.from_numpy(array.astype(np.float32)) for name, array in self._group("weights").items()}
-        network.load_state_dict(weights, assign=True)
-        return network.eval().requires_grad_(False)
+        fill_in(network, self)
+        return network
 
-    def _read_settings(self, metadata: dict[str, str]) -> None:
-        try:
-            settings = json.loads(metadata["settings"])
-            version = settings["format"]
-        except (KeyError, ValueError, TypeError, RecursionError) as error:
-            raise self._defect("was not written by `python -m training fit`: it has no settings") from error
-        if version != FORMAT:
-            raise self._defect(f"has format {version!r:.40}, this program reads format {FORMAT}")
+    def _read_settings(self) -> None:
+        settings = self.settings
         try:
             self.experiment = experiment_from_json(settings["experiment"])
             self.model = str(settings["model"])
-            self.seconds = _finite(settings["seconds"])
+            self.seconds = finite(settings["seconds"])
             terms = ("elbo", "reconstruction", "kl") if self.model == "vae" else ("reconstruction",)
-            self.test = {term: _finite(settings["test"][term]) for term in terms}
+            self.test = {term: finite(settings["test"][term]) for term in terms}
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise self._defect(f"has settings that cannot be read ({error!r:.200})") from error
+            raise self.defect(f"has settings that cannot be read ({error!r:.200})") from error
         if self.model != self.path.stem:
-            raise self._defect(f"holds a model called {self.model!r:.40}, expected {self.path.stem!r}")
+            raise self.defect(f"holds a model called {self.model!r:.40}, expected {self.path.stem!r}")
 
     def _check_arrays(self) -> None:
-        n, m = (self._rows(name) for name in ("codes.digit", "snapshots.digit"))
-        s, d = self._rows("snapshots.update"), self.experiment.latent_dim
+        n, m = (self.rows(name) for name in ("codes.digit", "snapshots.digit"))
+        s, d = self.rows("snapshots.update"), self.experiment.latent_dim
         kl = self.model == "vae"
-        self._expect(
+        self.expect(
             "codes",
             {"code": ("F32", (n, d)), "digit": ("U8", (n,))} | ({"log_variance": ("F32", (n, d))} if kl else {}),
         )
         for split in ("training", "validation"):
-            k = self._rows(f"history.{split}.update")
+            k = self.rows(f"history.{split}.update")
             names = ["update", "epoch", "seconds", "reconstruction"] + (["kl"] if kl else [])
-            self._expect(f"history.{split}", dict.fromkeys(names, ("F64", (k,))))
-        self._expect("snapshots", {"update": ("I64", (s,)), "code": ("F16", (s, m, d)), "digit": ("U8", (m,))})
-        groups = ("weights.", "codes.", "history.training.", "history.validation.", "snapshots.")
-        if foreign := sorted(name for name in self._found if not name.startswith(groups)):
-            raise self._defect(f"has arrays that do not belong there: {', '.join(foreign[:3]):.100}")
-
-    def _rows(self, name: str) -> int:
-        _, shape = self._found.get(name, ("", ()))
-        if not shape or shape[0] == 0:
-            raise self._defect(f"lacks the array {name}, or it is empty")
-        return shape[0]
-
-    def _expect(self, group: str, expected: dict[str, tuple[str, tuple[int, ...]]]) -> None:
-        found = {n.removeprefix(f"{group}."): v for n, v in self._found.items() if n.startswith(f"{group}.")}
-        for name in sorted(expected.keys() | found.keys()):
-            if name not in found:
-                raise self._defect(f"lacks the array {group}.{name}")
-            if name not in expected:
-                raise self._defect(f"has an array that does not belong there: {group}.{name}")
-            if found[name] != expected[name]:
-                (dtype, shape), (want, wanted) = found[name], expected[name]
-                raise self._defect(f"has {group}.{name} as {dtype} {shape}, expected {want} {wanted}")
-
-    def _group(self, group: str) -> dict[str, Array]:
-        names = [name for name in self._found if name.startswith(f"{group}.")]
-        try:
-            with safe_open(self.path, framework="numpy") as file:
-                arrays = {name: file.get_tensor(name) for name in names}
-        except (SafetensorError, OSError) as error:
-            raise self._defect(f"changed while it was read ({error})") from error
-        for name, array in arrays.items():
-            if not np.isfinite(array).all():
-                raise self._defect(f"has values in {name} that are not finite numbers")
-        return {name.removeprefix(f"{group}."): array for name, array in arrays.items()}
+            self.expect(f"history.{split}", dict.fromkeys(names, ("F64", (k,))))
+        self.expect("snapshots", {"update": ("I64", (s,)), "code": ("F16", (s, m, d)), "digit": ("U8", (m,))})
+        self.expect_groups("weights", "codes", "history.training", "history.validation", "snapshots")
 
     def _check_digits(self, digits: Array) -> None:
         if digits.max() > 9:
-            raise self._defect(f"has a class {digits.max()}, expected 0 to 9")
+            raise self.defect(f"has a class {digits.max()}, expected 0 to 9")
 
-    def _fit_command(self) -> str:
-        return f"python -m training fit {self.path.parent.name} --model {self.path.stem}"
 
-    def _defect(self, what: str) -> CheckpointError:
-        return CheckpointError(f"{self.path} {what}; restore it, or fit it again: {self._fit_command()}")
+def fill_in(network: "nn.Module", file: ArrayFile) -> None:
+    """Give a network, built on the meta device, the weights of a file; evaluation mode, float32, on the CPU.
+
+    Raises:
+        CheckpointError: the file's weights are not those of such a network, or not finite.
+    """
+    import torch
+
+    file.expect("weights", {name: ("F16", tuple(t.shape)) for name, t in network.state_dict().items()})
+    weights = {name: torch.from_numpy(array.astype(np.float32)) for name, array in file.group("weights").items()}
+    network.load_state_dict(weights, assign=True)
+    network.eval().requires_grad_(False)
 
 
 def write(
@@ -263,7 +216,7 @@ def write(
     for group, values in groups.items():
         for name, array in vars(values).items():
             if array is not None:
-                arrays[f"{group}.{name}"] = np.ascontiguousarray(array)
+                arrays[f"{group}.{name}"] = array
     settings = {
         "format": FORMAT,
         "model": path.stem,
@@ -271,34 +224,9 @@ def write(
         "seconds": seconds,
         "test": test,
     }
-    write_atomically(path, save(arrays, metadata={"settings": json.dumps(settings)}))
-
-
-def _finite(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{number} is not a finite number")
-    return number
+    write_arrays(path, arrays, settings)
 
 
 def experiment_from_json(fields: dict[str, Any]) -> Experiment:
     """The recipe that `dataclasses.asdict` and JSON have made a dict of."""
     return Experiment(**{**fields, "hidden_layers": tuple(fields["hidden_layers"])})
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write under a temporary name, flush to the disk, move into place.
-
-    Raises:
-        OSError: no room, no permission; what stood at `path` is unharmed and nothing is left beside it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-__all__ = ["DATASETS", "IMAGE_SIZE", "Data", "DataError", "Split", "binarise", "load"]
+__all__ = ["DATASETS", "IMAGE_SIZE", "Data", "DataError", "Split", "binarise", "load", "reduce"]
 
 DATASETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "digits": "load_digits"}
 IMAGE_SIZE = 28
@@ -72,10 +72,17 @@ def load(
             Split(train.images[-held_out:], train.digits[-held_out:]),
             test,
         ]
-    return Data(*(Split(_reduce(split.images, image_size, binarised), split.digits) for split in splits))
+    return Data(*(Split(reduce(split.images, image_size, binarised=binarised), split.digits) for split in splits))
 
 
-def _reduce(images: Tensor, image_size: int, binarised: bool) -> Tensor:
+def reduce(images: Tensor, image_size: int, *, binarised: bool) -> Tensor:
+    """Images as an experiment sees them: uint8 (n, 28, 28) -> uint8 (n, image_size, image_size).
+
+    Args:
+        images: grey.
+        image_size: 28, or 14: the mean of each 2 x 2 block.
+        binarised: then 255 where it is at least half white, else 0.
+    """
     if image_size != IMAGE_SIZE:
         block = IMAGE_SIZE // image_size
         images = torch.nn.functional.avg_pool2d(images[:, None].float(), block)[:, 0].round().to(torch.uint8)

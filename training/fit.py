@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
+from training.array_file import write_atomically
 from training.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -25,7 +26,6 @@ from training.checkpoint import (
     checkpoint_path,
     experiment_from_json,
     write,
-    write_atomically,
 )
 from training.datasets import Data, Split, binarise
 from training.experiments import Experiment

@@ -24,6 +24,7 @@ __all__ = [
     "evaluate",
     "evaluate_each",
     "gaussian_kl",
+    "kl_of_dimensions",
     "reparametrise",
     "terms",
 ]
@@ -57,12 +58,17 @@ def bernoulli_log_likelihood(logits: Tensor, images: Tensor) -> Tensor:
     return -F.binary_cross_entropy_with_logits(logits, images, reduction="none").flatten(1).sum(1)
 
 
-def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    r"""`KL(N(mean, diag(exp(log_variance))) || N(0, I)) = 1/2 sum_i (mean_i^2 + s_i^2 - 1 - log s_i^2)`, in nats.
+def kl_of_dimensions(mean: Tensor, log_variance: Tensor) -> Tensor:
+    r"""`KL(N(mean_i, exp(log_variance_i)) || N(0, 1)) = 1/2 (mean_i^2 + s_i^2 - 1 - log s_i^2)`, in nats.
 
-    Appendix B of Kingma and Welling 2013. (n, d) and (n, d) -> (n,), at least 0.
+    Appendix B of Kingma and Welling 2013, before its sum. (n, d) and (n, d) -> (n, d), at least 0.
     """
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+
+
+def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+    r"""`KL(N(mean, diag(exp(log_variance))) || N(0, I))`: the sum of `kl_of_dimensions`. (n, d) and (n, d) -> (n,)."""
+    return kl_of_dimensions(mean, log_variance).sum(1)
 
 
 def reparametrise(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:

@@ -4,11 +4,11 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import library
+from explorer import library, tables
 from explorer.components import latent_map
 from explorer.figures import X_AXES
-from explorer.library import Twins
 from explorer.state import SECONDS_A_MOMENT, Key, State
+from explorer.twins import Twins
 
 __all__ = ["render"]
 
@@ -23,6 +23,14 @@ def render(twins: Twins, state: State) -> None:
     )
     *places, controls = st.columns([3, 3, 3, 3, 5])
     _figures(twins, places)
+    places[0].download_button(
+        "Curves as CSV",
+        lambda: tables.curves({twin.short.lower(): twin.history for twin in twins}),
+        f"{twins.vae.checkpoint.path.parent.name}-curves.csv",
+        key="curves_as_csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
     x_axis = controls.segmented_control(
         "Horizontal axis", list(X_AXES), default="updates", required=True, key=Key.X_AXIS, bind="query-params"
     )

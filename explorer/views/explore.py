@@ -9,8 +9,8 @@ from streamlit.delta_generator import DeltaGenerator
 from explorer import images, latent, library
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
-from explorer.library import Twin, Twins
 from explorer.state import Key, State
+from explorer.twins import Twin, Twins
 
 __all__ = ["render"]
 
@@ -38,7 +38,7 @@ def render(twins: Twins, state: State) -> None:
         return
     _picks(twins, state, halves)
     with library.sentences():
-        for twin in twins:
+        for twin in twins if twins.vae.embedding is None else ():
             latent_map.atlas(f"map_{twin.name}", twin.window, library.ATLAS_SIDE, library.atlas(twin))
 
 
@@ -50,12 +50,22 @@ def _half(twin: Twin, column: DeltaGenerator) -> Half:
 @st.fragment
 def _maps(twins: Twins, controls: DeltaGenerator, halves: list[Half]) -> None:
     text, left, right = controls.columns([5, 2, 3], vertical_alignment="bottom")
-    if twins.latent_dim == 2:
+    if twins.vae.embedding is not None:
+        more = (
+            "t-SNE lays out the codes by who is near whom; distances and sizes mean nothing. From a place of such a "
+            "map no way leads back to latent space, so a click picks the nearest code."
+        )
+    elif State.reading():
+        more = (
+            "Colours: the digit that a classifier reads in the decode of each place, the fainter the less sure it is. "
+            "Look for faint seams between the digits, and for faint patches: gaps."
+        )
+    elif twins.latent_dim == 2:
         more = (
             "Look for gaps between the clusters and at what lies in them. Both models were trained on the same digits."
         )
     else:
-        shares = " and ".join(f"{100 * twin.plane.share:.0f} % ({twin.short})" for twin in twins)
+        shares = " and ".join(f"{100 * twin.flat.share:.0f} % ({twin.short})" for twin in twins)
         more = (
             f"A map is a plane in {twins.latent_dim}-dimensional space, with {shares} of the codes' variance: digits "
             "that lie on top of each other here can be far apart."
@@ -83,7 +93,11 @@ def _maps(twins: Twins, controls: DeltaGenerator, halves: list[Half]) -> None:
     for half in halves:
         with half.chart, library.sentences():
             twin = half.twin
-            figure = library.grid_figure(twin, n) if face == "grid" else library.codes_figure(twin, State.shown())
+            read = State.reading() and twin.embedding is None
+            if face == "grid":
+                figure = library.grid_figure(twin, n, read)
+            else:
+                figure = library.codes_figure(twin, State.shown(), read=read)
             latent_map.chart(figure, key=f"map_{twin.name}")
 
 
@@ -112,7 +126,7 @@ def _pick(twin: Twin, state: State) -> None:
     decode = images.data_uri(twin.decode(z)[0])
     latent_map.overlay(
         f"map_{twin.name}",
-        [latent_map.ring(*twin.points[state.digit()].tolist()), latent_map.pick(*point)],
+        [*_spread(twin, state.digit()), latent_map.ring(*twin.points[state.digit()].tolist()), latent_map.pick(*point)],
         on_pick=partial(state.set_pick, twin),
         answer=markup(
             [picture(decode, f"{twin.short}: decode of {where}", name=f"pick-{twin.name}", caption=PICKED)],
@@ -123,6 +137,15 @@ def _pick(twin: Twin, state: State) -> None:
             kind="pick",
         ),
     )
+
+
+def _spread(twin: Twin, digit: int) -> list[latent_map.Mark]:
+    """The encoder's Gaussian of a test image on the map, one standard deviation from its mean."""
+    spread = twin.encoder_spread(digit)
+    if spread is None or twin.embedding is not None:
+        return []
+    covariance = (twin.flat.axes * spread**2) @ twin.flat.axes.T
+    return [latent_map.ellipse(latent.ellipse(twin.points[digit], covariance).tolist())]
 
 
 def _ringed(twins: Twins, digit: int) -> None:
@@ -139,6 +162,16 @@ def _ringed(twins: Twins, digit: int) -> None:
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
     said = f"It is a {twins.digits[digit]}, and has a code in each space."
-    card(pictures, "The same image at both rings", said, kind="row")
+    card(pictures, "The same image at both rings", said, _about_spread(twins.vae, digit), kind="row")
     if original is None:
         st.caption("The original image is not on this computer.", help=library.HOW_TO_GET_ORIGINALS)
+
+
+def _about_spread(vae: Twin, digit: int) -> str:
+    spread = vae.encoder_spread(digit)
+    assert spread is not None
+    if len(spread) > 2:
+        told = f"{spread.min():.2g} to {spread.max():.2g}"
+    else:
+        told = " and ".join(f"{each:.2g}" for each in spread)
+    return f"The VAE's encoder gives it a Gaussian with standard deviations {told}: the ellipse."

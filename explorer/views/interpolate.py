@@ -8,8 +8,8 @@ from streamlit.delta_generator import DeltaGenerator
 from explorer import library
 from explorer.components import latent_map
 from explorer.components.card import films, markup, picture
-from explorer.library import Twins
 from explorer.state import END_KINDS, FRAMES, Key, State
+from explorer.twins import Twins
 
 __all__ = ["render"]
 
@@ -74,7 +74,7 @@ def _way(twins: Twins, state: State, controls: DeltaGenerator, places: list[Delt
             for twin, way in zip(twins, ways, strict=True)
         }
         with controls:
-            films(strips, frames=FRAMES, at=at)
+            films(strips, name="way", frames=FRAMES, at=at)
 
 
 def _end(end: str, twins: Twins, state: State) -> None:

@@ -8,8 +8,8 @@ import streamlit as st
 
 from explorer import library
 from explorer.components.card import picture
-from explorer.library import Twins
 from explorer.state import REPERTOIRE, SHOWN_AT_ONCE, State
+from explorer.twins import Twins
 
 __all__ = ["render"]
 

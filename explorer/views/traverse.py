@@ -6,9 +6,9 @@ import streamlit as st
 from explorer import images, library
 from explorer.components import latent_map
 from explorer.components.card import card, films, picture
-from explorer.library import Twins
 from explorer.quality import SWITCHED_OFF
 from explorer.state import State
+from explorer.twins import Twins
 
 __all__ = ["render"]
 
@@ -49,6 +49,7 @@ def _rows(twins: Twins, state: State) -> None:
                             twin.short: (pictures[row], f"the {twin.short}'s decodes along dimension {dimension + 1}")
                             for twin, pictures in zip(twins, strips, strict=True)
                         },
+                        name=f"dimension-{dimension + 1}",
                         frames=library.TRAVERSE_FRAMES,
                         at=round(
                             (state.move(dimension) / library.TRAVERSE_SPREADS + 1) / 2 * (library.TRAVERSE_FRAMES - 1)
@@ -64,8 +65,3 @@ def _rows(twins: Twins, state: State) -> None:
                     kind="frame",
                 )
             st.button("Back to the pick", on_click=state.unmove)
-
-
-def _frame(move: float) -> int:
-    share = (move / library.TRAVERSE_SPREADS + 1) / 2  # of the way from the first frame to the last
-    return round(share * (library.TRAVERSE_FRAMES - 1))

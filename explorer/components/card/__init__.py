@@ -19,10 +19,10 @@ def picture(address: str, alternative: str, *, name: str, caption: str = "") -> 
     Args:
         address: a data URI: it arrives with the page, without a second request.
         alternative: what the image shows, for those who do not see it.
-        name: tells the images of a page apart.
+        name: tells the images of a page apart, also when they are saved.
         caption: stands below it.
     """
-    image = f'<img data-name="{escape(name)}" src="{address}" alt="{escape(alternative)}">'
+    image = _image(address, alternative, name)
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>" if caption else image
 
 
@@ -38,18 +38,19 @@ def markup(pictures: list[str], title: str = "", *lines: str, kind: str) -> str:
         pictures: made by `picture`.
         title: plain text.
         lines: HTML.
-        kind: `pick` (one large image), `row` (small ones) or `frame` (one image that fills its place).
+        kind: `pick` (one large image), `row` (small ones), `wall` (rows of five) or `frame` (one that fills its place).
     """
     text = f"<h5>{escape(title)}</h5>" + "".join(f"<p>{line}</p>" for line in lines if line) if title else ""
     shown = f'<div class="pictures">{"".join(pictures)}</div>' if pictures else ""
     return f'<div class="card {kind}">{shown}<div>{text}</div></div>'
 
 
-def films(strips: dict[str, tuple[str, str]], *, frames: int, at: int) -> None:
+def films(strips: dict[str, tuple[str, str]], *, name: str = "film", frames: int, at: int) -> None:
     """Film strips below each other, with the same frame marked on each.
 
     Args:
         strips: by label, which stands before it: a data URI of the frames side by side, and what it shows.
+        name: with the label, tells the strips of a page apart.
         frames: how many each has.
         at: the marked one.
     """
@@ -57,7 +58,13 @@ def films(strips: dict[str, tuple[str, str]], *, frames: int, at: int) -> None:
     st.html(
         "".join(
             f'<div class="film"><b>{escape(label)}</b>'
-            f'<div><img src="{address}" alt="{escape(alternative)}">{mark}</div></div>'
+            f"<div>{_image(address, alternative, f'{name}-{label.lower()}')}{mark}</div></div>"
             for label, (address, alternative) in strips.items()
         )
     )
+
+
+def _image(address: str, alternative: str, name: str) -> str:
+    # With the keyboard's focus on it Enter saves it: see `save_picture`.
+    about = f'alt="{escape(alternative)}" tabindex="0" aria-keyshortcuts="Enter"'
+    return f'<img data-name="{escape(name)}" src="{address}" {about}>'

@@ -12,7 +12,7 @@ import streamlit as st
 
 from explorer.latent import Window
 
-__all__ = ["Mark", "atlas", "chart", "drawn", "moment", "overlay", "path", "pick", "ring"]
+__all__ = ["Mark", "atlas", "chart", "dots", "drawn", "ellipse", "moment", "overlay", "path", "pick", "ring"]
 
 Mark = dict[str, Any]
 
@@ -32,6 +32,7 @@ def chart(figure: go.Figure, *, key: str) -> None:
             "doubleClick": False,  # two quick clicks are two picks; the toolbar resets the axes
             "doubleClickDelay": 500,  # milliseconds, for the legend: 300, the default, are few on a busy computer
             "displaylogo": False,
+            "toImageButtonOptions": {"filename": key, "scale": 2},
             "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
         },
     )
@@ -58,6 +59,16 @@ def pick(x: float, y: float) -> Mark:
 def ring(x: float, y: float) -> Mark:
     """A test digit: a ring."""
     return {"kind": "ring", "points": [[x, y]]}
+
+
+def ellipse(outline: Sequence[Sequence[float]]) -> Mark:
+    """A closed line through points: the spread of a Gaussian."""
+    return {"kind": "ellipse", "points": outline}
+
+
+def dots(points: Sequence[Sequence[float]]) -> Mark:
+    """Random points."""
+    return {"kind": "dots", "points": points}
 
 
 def path(points: Sequence[Sequence[float]], at: int) -> Mark:

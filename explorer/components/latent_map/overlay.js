@@ -3,7 +3,7 @@
 // ever. The overlay turns clicks into axis coordinates, reports them, and draws marks that follow. Where the
 // map has an atlas, it shows the decode of the point under the mouse in place of the answer's picture: the lens.
 
-/** @typedef {{kind: "pick" | "ring" | "path" | "moment", points: number[][], at?: number}} Mark */
+/** @typedef {{kind: "pick" | "ring" | "ellipse" | "dots" | "path" | "moment", points: number[][], at?: number}} Mark */
 /** @typedef {{chart: string, marks: Mark[], reports: boolean, answer: string, asks: boolean}} Data */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -39,7 +39,7 @@ class Overlay {
     /** @type {any} */ this.emitter = null; // its event emitter, a new one after each purge
     /** @type {{x: number, y: number, id: number} | null} */ this.down = null;
     /** @type {number[] | null} */ this.looking = null; // the point under the mouse
-    /** @type {number[] | null} */ this.clicked = null; // until the server has answered
+    /** @type {number[][]} */ this.clicked = []; // points that the server has not answered yet
     /** @type {{x: number, y: number} | null} */ this.still = null; // where a click was, until the mouse moves on
     this.lens = document.createElement("canvas");
     this.lens.className = "lens";
@@ -66,9 +66,13 @@ class Overlay {
     if (data.answer !== this.data.answer) {
       this.answer.innerHTML = data.answer;
       this.caption = this.answer.querySelector("figcaption")?.textContent ?? "";
-      this.clicked = null;
+      // After two quick clicks the first one's answer does not move the cross back.
+      const picked = String(data.marks.find((each) => each.kind === "pick")?.points[0]);
+      const answered = this.clicked.findIndex((point) => String(point) === picked);
+      this.clicked = answered < 0 ? [] : this.clicked.slice(answered + 1);
     }
     this.data = data;
+    this.markClicked();
     this.report = report;
     this.layer.classList.toggle("reports", data.reports);
     this.attach();
@@ -133,14 +137,20 @@ class Overlay {
     const point = this.pointAt(down);
     if (!point) return;
     const [x, y] = point;
-    const mark = this.data.marks.find((each) => each.kind === "pick");
-    if (mark) mark.points = [[x, y]]; // shown at once; the server's answer follows
+    this.clicked.push(point);
+    this.markClicked();
     this.draw();
-    this.clicked = point;
     this.still = down;
     this.looking = null; // the answer shows, as long as the mouse rests
     this.look();
     this.report?.("pick", { x, y });
+  }
+
+  /** The cross stands at the last click at once; the server's answer follows. */
+  markClicked() {
+    const mark = this.data.marks.find((each) => each.kind === "pick");
+    const last = this.clicked.at(-1);
+    if (mark && last) mark.points = [last];
   }
 
   /** @param {PointerEvent} event */
@@ -171,7 +181,7 @@ class Overlay {
   look() {
     const atlas = /** @type {any} */ (globalThis).latentAtlases?.get(this.data.chart);
     const picture = this.answer.querySelector("figure img");
-    const point = this.looking ?? this.clicked;
+    const point = this.looking ?? this.clicked.at(-1);
     if (!atlas || !picture) return;
     const decode = point && atlas.decode(...point);
     const caption = /** @type {HTMLElement} */ (this.answer.querySelector("figcaption"));
@@ -214,12 +224,16 @@ function shapes(mark, pixels, height, colour, extra) {
       return [element("path", { ...stroke, class: "pick", d: `M${x - 12} ${y}h8m8 0h8M${x} ${y - 12}v8m0 8v8` })];
     case "ring":
       return [element("circle", { ...stroke, class: "ring", cx: x, cy: y, r: 9 })];
+    case "ellipse":
+      return [element("polygon", { ...stroke, "stroke-width": 1.5 + extra, class: "ellipse", points: pixels.join(" ") })];
+    case "dots":
+      return pixels.map(([cx, cy]) => element("circle", { class: "dot", cx, cy, r: 4 + extra / 2, fill: colour }));
     case "moment":
       return [element("path", { ...stroke, class: "moment", d: `M${x} 0V${height}` })];
     case "path": {
       const [cx, cy] = pixels[mark.at ?? 0];
       return [
-        element("polyline", { ...stroke, class: "path", points: pixels.map((point) => point.join()).join(" ") }),
+        element("polyline", { ...stroke, class: "path", points: pixels.join(" ") }),
         element("circle", { ...stroke, class: "at", cx, cy, r: 7, fill: colour === "black" ? "white" : "none" }),
       ];
     }

@@ -1,0 +1,24 @@
+"""A button at the corner of the picture under the mouse, or with the keyboard focus: it saves the picture as PNG."""
+
+from pathlib import Path
+
+import streamlit as st
+
+__all__ = ["save_picture"]
+
+_FOLDER = Path(__file__).parent
+_button = st.components.v2.component(
+    "save_picture",
+    js=(_FOLDER / "save_picture.js").read_text(),
+    css=(_FOLDER / "save_picture.css").read_text(),
+    isolate_styles=False,
+)
+
+
+def save_picture(experiment: str) -> None:
+    """Mount the button; once a page.
+
+    Args:
+        experiment: the files' names begin with it, and go on with the name that `card.picture` was given.
+    """
+    _button(key="save_picture", data={"experiment": experiment}, height=0)

@@ -1,0 +1,121 @@
+// @ts-check
+// One button for all pictures of the page (`img` with a `data-name`): it stands at the corner of the one under the
+// mouse or the finger, else of the one with the keyboard focus, and saves it as PNG. So does Enter.
+
+/** @typedef {{experiment: string}} Data */
+
+const SCALE = 8; // saved pixels for one of the picture, along each side
+const WIDEST = 4096; // pixels: a long film is enlarged less
+const EDGE = 20; // pixels: what stands above the picture's edge stays inside the window
+
+/** @type {WeakMap<object, Saver>} */
+const savers = new WeakMap();
+
+/** Streamlit calls this at the mount and again whenever the data or the theme change; the last call's cleanup runs at
+ * the unmount, an earlier one's when it was overtaken.
+ * @param {{data: Data, parentElement: any}} component */
+export default function ({ data, parentElement }) {
+  const saver = savers.get(parentElement) ?? new Saver();
+  savers.set(parentElement, saver);
+  const mine = (saver.data = { ...data });
+  return () => {
+    if (saver.data !== mine) return;
+    saver.remove();
+    savers.delete(parentElement);
+  };
+}
+
+class Saver {
+  constructor() {
+    /** @type {Data} */ this.data = { experiment: "" };
+    /** @type {HTMLImageElement | null} */ this.hovered = null;
+    this.frame = 0; // the request for the next one; 0: none is under way
+    this.button = document.createElement("button");
+    this.button.className = "save-picture";
+    this.button.textContent = "Save PNG";
+    this.button.tabIndex = -1; // the keyboard has Enter, on the picture itself
+    this.button.addEventListener("mousedown", (event) => event.preventDefault()); // the focus stays where it is
+    this.button.addEventListener("click", () => this.save(this.shown()));
+    this.follow = this.follow.bind(this);
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    document.addEventListener("pointerover", (event) => this.onOver(event), { signal });
+    document.documentElement.addEventListener("pointerleave", (event) => this.onLeave(event), { signal });
+    document.addEventListener("focusin", () => this.start(), { signal });
+    document.addEventListener("keydown", (event) => this.onKey(event), { signal });
+  }
+
+  remove() {
+    this.listening.abort();
+    cancelAnimationFrame(this.frame);
+    this.button.remove();
+  }
+
+  /** @param {PointerEvent} event */
+  onOver(event) {
+    if (event.target === this.button) return;
+    this.hovered = pictureAt(event.target);
+    this.start();
+  }
+
+  /** @param {PointerEvent} event */
+  onLeave(event) {
+    if (event.pointerType === "mouse") this.hovered = null; // a finger leaves after each tap
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    const focused = event.target instanceof HTMLImageElement ? pictureAt(event.target) : null;
+    if (event.key !== "Enter" || event.repeat || !focused) return;
+    event.preventDefault();
+    this.save(focused);
+  }
+
+  /** The picture that the button stands at. */
+  shown() {
+    if (this.hovered?.isConnected) return this.hovered;
+    const focused = document.activeElement;
+    return focused?.matches("img:focus-visible") ? pictureAt(focused) : null;
+  }
+
+  start() {
+    if (!this.frame && this.shown()) this.follow();
+  }
+
+  /** Stay at the picture, frame by frame: it moves with the page, and goes when the server answers. */
+  follow() {
+    const picture = this.shown();
+    this.frame = picture ? requestAnimationFrame(this.follow) : 0;
+    if (!picture) return this.button.remove();
+    const { right, top, bottom } = picture.getBoundingClientRect();
+    this.button.style.left = `${right}px`;
+    this.button.style.top = `${Math.min(Math.max(top, EDGE), bottom)}px`;
+    this.button.ariaLabel = `Save PNG: ${picture.alt}`;
+    if (!this.button.isConnected) document.body.append(this.button);
+  }
+
+  /** Save what is shown: the lens where it lies over the picture. @param {HTMLImageElement | null} picture */
+  async save(picture) {
+    if (!picture) return;
+    const { experiment } = this.data;
+    const lens = /** @type {HTMLCanvasElement | null} */ (picture.closest("figure")?.querySelector(".lens") ?? null);
+    const { width, height } = lens ?? { width: picture.naturalWidth, height: picture.naturalHeight };
+    const scale = Math.max(1, Math.min(SCALE, Math.floor(WIDEST / width)));
+    const canvas = new OffscreenCanvas(scale * width, scale * height);
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    context.imageSmoothingEnabled = false;
+    context.drawImage(lens ?? picture, 0, 0, canvas.width, canvas.height);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await canvas.convertToBlob());
+    link.download = `${[experiment, picture.dataset.name].filter(Boolean).join("-")}.png`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still be reading it
+  }
+}
+
+/** The picture at a place of the page; lenses and marks lie over some. @param {EventTarget | null} place */
+function pictureAt(place) {
+  if (!(place instanceof Element)) return null;
+  const picture = place.closest("img[data-name]") ?? place.closest("figure, .film > div")?.querySelector("img[data-name]");
+  return /** @type {HTMLImageElement | null} */ (picture ?? null);
+}

@@ -1,0 +1,55 @@
+"""Arrays to tables: CSV, for spreadsheets and for the next program."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from training.checkpoint import Codes, Curve
+
+__all__ = ["codes", "curves"]
+
+
+def codes(models: Mapping[str, Codes]) -> bytes:
+    """One row a test image: its number, its digit, and its code in each model.
+
+    Args:
+        models: by the name with which their columns begin: `vae_1`, `vae_2`, ... for the code, and `vae_sd_1`, ...
+            for the encoder's standard deviations where there are any. The same images in the same order.
+    """
+    first = next(iter(models.values()))
+    columns = {"image": np.arange(len(first.digit)), "digit": first.digit}
+    for model, each in models.items():
+        columns |= {f"{model}_{k}": column for k, column in enumerate(each.code.T, 1)}
+        if each.log_variance is not None:
+            spread = np.exp(each.log_variance / 2)
+            columns |= {f"{model}_sd_{k}": column for k, column in enumerate(spread.T, 1)}
+    # As text each number has the digits that its own precision needs to be read back as itself.
+    return _csv(list(columns), zip(*(column.astype(str).tolist() for column in columns.values()), strict=True))
+
+
+def curves(models: Mapping[str, Mapping[str, Curve]]) -> bytes:
+    """One row a recorded point of the fit: update, epoch, seconds, and the terms of the ELBO in nats per image.
+
+    Args:
+        models: by name, each model's curves by split. KL and ELBO stay empty where a model has none.
+    """
+    rows = []
+    for model, curves_of in models.items():
+        for split, curve in curves_of.items():
+            none = [None] * len(curve.update)
+            kl = none if curve.kl is None else curve.kl.tolist()
+            elbo = none if curve.elbo is None else curve.elbo.tolist()
+            when = curve.update.astype(int).tolist(), curve.epoch.tolist(), curve.seconds.tolist()
+            terms = curve.reconstruction.tolist(), kl, elbo
+            rows += [[model, split, *point] for point in zip(*when, *terms, strict=True)]
+    return _csv(["model", "split", "update", "epoch", "seconds", "reconstruction", "kl", "elbo"], rows)
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode()

@@ -1,0 +1,228 @@
+"""The AE and the VAE of an experiment: codes, map, decoder of each. Read-only; whoever opens them may share them."""
+
+import atexit
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from explorer import figures, latent
+from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, Codes, Curve, Snapshots, checkpoint_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from training.datasets import Split
+    from training.models import Autoencoder
+
+__all__ = ["Twin", "Twins", "open_twins", "spare_the_garbage_collector"]
+
+Array = NDArray[Any]
+
+LIKELIHOOD_SAMPLES = 5  # posterior samples of each image: fewer, and the worst images would be the unlucky ones
+TITLES = {"autoencoder": ("Autoencoder (AE)", "AE"), "vae": ("Variational autoencoder (VAE)", "VAE")}
+
+
+@dataclass(eq=False)
+class Twin:
+    """One model of an experiment: its codes, its map, its decoder. Read-only and shared."""
+
+    checkpoint: Checkpoint
+    title: str  # as headings say it
+    short: str  # as labels say it
+    codes: Codes
+    dimensions: tuple[int, int] | None  # that the map shows, from 0; None: all there are, or the principal plane
+    version: int  # the file's time of change; a fresh fit is another twin
+    embedding: Array | None = None  # (n, 2), the places of the codes on a map that is no plane: t-SNE
+
+    @property
+    def name(self) -> str:
+        """`autoencoder` or `vae`."""
+        return self.checkpoint.model
+
+    @cached_property
+    def plane(self) -> latent.Plane | latent.Embedding:
+        """What the map shows of latent space."""
+        return self.flat if self.embedding is None else latent.Embedding(self.codes.code, self.embedding)
+
+    @cached_property
+    def flat(self) -> latent.Plane:
+        """What a map that must be a plane shows."""
+        code = self.codes.code
+        if self.dimensions is None and code.shape[1] > 2:
+            return latent.principal_plane(code)
+        return latent.dimensions_plane(code, *(self.dimensions or (0, 1)))
+
+    @cached_property
+    def points(self) -> Array:
+        """The codes on the map, (n, 2)."""
+        return self.plane.project(self.codes.code)
+
+    @cached_property
+    def window(self) -> latent.Window:
+        """What the map shows at first."""
+        return latent.window(self.points)
+
+    @cached_property
+    def axes(self) -> figures.Axes:
+        """What the map's coordinates are."""
+        if self.embedding is not None:
+            return figures.Axes("t-SNE, first coordinate (no unit)", "t-SNE, second coordinate (no unit)")
+        scale = ["no fixed scale"] * 2 if self.name == "autoencoder" else ["standard deviations of the prior"] * 2
+        if self.name == "vae":
+            scale[1] = "st. dev. of the prior"  # the map is less high than wide, with its title
+        if self.dimensions is None and self.codes.code.shape[1] > 2:
+            names = ["principal component 1", "principal component 2"]
+        else:
+            names = [f"latent dimension {dimension + 1}" for dimension in self.dimensions or (0, 1)]
+        x, y = (f"{name} ({unit})" for name, unit in zip(names, scale, strict=True))
+        if self.name == "autoencoder":
+            return figures.Axes(x, y)
+        origin = self.flat.project(np.zeros((1, len(self.flat.centre))))[0].tolist()
+        return figures.Axes(x, y, (origin[0], origin[1]))
+
+    @cached_property
+    def spread(self) -> Array:
+        """What one standard deviation is, (d,): of the prior for the VAE, of its codes for the AE."""
+        code = self.codes.code
+        return np.ones(code.shape[1]) if self.name == "vae" else code.std(axis=0, dtype=np.float64)
+
+    def encoder_spread(self, image: int) -> Array | None:
+        """The standard deviations of q(z|x) of a test image, (d,); None for the AE, whose encoder has no spread."""
+        return None if self.codes.log_variance is None else np.exp(self.codes.log_variance[image] / 2)
+
+    @cached_property
+    def kl_of_dimensions(self) -> Array:
+        """How much each of the VAE's dimensions says, (d,): its mean KL over the test images, in nats."""
+        import torch
+
+        from training.objective import kl_of_dimensions
+
+        mean, log_variance = (torch.as_tensor(part) for part in (self.codes.code, self.codes.log_variance))
+        return kl_of_dimensions(mean, log_variance).double().mean(0).numpy()
+
+    @cached_property
+    def history(self) -> dict[str, Curve]:
+        return self.checkpoint.history()
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        return self.checkpoint.snapshots()
+
+    @cached_property
+    def neighbour_distances(self) -> Array:
+        """See `latent.neighbour_distances`."""
+        return latent.neighbour_distances(self.codes.code)
+
+    @cached_property
+    def _model(self) -> "Autoencoder":
+        return _load_model(self.checkpoint.path, self.version)
+
+    def decode(self, z: ArrayLike) -> Array:
+        """Decodes of latent points: (n, d) -> (n, 28, 28), the probability of white for each pixel."""
+        model = self._model
+        import torch
+
+        # A decode is short: two threads would wait for each other, spinning, longer than it takes, while the browser
+        # has the other core. Said at each call, because the number holds for the calling thread only, and Streamlit
+        # runs every click in a new one.
+        torch.set_num_threads(1)
+        with torch.inference_mode():
+            parts = torch.as_tensor(np.asarray(z, np.float32)).split(256)  # a convolution's features are large
+            return torch.cat([model.decode(part).sigmoid() for part in parts]).numpy()
+
+    def reconstruct(self, grey: "Tensor") -> Array:
+        """Decodes of images' own codes: (n, h, w) with pixels in [0, 1] -> (n, h, w)."""
+        import torch
+
+        with torch.inference_mode():
+            return self.decode(self._model.code(grey).numpy())
+
+    def likelihoods(self, images: "Split") -> Array:
+        """The VAE's ELBO or the AE's log p(x|f(x)) of each image, (n,), in nats."""
+        import torch
+
+        from training.objective import evaluate_each
+
+        torch.set_num_threads(1)  # see `decode`
+        each = evaluate_each(self._model, images, samples=LIKELIHOOD_SAMPLES)
+        return (each.reconstruction if each.elbo is None else each.elbo).numpy()
+
+
+@dataclass(eq=False)
+class Twins:
+    """The AE and the VAE of an experiment, side by side as on the page."""
+
+    ae: Twin
+    vae: Twin
+
+    def __iter__(self) -> Iterator[Twin]:
+        return iter((self.ae, self.vae))
+
+    @property
+    def folder(self) -> Path:
+        """The experiment's folder."""
+        return self.vae.checkpoint.path.parent
+
+    @property
+    def latent_dim(self) -> int:
+        """The size of their latent spaces."""
+        return self.vae.checkpoint.experiment.latent_dim
+
+    @property
+    def digits(self) -> Array:
+        """The classes of the test images, (n,)."""
+        return self.vae.codes.digit
+
+
+def open_twins(folder: Path, dimensions: tuple[int, int] | None = None) -> Twins:
+    """The twins of an experiment's folder.
+
+    Args:
+        folder: holds their files.
+        dimensions: the two latent dimensions that the maps show, from 0; None: the plane of the first two principal
+            components, or, if there are but two dimensions, those.
+
+    Raises:
+        CheckpointError: a file is missing or defective, or the two do not belong together.
+    """
+    twins = []
+    for model in MODEL_NAMES:
+        checkpoint = Checkpoint(checkpoint_path(folder, model))
+        version = checkpoint.path.stat().st_mtime_ns
+        twins.append(Twin(checkpoint, *TITLES[model], checkpoint.codes(), dimensions, version))
+    ae, vae = twins
+    same_data = np.array_equal(ae.codes.digit, vae.codes.digit)
+    if not same_data or not np.array_equal(ae.snapshots.update, vae.snapshots.update):
+        raise CheckpointError(
+            f"{ae.checkpoint.path} and {vae.checkpoint.path} were not fitted to the same data in the same steps; "
+            f"fit both: python -m training fit {folder.name}"
+        )
+    return Twins(ae, vae)
+
+
+@lru_cache(maxsize=32)  # a twin that shows another plane has the same decoder
+def _load_model(path: Path, version: int) -> "Autoencoder":
+    import torch
+
+    # Convolutions on a CPU are several times as fast in this order of memory.
+    model = Checkpoint(path).load_model().to(memory_format=torch.channels_last)
+    spare_the_garbage_collector()
+    return model
+
+
+def spare_the_garbage_collector() -> None:
+    """To be called after a large import. Streamlit collects garbage after every run, before the last of its answer is
+    sent; without this it walks, at every click, the hundreds of thousands of objects that torch and torchvision leave
+    behind for good: 150 ms on two cores. What becomes garbage later is still collected."""
+    gc.collect()
+    gc.freeze()
+
+
+# Or the frozen objects are reported as leaks when the server stops.
+atexit.register(gc.unfreeze)

@@ -1,0 +1,128 @@
+"""The numbers of an experiment: measured, written, read; those of another fit are not shown as its own."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from explorer import latent, measures
+from explorer.measures import Measures, measure, measures_path, read_measures, samples, write_measures
+from explorer.twins import Twins, open_twins
+from tests.conftest import ROOT
+from tests.test_checkpoint import rewrite
+from training.array_file import CheckpointError
+from training.classifier import Classifier, load_classifier
+from training.experiments import Experiment
+
+
+@pytest.fixture(scope="module")
+def twins(fitted: Path, recipe: Experiment) -> Twins:
+    return open_twins(fitted / recipe.name)
+
+
+@pytest.fixture(scope="module")
+def classifier(fitted: Path) -> Classifier:
+    return load_classifier(fitted, "digits")[0]
+
+
+@pytest.fixture(scope="module")
+def measured(twins: Twins, classifier: Classifier) -> Measures:
+    return measure(twins, classifier, lambda told: None)
+
+
+def test_samples_of_the_prior_and_of_the_codes_share_their_noise(twins: Twins) -> None:
+    prior, fitted = (samples(twins.ae, source, 50_000, 1) for source in ("prior", "fitted"))
+    np.testing.assert_array_equal(prior, samples(twins.vae, "prior", 50_000, 1))
+    code = twins.ae.codes.code
+    np.testing.assert_allclose(fitted.mean(axis=0), code.mean(axis=0), atol=0.05 * code.std())
+    np.testing.assert_allclose(np.cov(fitted.T), np.cov(code.T), rtol=0.05, atol=0.02 * code.var())
+    np.testing.assert_allclose(latent.as_codes(prior, code), fitted)
+
+
+def test_each_number_is_what_its_definition_says(twins: Twins, classifier: Classifier, measured: Measures) -> None:
+    for twin in twins:
+        values = measured.values[twin.name]
+        assert {name: values[name] for name in twin.checkpoint.test} == twin.checkpoint.test
+        decodes = twin.decode(np.random.default_rng(measures.SEED).standard_normal((measures.SAMPLES, 2)))
+        with torch.no_grad():
+            belief = classifier(torch.from_numpy(decodes)).softmax(1).numpy()
+        assert values["prior_read"] == pytest.approx((belief.max(axis=1) >= 0.9).mean(), abs=2 / measures.SAMPLES)
+        # A coarse lattice by brute force tells the shares of the plane, and the gaps, nearly.
+        code = twin.codes.code.astype(float)
+        places = latent.grid(twin.window, 60)
+        distances = np.linalg.norm(places[:, None] - code, axis=2)
+        shares = np.bincount(twins.digits[distances.argmin(axis=1)], minlength=10) / len(places)
+        assert values["plane_entropy"] == pytest.approx(-(shares * np.log(shares + 1e-300)).sum(), abs=0.02)
+        own = np.linalg.norm(code[:, None] - code, axis=2)
+        np.fill_diagonal(own, np.inf)
+        gaps = (distances.min(axis=1) > 2 * np.median(own.min(axis=1))).mean()
+        assert values["window_gaps"] == pytest.approx(gaps, abs=0.02)
+    assert "elbo" not in measured.values["autoencoder"]
+
+
+def test_round_trip(checkpoints: Path, recipe: Experiment, twins: Twins, measured: Measures) -> None:
+    folder = checkpoints / recipe.name
+    write_measures(folder, measured)
+    again = read_measures(folder, twins)
+    assert again.values == measured.values
+    assert again.overlap == measured.overlap
+    assert again.tsne == {}
+
+
+def _without(name: str) -> Callable[[dict[str, np.ndarray], dict[str, Any]], None]:
+    return lambda arrays, settings: settings["values"]["vae"].pop(name)
+
+
+def _not_finite(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
+    settings["values"]["vae"]["jump"] = float("nan")
+
+
+def _foreign(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
+    arrays["tsne.vae"] = np.zeros((3, 2), np.float16)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [(_without("jump"), "settings that cannot be read"), (_not_finite, "not a finite"), (_foreign, "does not belong")],
+)
+def test_defects_are_told(
+    change: Any, sentence: str, checkpoints: Path, recipe: Experiment, twins: Twins, measured: Measures
+) -> None:
+    folder = checkpoints / recipe.name
+    rewrite(write_measures(folder, measured), change)
+    with pytest.raises(CheckpointError, match=sentence) as told:
+        read_measures(folder, twins)
+    assert f"measure it again: python -m explorer measure {recipe.name}" in str(told.value)
+
+
+def test_numbers_of_another_fit_are_not_shown(
+    checkpoints: Path, recipe: Experiment, twins: Twins, measured: Measures
+) -> None:
+    folder = checkpoints / recipe.name
+    write_measures(folder, measured)
+    rewrite(folder / "vae.safetensors", lambda arrays, settings: settings.update(seconds=1.0))
+    with pytest.raises(CheckpointError, match="is of other checkpoints than those that stand beside it"):
+        read_measures(folder, twins)
+    measures_path(folder).unlink()
+    with pytest.raises(CheckpointError, match="is missing; restore it, or measure it"):
+        read_measures(folder, twins)
+
+
+def test_command_line_writes_the_numbers(checkpoints: Path, recipe: Experiment, measured: Measures) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "explorer", "measure", *arguments, "--checkpoints", str(checkpoints)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    done = run(recipe.name)
+    assert done.returncode == 0, done.stderr
+    again = read_measures(checkpoints / recipe.name, open_twins(checkpoints / recipe.name))
+    assert again.values["vae"] == pytest.approx(measured.values["vae"], rel=1e-3, abs=1e-3)
+    failed = run("no-such-experiment")
+    assert failed.returncode == 1
+    assert "is missing; restore it, or fit it" in failed.stderr
+    assert "Traceback" not in failed.stderr

@@ -1,0 +1,91 @@
+"""Maps of more than two dimensions, in a real Chromium: what is decoded is what the clicked place stands for."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from explorer import latent
+from explorer.measures import measure, read_measures, write_measures
+from explorer.twins import Twin, Twins, open_twins
+from tests.conftest import CPU, streamlit_server
+from tests.test_browser import open_map, pixel_of, point_at, seen, wait_for_input
+from training.checkpoint import MODEL_NAMES
+from training.classifier import load_classifier
+from training.datasets import Data
+from training.experiments import Experiment
+from training.fit import fit
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def folder(fitted: Path, recipe: Experiment, digits: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoints with a measured experiment of four dimensions, whose folder is given."""
+    checkpoints = shutil.copytree(fitted, tmp_path_factory.mktemp("planes") / "checkpoints")
+    deep = replace(recipe, name="digits-4d", latent_dim=4, epochs=2)
+    for model in MODEL_NAMES:
+        fit(deep, model, digits, checkpoints / deep.name, device=CPU)
+    twins = open_twins(checkpoints / deep.name)
+    write_measures(checkpoints / deep.name, measure(twins, load_classifier(fitted, "digits")[0], lambda told: None))
+    return checkpoints / deep.name
+
+
+@pytest.fixture(scope="module")
+def twins(folder: Path) -> Twins:
+    return open_twins(folder)
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[str]:
+    with streamlit_server(folder.parent, data_dir=folder / "no-data") as address:
+        yield f"{address}/?experiment={folder.name}"
+
+
+def decode(twin: Twin, z: np.ndarray) -> np.ndarray:
+    network = twin.checkpoint.load_model()
+    return network.decode(torch.tensor(z[None], dtype=torch.float32)).sigmoid()[0].numpy()
+
+
+def pick_beside_code(page: Page, chart: str, x: float, y: float) -> tuple[float, float]:
+    """Click a little beside a place; gives the place that was clicked."""
+    left, top = (round(edge) + 3 for edge in pixel_of(page, chart, x, y))
+    place = point_at(page, chart, left, top)
+    page.mouse.click(left, top)
+    page.mouse.move(5, 5)
+    return place
+
+
+@pytest.mark.parametrize("plane", ["principal plane", "two dimensions&rightwards=2&upwards=4"])
+def test_click_on_a_plane_is_lifted_into_latent_space(plane: str, page: Page, served: str, twins: Twins) -> None:
+    open_map(page, f"{served}&plane={plane}")
+    code = twins.vae.codes.code
+    expected = latent.principal_plane(code) if "principal" in plane else latent.dimensions_plane(code, 1, 3)
+    place = pick_beside_code(page, "map_vae", *expected.project(code[:1])[0].tolist())
+    wait_for_input(page, "VAE pick, x", round(place[0], 3))
+    expect(page.locator("img[data-name=pick-vae]")).to_have_attribute("alt", f"VAE: decode of {_named(place)}")
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(twins.vae, expected.lift([place])[0]), atol=0.01)
+
+
+def test_click_on_t_sne_picks_the_nearest_code_and_the_text_says_why(
+    page: Page, served: str, folder: Path, twins: Twins
+) -> None:
+    open_map(page, f"{served}&plane=t-SNE, to look at only")
+    expect(page.get_by_text("a click picks the nearest code")).to_be_visible()
+    places = read_measures(folder, twins).tsne["vae"].astype(float)
+    clicked = pick_beside_code(page, "map_vae", *places[7].tolist())
+    nearest = int(np.linalg.norm(places - clicked, axis=1).argmin())
+    wait_for_input(page, "VAE pick, x", round(float(places[nearest, 0]), 3))
+    wait_for_input(page, "Ringed test image", nearest)
+    expected = decode(twins.vae, twins.vae.codes.code[nearest])
+    np.testing.assert_allclose(seen(page, "pick-vae"), expected, atol=0.01)
+    expect(page.locator("canvas.lens")).to_have_count(0)  # between codes there is nothing to look at
+
+
+def _named(place: tuple[float, float]) -> str:
+    return f"({place[0]:.3g}, {place[1]:.3g})".replace("-", "−")

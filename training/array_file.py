@@ -1,0 +1,132 @@
+"""Files of plain arrays with settings, behind a JSON header: safetensors. Opening one never runs code."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+__all__ = ["Array", "ArrayFile", "CheckpointError", "finite", "write_arrays", "write_atomically"]
+
+Array = NDArray[Any]
+
+
+class CheckpointError(Exception):
+    """A file that cannot be used; the message is one sentence that names the file and says what to do."""
+
+
+class ArrayFile:
+    """A file of arrays, opened; arrays are read when asked for.
+
+    Args:
+        path: the file.
+        kind: what a settings file of another version is told apart by, `format`.
+        verb: what makes such a file: `fit` or `measure`.
+        command: the command that makes this one.
+
+    Raises:
+        CheckpointError: missing, truncated, foreign, of another version.
+    """
+
+    def __init__(self, path: Path, *, kind: int, verb: str, command: str) -> None:
+        self.path, self._verb, self._command = path, verb, command
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing; restore it, or {verb} it: {command}")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+                self._found = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
+        except (SafetensorError, OSError) as error:
+            raise self.defect(f"is no safetensors file, or is cut short ({error})") from error
+        try:
+            self.settings = json.loads(metadata["settings"])
+            version = self.settings["format"]
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
+            made_by = " ".join(command.split()[:4])  # python -m training fit
+            raise self.defect(f"was not written by `{made_by}`: it has no settings") from error
+        if version != kind:
+            raise self.defect(f"has format {version!r:.40}, this program reads format {kind}")
+
+    def defect(self, what: str) -> CheckpointError:
+        """The error that says what is wrong with the file, and what to do."""
+        return CheckpointError(f"{self.path} {what}; restore it, or {self._verb} it again: {self._command}")
+
+    def rows(self, name: str) -> int:
+        """The length of an array, which must not be empty."""
+        _, shape = self._found.get(name, ("", ()))
+        if not shape or shape[0] == 0:
+            raise self.defect(f"lacks the array {name}, or it is empty")
+        return shape[0]
+
+    def expect(self, group: str, expected: dict[str, tuple[str, tuple[int, ...]]]) -> None:
+        """Check that a group, `GROUP.*`, holds just these arrays: by name their safetensors dtype and shape."""
+        found = {n.removeprefix(f"{group}."): v for n, v in self._found.items() if n.startswith(f"{group}.")}
+        for name in sorted(expected.keys() | found.keys()):
+            if name not in found:
+                raise self.defect(f"lacks the array {group}.{name}")
+            if name not in expected:
+                raise self.defect(f"has an array that does not belong there: {group}.{name}")
+            if found[name] != expected[name]:
+                (dtype, shape), (want, wanted) = found[name], expected[name]
+                raise self.defect(f"has {group}.{name} as {dtype} {shape}, expected {want} {wanted}")
+
+    def expect_groups(self, *groups: str) -> None:
+        """Check that there are no arrays but those of some groups."""
+        prefixes = tuple(f"{group}." for group in groups)
+        if foreign := sorted(name for name in self._found if not name.startswith(prefixes)):
+            raise self.defect(f"has arrays that do not belong there: {', '.join(foreign[:3]):.100}")
+
+    def group(self, group: str) -> dict[str, Array]:
+        """The arrays of a group, by what follows `GROUP.`; all their values are finite."""
+        names = [name for name in self._found if name.startswith(f"{group}.")]
+        try:
+            with safe_open(self.path, framework="numpy") as file:
+                arrays = {name: file.get_tensor(name) for name in names}
+        except (SafetensorError, OSError) as error:
+            raise self.defect(f"changed while it was read ({error})") from error
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise self.defect(f"has values in {name} that are not finite numbers")
+        return {name.removeprefix(f"{group}."): array for name, array in arrays.items()}
+
+
+def finite(value: Any) -> float:
+    """A number of the settings.
+
+    Raises:
+        ValueError, TypeError: it is none.
+    """
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not a finite number")
+    return number
+
+
+def write_arrays(path: Path, arrays: dict[str, Array], settings: dict[str, Any]) -> None:
+    """Write a file that `ArrayFile` reads; `settings` must hold its `format`. Raises as `write_atomically`."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_atomically(path, save(contiguous, metadata={"settings": json.dumps(settings)}))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write under a temporary name, flush to the disk, move into place.
+
+    Raises:
+        OSError: no room, no permission; what stood at `path` is unharmed and nothing is left beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
