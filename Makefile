@@ -15,6 +15,7 @@ check: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/oxlint explorer/components
 
 format: $(VENV)/dev.done
 	$(BIN)/ruff check --fix .

@@ -5,24 +5,41 @@ from functools import partial
 import streamlit as st
 
 from explorer import library, tables
+from explorer.components import latent_map
 from explorer.components.card import style
 from explorer.components.save_picture import save_picture
 from explorer.state import Key, State
-from explorer.views import compare, curves, explore, generate, interpolate, learn, reconstruct, traverse
+from explorer.views import (
+    beta,
+    compare,
+    curves,
+    draw,
+    explore,
+    generate,
+    interpolate,
+    learn,
+    posterior,
+    reconstruct,
+    traverse,
+)
 
 TABS = {
     "Explore": explore,
     "Interpolate": interpolate,
+    "Draw": draw,
     "Traverse": traverse,
     "Generate": generate,
     "Reconstruct": reconstruct,
+    "Posterior": posterior,
     "Training curves": curves,
+    "Beta": beta,
     "Compare": compare,
     "Learn": learn,
 }
 
 st.set_page_config("Latent Space Explorer", "🔢", layout="wide", initial_sidebar_state=270)
 style()
+latent_map.overlays()
 
 with st.sidebar:
     st.title("Latent Space Explorer")
@@ -35,7 +52,7 @@ with st.sidebar:
         help="A recipe: data, network, latent size. Each holds an autoencoder and a variational autoencoder.",
     )
     about = st.empty()
-    plane = st.container()
+    choices = st.container()
     State.shown_input()
     State.reading_input()
     details = st.expander("Model details")
@@ -44,12 +61,10 @@ with st.sidebar:
 save_picture(experiment)
 
 with library.sentences():
-    twins = library.load(experiment)
-    if twins.latent_dim > 2:
-        with plane:
-            State.plane_inputs(twins.latent_dim)
-        chosen = State.dimensions(twins.latent_dim)
-        twins = library.load(experiment, chosen, embedded=State.embedded(twins.latent_dim))
+    with choices:
+        State.beta_input(experiment)
+        State.plane_inputs(experiment)
+    twins = State.twins_of(experiment)
     about.caption(twins.vae.checkpoint.experiment.title)
     with details:
         st.markdown(library.details(twins))

@@ -1,10 +1,10 @@
-"""`python -m benchmarks [fitting] [app]`: both, or what is named. On an otherwise idle machine."""
+"""`python -m benchmarks [fitting] [app] [load]`: all, or what is named. On an otherwise idle machine."""
 
 import sys
 
-from benchmarks import app, fitting
+from benchmarks import app, fitting, load
 
-PARTS = {"fitting": fitting.main, "app": app.main}
+PARTS = {"fitting": fitting.main, "app": app.main, "load": load.main}
 
 for name in sys.argv[1:] or PARTS:
     if name not in PARTS:

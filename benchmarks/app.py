@@ -1,4 +1,5 @@
-"""The app in a real Chromium: time to the first map, mouse to picture, click to answer, slider to picture, memory.
+"""The app in a real Chromium: time to the first map, mouse to picture, click to answer, slider and drawing to
+picture, memory.
 
 A click's picture is on the screen before the click: the lens shows the decode of the point under the mouse. What is
 timed from the click is the server's answer, whose picture is exact.
@@ -17,9 +18,15 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from explorer.twins import open_twins
+from training.checkpoint import fitted
+from training.folders import checkpoints_dir
 
 ROOT = Path(__file__).parent.parent
 PORT = 8765
@@ -28,6 +35,7 @@ CLICKS = 40
 STARTS = 3
 SESSIONS = 10
 MOVES = 100
+PLACES = 4000  # of a map, at random, at which the lens is compared with the decoder
 LENS = "document.querySelector('.lens')?.toDataURL()"
 
 MAP_IS_DRAWN = "document.querySelector('.st-key-map_vae .js-plotly-plot .nsewdrag')?.getBoundingClientRect().width > 0"
@@ -71,7 +79,9 @@ def main() -> None:
         usual = _measure(browser, "benchmarks/usual_app.py", 'img[alt="0"], [data-testid="stImage"] img')
         ours = _measure(browser, "streamlit_app.py", 'img[data-name="pick-vae"]')
         slider = _slider(browser)
+        strokes = _strokes(browser)
         lens = _lens(browser)
+        atlases = _atlases(browser)
     for name, unit in (
         ("first map after `streamlit run`", "s"),
         ("click to answer, median", "ms"),
@@ -82,12 +92,31 @@ def main() -> None:
         ratio = ours[name] / usual[name]
         print(f"{name}: {ours[name]:.1f} {unit} (the usual app: {usual[name]:.1f} {unit}; ratio {ratio:.2f})")
     print(f"slider to picture, median: {statistics.median(slider):.1f} ms")
+    print(f"drawing to picture, median: {statistics.median(strokes):.1f} ms")
     late = statistics.quantiles(lens, n=20)[-1]
     print(f"mouse to picture, median: {statistics.median(lens):.1f} ms; 95th percentile: {late:.1f} ms")
+    for atlas in atlases:
+        print(
+            f"lens, {atlas.experiment}, {atlas.model}: {atlas.size / 1e6:.2f} MB, "
+            f"off by {atlas.mean_error:.4f} on average, {atlas.late_error:.4f} at the 99th percentile"
+        )
+    for experiment, seconds in {atlas.experiment: atlas.seconds for atlas in atlases}.items():
+        print(f"lens, {experiment}: both maps have it {seconds:.1f} s after the page was opened")
+
+
+class Atlas(NamedTuple):
+    """What makes the lens of a map work, and how right it is."""
+
+    experiment: str
+    model: str
+    size: int  # bytes
+    mean_error: float  # of a pixel in [0, 1]
+    late_error: float  # its 99th percentile
+    seconds: float  # from opening the page until both maps have theirs, on a server that shows it for the first time
 
 
 @contextmanager
-def _server(script: str) -> Iterator[psutil.Process]:
+def server(script: str) -> Iterator[psutil.Process]:
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / script), "--server.port", str(PORT)]
     options = ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -119,20 +148,20 @@ def _measure(browser: Browser, script: str, picture: str) -> dict[str, float]:
     starts = []
     for _ in range(STARTS):
         began = time.perf_counter()
-        with _server(script):
+        with server(script):
             page = _open(browser)
             page.wait_for_function(MAP_IS_DRAWN)
             starts.append(time.perf_counter() - began)
             page.context.close()
-    with _server(script) as server:
+    with server(script) as process:
         page = _open(browser)
         page.locator(picture).first.wait_for()
-        one = server.memory_info().rss / 2**20
+        one = process.memory_info().rss / 2**20
         clicks = _clicks(page, picture)
         others = [_open(browser) for _ in range(SESSIONS - 1)]
         for other in others:
             other.locator(picture).first.wait_for()
-        ten = server.memory_info().rss / 2**20
+        ten = process.memory_info().rss / 2**20
         for each in [page, *others]:
             each.context.close()
     return {
@@ -171,7 +200,7 @@ def _clicks(page: Page, picture: str) -> list[float]:
 
 def _slider(browser: Browser) -> list[float]:
     picture = 'img[data-name="frame-vae"]'
-    with _server("streamlit_app.py"):
+    with server("streamlit_app.py"):
         page = _open(browser, "?tab=Interpolate")
         page.locator(picture).wait_for()
         page.wait_for_timeout(2000)
@@ -187,8 +216,34 @@ def _slider(browser: Browser) -> list[float]:
     return times[3:]
 
 
+def _strokes(browser: Browser) -> list[float]:
+    """From the mouse that draws to the picture that comes back."""
+    picture = 'img[data-name="reconstruction-vae"]'
+    with server("streamlit_app.py"):
+        page = _open(browser, "?tab=Draw")
+        page.wait_for_function("document.querySelector('.st-key-map_drawn_vae .js-plotly-plot .nsewdrag')")
+        page.wait_for_timeout(5000)  # whatever loads behind the maps is over
+        box = page.locator(".pad canvas").bounding_box()
+        assert box is not None
+        times = []
+        for step in range(25):
+            across, down = (0.2 + 0.6 * ((step * stride) % 25) / 25 for stride in (7, 11))
+            page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            page.mouse.down()
+            page.locator(picture).wait_for()
+            page.wait_for_timeout(500)
+            page.evaluate(STOPWATCH, ["pointermove", picture])
+            page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+            times.append(page.evaluate("window.measured"))
+            page.mouse.up()
+            page.get_by_role("button", name="Clear").click()
+            page.locator(picture).wait_for(state="detached")
+        page.context.close()
+    return times[3:]
+
+
 def _lens(browser: Browser) -> list[float]:
-    with _server("streamlit_app.py"):
+    with server("streamlit_app.py"):
         page = _open(browser)
         page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
         page.wait_for_timeout(2000)
@@ -204,3 +259,25 @@ def _lens(browser: Browser) -> list[float]:
             assert page.evaluate(LENS) != before  # it was painted, not skipped
         page.context.close()
     return times[5:]
+
+
+def _atlases(browser: Browser) -> list[Atlas]:
+    found = []
+    with server("streamlit_app.py"):
+        _open(browser).locator('img[data-name="pick-vae"]').wait_for()  # torch is loaded
+        for experiment in fitted(checkpoints_dir()):
+            began = time.perf_counter()
+            page = _open(browser, f"?experiment={experiment}")
+            page.wait_for_function("globalThis.latentAtlases?.size === 2")
+            seconds = time.perf_counter() - began
+            for twin in open_twins(checkpoints_dir() / experiment):
+                area = twin.window
+                points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(PLACES, 2))
+                decode = f"([x, y]) => [...latentAtlases.get('map_{twin.name}').decode(x, y)]"
+                shown = np.array(page.evaluate(f"points => points.map({decode})", points.tolist())) / 255
+                error = np.abs(shown - twin.decode(twin.plane.lift(points)).reshape(PLACES, -1))
+                size = page.evaluate(f"latentAtlases.get('map_{twin.name}').data.image.length")
+                late = float(np.quantile(error, 0.99))
+                found.append(Atlas(experiment, twin.name, size, float(error.mean()), late, seconds))
+            page.context.close()
+    return found

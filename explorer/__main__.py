@@ -1,17 +1,22 @@
 """The command line: `python -m explorer measure EXPERIMENT`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 from tqdm import tqdm
 
-from explorer.measures import measure, write_measures
-from explorer.twins import open_twins
+from explorer.measures import Measures, measure, write_measures
+from explorer.twins import Twins, open_twins
 from training import folders
 from training.array_file import CheckpointError
+from training.checkpoint import other_betas
 from training.experiments import DEFAULT
 from training.folders import CHECKPOINTS_VARIABLE
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHECKPOINTS_DIR = folders.checkpoints_dir()
 
@@ -43,26 +48,49 @@ def measure_experiment(
 
     folder = checkpoints / experiment
     try:
-        twins = open_twins(folder)
-        classifier, _ = load_classifier(checkpoints, twins.vae.checkpoint.experiment.dataset)
-        with tqdm(total=8 if twins.latent_dim > 2 else 6, desc=experiment, dynamic_ncols=True) as bar:
+        for beta in (None, *other_betas(folder)):
+            twins = open_twins(folder, beta=beta)
+            classifier, _ = load_classifier(checkpoints, twins.vae.checkpoint.experiment.dataset)
+            images = _test_images(twins) if twins.latent_dim == 2 else None
+            steps = 8 if twins.latent_dim > 2 else 6 if images is None else 7
+            with tqdm(total=steps, desc=experiment, dynamic_ncols=True) as bar:
 
-            def told(next_thing: str) -> None:
-                bar.set_postfix_str(next_thing)
-                bar.update()
+                def told(next_thing: str, bar: tqdm = bar) -> None:
+                    bar.set_postfix_str(next_thing)
+                    bar.update()
 
-            measures = measure(twins, classifier, told)
-        path = write_measures(folder, measures)
+                measures = measure(twins, classifier, told, images)
+            _print(measures, write_measures(folder, measures, beta))
     except CheckpointError as error:
         typer.echo(f"Error: {error}.", err=True)
         raise typer.Exit(1) from error
     except OSError as error:
         typer.echo(f"Error: could not write to {folder} ({error}); what stood there is unharmed.", err=True)
         raise typer.Exit(1) from error
+
+
+def _print(measures: Measures, path: Path) -> None:
     for model, values in measures.values.items():
         print(f"{model}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
         print("  overlap of the digits 0 to 9: " + ", ".join(f"{share:.1%}" for share in measures.overlap[model]))
     print(path)
+
+
+def _test_images(twins: Twins) -> "Tensor | None":
+    """The test images that the models were evaluated on; None, and a sentence, where they are not at hand."""
+    from training.datasets import DataError, load
+
+    recipe = twins.vae.checkpoint.experiment
+    folder = folders.data_dir()
+    try:
+        data = load(recipe.dataset, folder, image_size=recipe.image_size, binarised=recipe.binarised, download=False)
+    except DataError as error:
+        typer.echo(f"The slack of the ELBO is left out: it needs the test images, and {error}.", err=True)
+        return None
+    if not np.array_equal(data.test.digits.numpy(), twins.digits):
+        typer.echo(f"The slack of the ELBO is left out: the test images in {folder} are others.", err=True)
+        return None
+    return data.test.images
 
 
 if __name__ == "__main__":

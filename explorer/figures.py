@@ -18,11 +18,13 @@ __all__ = [
     "VAE_COLOUR",
     "Axes",
     "codes_map",
+    "contours",
     "curves",
     "grid_map",
     "kl_bars",
     "reading_colours",
     "study",
+    "trade_off",
 ]
 
 Array = NDArray[Any]
@@ -136,6 +138,54 @@ def grid_map(picture: str, area: Window, axes: Axes, *, reading: str = "") -> go
     if reading:
         _add_picture(figure, reading, area, opacity=READING_OPACITY, layer="above")
     figure.add_scatter(x=[], y=[], showlegend=False)  # a figure without a trace shows no axes
+    return figure
+
+
+def contours(x: Array, y: Array, depth: Array, area: Window, axes: Axes, belief: Array) -> go.Figure:
+    """A posterior in the plane: where its densest 39 %, 86 % and 99 % lie, a Gaussian's 1, 2 and 3 sd ellipses.
+
+    Args:
+        x: (m,).
+        y: (k,).
+        depth: (k, m), see `Posterior.depth`.
+        area: what the map shows at first.
+        axes: what its coordinates are.
+        belief: (n, 2), the outline of the encoder's Gaussian, to be labelled.
+    """
+    x_name, y_name = (f"{axis.split(' (')[0]} (sd of the prior)" for axis in (axes.x, axes.y))
+    figure = _plane(area, Axes(x_name, y_name), small=False)
+    r, g, b = (int(VAE_COLOUR[i : i + 2], 16) for i in (1, 3, 5))
+    # Plotly lays each level's area over those of the lower ones, so the densest comes last, and opacities add up.
+    steps = (0.0, 0.3, 0.4, 0.6)
+    figure.add_contour(
+        x=x,
+        y=y,
+        z=-np.nan_to_num(depth, nan=len(steps) + 1.0),
+        contours={"start": 1 - len(steps), "end": -1, "size": 1, "coloring": "fill"},
+        colorscale=[[i / (len(steps) - 1), f"rgba({r}, {g}, {b}, {step})"] for i, step in enumerate(steps)],
+        line={"width": 0, "smoothing": 1.0},
+        showscale=False,
+        hoverinfo="skip",
+    )
+    rows, columns = np.nonzero(depth <= 2)
+    truth = np.stack([x[columns], y[rows]], axis=1)
+    # Labels point at the two from outside, away from each other.
+    upper = truth.mean(axis=0)[1] >= belief.mean(axis=0)[1]
+    for text, outline, up in (("truth p(z|x)", truth, upper), ("belief q(z|x)", belief, not upper)):
+        at = outline[outline[:, 1].argmax() if up else outline[:, 1].argmin()]
+        figure.add_annotation(
+            x=at[0],
+            y=at[1],
+            ax=0,
+            ay=-34 if up else 34,
+            text=text,
+            font={"size": FONT_SIZE, "color": "black"},
+            bgcolor="rgba(255, 255, 255, 0.85)",
+            arrowcolor=NEUTRAL,
+            arrowwidth=2,
+            borderpad=2,
+        )
+    figure.update_layout(uirevision=repr(area), margin={"r": 6})
     return figure
 
 
@@ -278,6 +328,49 @@ def study(sizes: Sequence[Size], active: Sequence[int]) -> go.Figure:
             "font": font,
         },
     )
+    return figure
+
+
+def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoencoder: float) -> go.Figure:
+    """What beta trades: reconstruction against KL on the test images, in nats per image.
+
+    Args:
+        points: beta, reconstruction and KL of each VAE, in the order of beta.
+        chosen: the beta to be marked.
+        autoencoder: the AE's reconstruction.
+    """
+    betas, reconstruction, kl = zip(*points, strict=True)
+    figure = go.Figure()
+    figure.add_hline(
+        y=autoencoder,
+        line={"color": AE_COLOUR, "dash": "dash", "width": 2.5},
+        annotation={"text": "AE: pays no KL", "font": {"size": FONT_SIZE, "color": AE_COLOUR}},
+        annotation_position="bottom right",
+    )
+    figure.add_scatter(
+        x=kl,
+        y=reconstruction,
+        mode="lines+markers+text",
+        text=[f"beta {beta:g}" for beta in betas],
+        textposition="bottom right",
+        textfont={"size": FONT_SIZE},
+        line={"color": VAE_COLOUR, "width": 2.5},
+        marker={"size": 11},
+        hovertemplate="KL %{x:.2f}, reconstruction %{y:.2f} nats<extra></extra>",
+        cliponaxis=False,
+    )
+    at = betas.index(chosen)
+    figure.add_scatter(
+        x=[kl[at]],
+        y=[reconstruction[at]],
+        mode="markers",
+        marker={"size": 24, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 4}},
+        hoverinfo="skip",
+    )
+    font = {"size": FONT_SIZE}
+    figure.update_xaxes(title={"text": "KL, nats per image", "font": font}, tickfont=font, rangemode="tozero")
+    figure.update_yaxes(title={"text": "reconstruction, nats per image", "font": font}, tickfont=font)
+    figure.update_layout(showlegend=False, height=440, margin={"l": 80, "r": 60, "t": 20, "b": 60, "pad": 0})
     return figure
 
 

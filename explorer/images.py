@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["atlas_uri", "data_uri", "png", "strip", "tile"]
+__all__ = ["atlas_uri", "data_uri", "gif", "png", "strip", "tile"]
 
 Array = NDArray[Any]
+
+GIF_SCALE = 8  # saved pixels for one of a decode, along each side
+GIF_FRAME = 80  # milliseconds
 
 
 def png(pixels: Array) -> bytes:
@@ -18,6 +21,16 @@ def png(pixels: Array) -> bytes:
     levels = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def gif(images: Array) -> bytes:
+    """A film that runs forth and back, over and over, each pixel enlarged to a square: (n, h, w), n at least 1."""
+    levels = (np.clip(images, 0, 1) * 255).round().astype(np.uint8)
+    large = levels.repeat(GIF_SCALE, axis=1).repeat(GIF_SCALE, axis=2)
+    first, *others = [Image.fromarray(frame) for frame in [*large, *large[-2:0:-1]]]
+    buffer = io.BytesIO()
+    first.save(buffer, "gif", save_all=True, append_images=others, duration=GIF_FRAME, loop=0)
     return buffer.getvalue()
 
 

@@ -12,12 +12,14 @@ __all__ = [
     "Nearest",
     "Plane",
     "Window",
+    "along",
     "as_codes",
     "dimensions_plane",
     "ellipse",
     "gap_percentile",
     "grid",
     "nearest",
+    "nearest_images",
     "neighbour_distances",
     "nodes",
     "path",
@@ -195,6 +197,15 @@ def path(start: ArrayLike, end: ArrayLike, n: int) -> Array:
     return np.linspace(np.asarray(start, float), np.asarray(end, float), n)
 
 
+def along(points: ArrayLike, n: int) -> Array:
+    """n points equally spaced along a line through points, both ends included: (m, d), m at least 1 -> (n, d)."""
+    corners = np.asarray(points, float)
+    lengths = np.linalg.norm(np.diff(corners, axis=0), axis=1)
+    way = np.concatenate([[0.0], np.cumsum(lengths)])
+    stops = np.linspace(0, way[-1], n)
+    return np.stack([np.interp(stops, way, coordinate) for coordinate in corners.T], axis=1)
+
+
 def ellipse(centre: ArrayLike, covariance: ArrayLike, n: int = 48) -> Array:
     """The outline of a Gaussian in the plane, one standard deviation from its centre: (2,) and (2, 2) -> (n, 2)."""
     turn = np.linspace(0, 2 * np.pi, n, endpoint=False)
@@ -225,6 +236,12 @@ def nearest(codes: Array, point: ArrayLike) -> Nearest:
     image = int(distances.argmin())
     k = min(NEIGHBOUR, len(codes)) - 1
     return Nearest(image, float(distances[image]), float(np.partition(distances, k)[k]))
+
+
+def nearest_images(codes: Array, point: ArrayLike, n: int) -> list[int]:
+    """The images of the n codes nearest to a point, the nearest first: (m, d) and (d,)."""
+    distances = np.linalg.norm(codes - np.asarray(point, float), axis=1)
+    return [int(image) for image in np.argsort(distances, kind="stable")[:n]]
 
 
 def neighbour_distances(codes: Array) -> Array:

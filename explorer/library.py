@@ -1,5 +1,6 @@
 """Finds and loads experiments from `checkpoints/`; all of it is computed once and shared by all sessions."""
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +13,13 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer import figures, images, latent, measures, quality
+from explorer import figures, images, latent, measures, posterior, quality
 from explorer.twins import Twin, Twins, open_twins, spare_the_garbage_collector
 from training.checkpoint import (
-    MODEL_NAMES,
     CheckpointError,
     checkpoint_path,
     fitted,
+    other_betas,
 )
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir, data_dir
@@ -30,19 +31,28 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATLAS_SIDE",
+    "FILM_FRAMES",
     "HOW_TO_GET_ORIGINALS",
+    "NEIGHBOURS_SHOWN",
     "TRAVERSE_FRAMES",
     "TRAVERSE_SPREADS",
+    "Placed",
     "Reading",
     "Reconstruction",
     "Samples",
+    "Slack",
     "active_dimensions",
     "atlas",
     "available",
+    "betas",
+    "binarised",
+    "binarised_drawing",
     "classifier",
     "codes_figure",
     "curves_figure",
+    "decoder_name",
     "details",
+    "film",
     "generate",
     "grid_figure",
     "has_data",
@@ -51,15 +61,19 @@ __all__ = [
     "load",
     "measured",
     "original",
+    "place",
+    "posterior_figure",
     "ranked",
     "reading",
     "reading_picture",
     "reconstructions",
     "sentences",
+    "slack",
     "snapshot_figure",
     "split_size",
     "study",
     "study_figure",
+    "trade_off_figure",
     "traverse",
     "way",
     "widest_gap",
@@ -71,6 +85,8 @@ HOW_TO_GET_ORIGINALS = (
     "Everything else works without it. `python -m training fit` downloads the data set; README says how to copy it."
 )
 TRAVERSE_FRAMES, TRAVERSE_SPREADS = 13, 3  # from 3 standard deviations below to 3 above, half a one a frame
+NEIGHBOURS_SHOWN = 3  # test images beside a drawn one
+FILM_FRAMES = 24  # along a drawn path
 READING_SIDE = 100  # places along each side of a map that the classifier reads
 ATLAS_SIDE = 120  # decodes: so many that what lies between them is right to 0.002, and no more than a megabyte
 
@@ -90,6 +106,26 @@ class Reconstruction(NamedTuple):
     digit: int
     pictures: list[str]  # the image, the AE's decode of its code, the VAE's; data URIs
     nats: list[float]  # the AE's log p(x|f(x)), the VAE's ELBO
+
+
+class Placed(NamedTuple):
+    """Where a picture lands in a latent space, and what becomes of it."""
+
+    seen: Array  # the picture as the model sees it, (h, w), pixels in [0, 1]
+    point: list[float]  # of its code on the map
+    outline: list[list[float]]  # on the map: the encoder's Gaussian, if it has one
+    decode: Array  # of its code, (h, w)
+    reconstruction: float  # log p(x|z) of the picture binarised, in nats
+    kl: float | None  # in nats; None for the AE
+    nearest: list[int]  # the test images with the nearest codes, the nearest first
+
+
+class Slack(NamedTuple):
+    """What the encoder believes of an image, and what is true."""
+
+    belief: posterior.Belief  # q(z|x)
+    elbo: float
+    truth: posterior.Posterior | None  # p(z|x) and log p(x); None with more than two dimensions
 
 
 class Samples(NamedTuple):
@@ -122,7 +158,9 @@ def available() -> list[str]:
     return shipped + [name for name in found if name not in shipped] or list(EXPERIMENTS)
 
 
-def load(name: str, dimensions: tuple[int, int] | None = None, *, embedded: bool = False) -> Twins:
+def load(
+    name: str, dimensions: tuple[int, int] | None = None, *, embedded: bool = False, beta: float | None = None
+) -> Twins:
     """The twins of an experiment.
 
     Args:
@@ -130,14 +168,17 @@ def load(name: str, dimensions: tuple[int, int] | None = None, *, embedded: bool
         dimensions: the two latent dimensions that the maps show, from 0; None: the plane of the first two principal
             components, or, if there are but two dimensions, those.
         embedded: the maps show the codes as t-SNE lays them out.
+        beta: one of `betas`; None: the recipe's.
 
     Raises:
         CheckpointError: a file is missing or defective, or the two do not belong together; no t-SNE was computed.
     """
     folder = checkpoints_dir() / name
-    paths = [checkpoint_path(folder, model) for model in MODEL_NAMES]
+    if beta not in other_betas(folder):
+        beta = None
+    paths = [checkpoint_path(folder, "autoencoder"), checkpoint_path(folder, "vae", beta)]
     versions = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
-    twins = _load(folder, versions, dimensions)
+    twins = _load(folder, versions, dimensions, beta)
     return _embed(twins, measured(twins)) if embedded else twins
 
 
@@ -146,8 +187,23 @@ def _embed(twins: Twins, numbers: measures.Measures) -> Twins:
 
 
 @st.cache_resource(show_spinner="Opening the checkpoints …", max_entries=16)
-def _load(folder: Path, versions: tuple[int, ...], dimensions: tuple[int, int] | None) -> Twins:
-    return open_twins(folder, dimensions)
+def _load(folder: Path, versions: tuple[int, ...], dimensions: tuple[int, int] | None, beta: float | None) -> Twins:
+    return open_twins(folder, dimensions, beta)
+
+
+def betas(name: str) -> list[float]:
+    """The betas, in order, of an experiment's VAEs."""
+    own = load(name).vae.checkpoint.experiment.beta
+    return sorted({own, *other_betas(checkpoints_dir() / name)})
+
+
+def trade_off_figure(twins: Twins) -> go.Figure:
+    """What each beta of the twins' experiment makes of reconstruction and KL, with the chosen one marked."""
+    name = twins.folder.name
+    vaes = [load(name, beta=beta).vae.checkpoint for beta in betas(name)]
+    points = [(vae.experiment.beta, vae.test["reconstruction"], vae.test["kl"]) for vae in vaes]
+    chosen = twins.vae.checkpoint.experiment.beta
+    return figures.trade_off(points, chosen, twins.ae.checkpoint.test["reconstruction"])
 
 
 def is_torch_loaded() -> bool:
@@ -185,6 +241,44 @@ def reconstructions(twins: Twins, split: str, images_shown: tuple[int, ...]) -> 
         )
         for row, image in enumerate(chosen)
     ]
+
+
+def place(twin: Twin, picture: Array) -> Placed:
+    """Where a picture in MNIST's form, uint8 (28, 28), lands. Its code is that of the grey picture."""
+    import torch
+
+    from training.datasets import Split, reduce
+
+    recipe = twin.checkpoint.experiment
+    seen = reduce(torch.as_tensor(picture)[None], recipe.image_size, binarised=recipe.binarised)
+    grey = seen.float() / 255
+    code, spread = twin.encode(grey)
+    reconstruction, kl = twin.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))
+    return Placed(
+        grey[0].numpy(),
+        twin.plane.project(code)[0].tolist(),
+        twin.outline(code[0], None if spread is None else spread[0]),
+        twin.decode(code)[0],
+        float(reconstruction[0]),
+        None if kl is None else float(kl[0]),
+        latent.nearest_images(twin.codes.code, code[0], NEIGHBOURS_SHOWN),
+    )
+
+
+def binarised(twins: Twins, image: int) -> Array | None:
+    """A test image as the reported figures see it, (h, w), zeros and ones; None if it is not on this computer."""
+    return _binarised(twins)[image] if has_data(twins) else None
+
+
+def binarised_drawing(twins: Twins, picture: Array) -> Array:
+    """A picture in MNIST's form, uint8 (28, 28), as the figures of the Draw tab see it: (h, w), zeros and ones."""
+    import torch
+
+    from training.datasets import reduce
+
+    recipe = twins.vae.checkpoint.experiment
+    seen = reduce(torch.as_tensor(picture)[None], recipe.image_size, binarised=recipe.binarised)
+    return measures.binarised(seen)[0]
 
 
 def has_data(twins: Twins) -> bool:
@@ -284,6 +378,36 @@ def _load_data(folder: Path, versions: tuple[int, ...], twins: Twins) -> "Data |
     return data if np.array_equal(data.test.digits.numpy(), twins.digits) else None
 
 
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=4)
+def _binarised(twins: Twins) -> Array:
+    data = _data(twins)
+    assert data is not None
+    return measures.binarised(data.test.images)
+
+
+@st.cache_resource(show_spinner="Decoding the whole plane, once …", hash_funcs=_KEYS, max_entries=4)
+def _lattice(vae: Twin) -> posterior.Lattice:
+    return measures.lattice(vae)
+
+
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
+def slack(vae: Twin, seen: Array) -> Slack:
+    """What a VAE's encoder believes of an image, (h, w), zeros and ones, and what is true."""
+    belief = measures.beliefs(vae, seen[None])[0]
+    decode, image = measures.decoder(vae), seen.ravel()
+    truth = posterior.posterior(_lattice(vae), decode, image) if len(belief.mean) == 2 else None
+    return Slack(belief, posterior.elbo(decode, image, belief), truth)
+
+
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
+def posterior_figure(vae: Twin, seen: Array, area: latent.Window) -> go.Figure:
+    """The true posterior of an image over a part of the plane."""
+    found = slack(vae, seen)
+    assert found.truth is not None
+    outline = np.array(vae.outline(found.belief.mean, 2 * found.belief.deviation))
+    return figures.contours(*found.truth.raster(area), area, vae.axes, outline)
+
+
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
 def codes_figure(twin: Twin, shown: int, small: bool = False, read: bool = False) -> go.Figure:
     """The codes face of a map, with the first so many test codes, over what the classifier reads where it is asked."""
@@ -319,6 +443,17 @@ def way(twin: Twin, start: tuple[float, ...], end: tuple[float, ...], frames: in
     decodes = twin.decode(codes)
     pictures = [images.data_uri(decode) for decode in decodes]
     return Way(twin.plane.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
+
+
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
+def film(twin: Twin, corners: tuple[tuple[float, float], ...]) -> Array:
+    """The decodes along a path over a twin's map, `FILM_FRAMES` equally spaced ones: (n, h, w)."""
+    return twin.decode(twin.plane.lift(latent.along(corners, FILM_FRAMES)))
+
+
+def decoder_name(twin: Twin) -> str:
+    """Tells the maps that a browser may meet apart: by their decoder, and by the plane that they show."""
+    return hashlib.sha256(repr(_twin_key(twin)).encode()).hexdigest()[:12]
 
 
 def classifier(twin: Twin) -> "Classifier":
@@ -380,7 +515,7 @@ def measured(twins: Twins) -> measures.Measures:
     Raises:
         CheckpointError: see `measures.read_measures`.
     """
-    path = measures.measures_path(twins.folder)
+    path = measures.measures_path(twins.folder, twins.other_beta)
     return _read_measures(path.stat().st_mtime_ns if path.is_file() else 0, twins)
 
 
@@ -426,9 +561,10 @@ def study_figure() -> go.Figure:
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=256)
-def snapshot_figure(twin: Twin, moment: int) -> go.Figure:
-    """A map as it stood at a moment of the fit, in the window of the codes at its end."""
+def snapshot_figure(twin: Twin, update: int) -> go.Figure:
+    """A map as it stood after so many weight updates, in the window of the codes at the end of the fit."""
     snapshots = twin.snapshots
+    moment = int(np.searchsorted(snapshots.update, update, side="right")) - 1
     points, last = (twin.flat.project(snapshots.code[each]) for each in (moment, -1))
     axes = replace(twin, embedding=None).axes
     return figures.codes_map(points, snapshots.digit, latent.window(last), axes, small=True)

@@ -20,6 +20,15 @@ both checkpoints, so that numbers of another fit are not shown as those of this 
 | `middle_held`, `middle_held_error` | share of middle frames in which the two end digits hold 90 % of the belief |
 | `middle_sureness` | the classifier's mean confidence in the middle frames |
 
+and, if there are two latent dimensions and the images were at hand, for the VAE, over the first 500 test images, nats:
+
+| name | what |
+|---|---|
+| `evidence` | mean log p(x), by quadrature: see `posterior` |
+| `evidence_elbo` | mean ELBO, by quadrature |
+| `slack`, `slack_error`, `slack_median` | their difference, `KL(q(z\|x) \|\| p(z\|x))`: mean, standard error, median |
+| `evidence_weighted`, `evidence_weighted_error` | mean log p(x), by importance sampling; standard error |
+
 and, where there are more than two latent dimensions, the arrays `tsne.autoencoder` and `tsne.vae`: float16 (n, 2).
 """
 
@@ -32,20 +41,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer import latent, quality
+from explorer import latent, posterior, quality
 from explorer.twins import Twin, Twins
 from training.array_file import ArrayFile, finite, write_arrays
 from training.checkpoint import MODEL_NAMES, checkpoint_path
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from training.classifier import Classifier
 
 __all__ = [
     "FRAMES",
     "PAIRS",
+    "POSTERIORS",
     "SAMPLES",
     "SEED",
     "Measures",
+    "beliefs",
+    "binarised",
+    "decoder",
+    "lattice",
     "measure",
     "measures_path",
     "read",
@@ -61,6 +77,8 @@ SEED = 0
 SAMPLES = 2000  # of a Gaussian, decoded and read
 PAIRS, FRAMES = 200, 21  # interpolations, and their frames
 LATTICE = 200  # places along each side of the window
+POSTERIORS = 500  # test images whose true posterior is computed
+WEIGHTED_SAMPLES = 1000  # of each of them, for the importance-weighted estimate
 BOTH = (
     "reconstruction",
     "centre_over_spread",
@@ -80,6 +98,15 @@ VALUES = {
     "autoencoder": (*BOTH, "fitted_read", "fitted_read_error", "fitted_entropy"),
     "vae": (*BOTH, "elbo", "kl", "aggregate_kl"),
 }
+OF_POSTERIORS = (
+    "evidence",
+    "evidence_elbo",
+    "slack",
+    "slack_error",
+    "slack_median",
+    "evidence_weighted",
+    "evidence_weighted_error",
+)
 
 
 @dataclass(frozen=True)
@@ -91,18 +118,21 @@ class Measures:
     tsne: dict[str, Array]  # empty where the latent space is a plane itself
 
 
-def measures_path(folder: Path) -> Path:
+def measures_path(folder: Path, beta: float | None = None) -> Path:
     """The file of an experiment's numbers."""
-    return folder / "measures.safetensors"
+    return folder / ("measures.safetensors" if beta is None else f"measures-beta-{beta:g}.safetensors")
 
 
-def measure(twins: Twins, classifier: "Classifier", told: Callable[[str], None]) -> Measures:
+def measure(
+    twins: Twins, classifier: "Classifier", told: Callable[[str], None], images: "Tensor | None" = None
+) -> Measures:
     """Compute all numbers of an experiment.
 
     Args:
         twins: its models, with their default plane.
         classifier: of their dataset.
         told: is told what is computed next.
+        images: all test images, grey, uint8 (n, h, w); None: what needs them is left out.
     """
     values, overlap, tsne = {}, {}, {}
     for twin in twins:
@@ -118,7 +148,62 @@ def measure(twins: Twins, classifier: "Classifier", told: Callable[[str], None])
         if twins.latent_dim > 2:
             told(f"{twin.name}: t-SNE")
             tsne[twin.name] = _tsne(twin.codes.code)
+    if images is not None and twins.latent_dim == 2:
+        told("vae: posteriors")
+        values["vae"] |= _of_posteriors(twins.vae, binarised(images)[:POSTERIORS])
     return Measures(values, overlap, tsne)
+
+
+def binarised(images: "Tensor") -> Array:
+    """Test images as the reported figures see them, see `training.objective.evaluate_each`: uint8 (n, h, w) -> zeros
+    and ones (n, h, w). Their number is part of the seed."""
+    import torch
+
+    from training.datasets import binarise
+    from training.objective import EVALUATION_SEED
+
+    return binarise(images, torch.Generator().manual_seed(EVALUATION_SEED)).to(torch.uint8).numpy()
+
+
+def beliefs(vae: Twin, seen: Array) -> list[posterior.Belief]:
+    """What the encoder believes of images: (n, h, w), zeros and ones."""
+    import torch
+
+    mean, deviation = vae.encode(torch.as_tensor(seen, dtype=torch.float32))
+    assert deviation is not None
+    return [posterior.Belief(*each) for each in zip(mean, deviation, strict=True)]
+
+
+def decoder(vae: Twin) -> posterior.Decoder:
+    """A VAE's decoder, as `posterior` takes it."""
+    return lambda z: vae.logits(z).reshape(len(z), -1)
+
+
+def lattice(vae: Twin) -> posterior.Lattice:
+    """The decodes of the plane in which an image's posterior is looked for."""
+    assert vae.codes.log_variance is not None
+    deviations = np.exp(vae.codes.log_variance.astype(np.float64) / 2)
+    return posterior.lattice(decoder(vae), *posterior.coarse_grid(vae.codes.code, deviations))
+
+
+def _of_posteriors(vae: Twin, seen: Array) -> dict[str, float]:
+    decode, coarse, rng = decoder(vae), lattice(vae), np.random.default_rng(SEED)
+    figures = []
+    for image, belief in zip(seen.reshape(len(seen), -1), beliefs(vae, seen), strict=True):
+        truth = posterior.posterior(coarse, decode, image)
+        weighted = posterior.importance_estimate(decode, image, belief, truth, samples=WEIGHTED_SAMPLES, rng=rng)
+        figures.append((truth.log_evidence, posterior.elbo(decode, image, belief), *weighted))
+    evidence, elbo, weighted_evidence, error = np.array(figures).T
+    slack = evidence - elbo
+    return {
+        "evidence": float(evidence.mean()),
+        "evidence_elbo": float(elbo.mean()),
+        "slack": float(slack.mean()),
+        "slack_error": float(slack.std(ddof=1) / np.sqrt(len(slack))),
+        "slack_median": float(np.median(slack)),
+        "evidence_weighted": float(weighted_evidence.mean()),
+        "evidence_weighted_error": float(np.sqrt((error**2).sum()) / len(error)),
+    }
 
 
 def read(classifier: "Classifier", pictures: Array) -> Array:
@@ -213,18 +298,23 @@ def _tsne(code: Array) -> Array:
     return found.astype(np.float16)
 
 
-def write_measures(folder: Path, measures: Measures) -> Path:
+def write_measures(folder: Path, measures: Measures, beta: float | None = None) -> Path:
     """Write an experiment's numbers beside its checkpoints; gives the file's path.
+
+    Args:
+        folder: the experiment's.
+        measures: the numbers.
+        beta: of the VAE, if it is not the recipe's.
 
     Raises:
         OSError: the file could not be written; what stood there is unharmed.
     """
     settings = {
         "format": FORMAT,
-        "of": _digests(folder),
+        "of": _digests(folder, beta),
         "values": {model: measures.values[model] | {"overlap": measures.overlap[model]} for model in MODEL_NAMES},
     }
-    path = measures_path(folder)
+    path = measures_path(folder, beta)
     write_arrays(path, {f"tsne.{model}": points for model, points in measures.tsne.items()}, settings)
     return path
 
@@ -236,20 +326,23 @@ def read_measures(folder: Path, twins: Twins) -> Measures:
         CheckpointError: missing, foreign, defective, or of other checkpoints than those in the folder.
     """
     command = f"python -m explorer measure {folder.name}"
-    file = ArrayFile(measures_path(folder), kind=FORMAT, verb="measure", command=command)
+    file = ArrayFile(measures_path(folder, twins.other_beta), kind=FORMAT, verb="measure", command=command)
     n = len(twins.digits)
     file.expect_groups("tsne")
     file.expect("tsne", dict.fromkeys(MODEL_NAMES, ("F16", (n, 2))) if twins.latent_dim > 2 else {})
     try:
         of, told = file.settings["of"], file.settings["values"]
         values = {model: {name: finite(told[model][name]) for name in VALUES[model]} for model in MODEL_NAMES}
+        if OF_POSTERIORS[0] in told["vae"]:
+            values["vae"] |= {name: finite(told["vae"][name]) for name in OF_POSTERIORS}
         overlap = {model: [finite(share) for share in told[model]["overlap"]] for model in MODEL_NAMES}
     except (KeyError, TypeError, ValueError) as error:
         raise file.defect(f"has settings that cannot be read ({error!r:.200})") from error
-    if of != _digests(folder):
+    if of != _digests(folder, twins.other_beta):
         raise file.defect("is of other checkpoints than those that stand beside it")
     return Measures(values, overlap, file.group("tsne"))
 
 
-def _digests(folder: Path) -> dict[str, str]:
-    return {model: hashlib.sha256(checkpoint_path(folder, model).read_bytes()).hexdigest() for model in MODEL_NAMES}
+def _digests(folder: Path, beta: float | None) -> dict[str, str]:
+    paths = {"autoencoder": checkpoint_path(folder, "autoencoder"), "vae": checkpoint_path(folder, "vae", beta)}
+    return {model: hashlib.sha256(path.read_bytes()).hexdigest() for model, path in paths.items()}

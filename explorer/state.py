@@ -6,16 +6,18 @@ view. Coordinates and test images are chosen by clicks, too: a click sets the wi
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from explorer import latent, library
+from explorer import drawing, latent, library
 from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
-__all__ = ["END_KINDS", "FRAMES", "REPERTOIRE", "SECONDS_A_MOMENT", "SHOWN_AT_ONCE", "Key", "State"]
+__all__ = ["CLOSE_UPS", "END_KINDS", "FRAMES", "REPERTOIRE", "SECONDS_A_MOMENT", "SHOWN_AT_ONCE", "Key", "State"]
 
 FRAMES = 21  # of an interpolation, both ends included
 END_KINDS = ("test digit", "pick")  # what an end of the interpolation can be
@@ -26,7 +28,10 @@ SHOWN_AT_ONCE = 10  # images to reconstruct
 SAMPLES_SHOWN = (10, 20, 40)
 LAST_SEED = 9999
 PLANES = ("principal plane", "two dimensions", "t-SNE, to look at only")
+SUBJECTS = ("test image", "what you drew")
+CLOSE_UPS = ("both", "the truth", "the belief")
 FARTHEST = 1e6  # a pick's coordinates: far beyond any map, and no decoder overflows
+LONGEST_PATH = 200  # corners
 CODES_SHOWN = (500, 1000, 2000, 5000, 10000)
 
 
@@ -34,6 +39,7 @@ class Key(StrEnum):
     """Session-state keys, which are also the names in the URL."""
 
     EXPERIMENT = "experiment"
+    BETA = "beta"  # of the VAE
     PLANE = "plane"  # what the maps show of a space with more than two dimensions
     RIGHTWARDS = "rightwards"  # the dimensions that they show, from 1
     UPWARDS = "upwards"
@@ -42,8 +48,14 @@ class Key(StrEnum):
     TAB = "tab"
     FACE = "face"
     GRID = "n"
+    PATH = "path"  # whether dragging over a map draws one
+    WAITED_SINCE = "waited_since"  # for the first map, on a monotonic clock; not in the URL
     DIGIT = "digit"  # the ringed test image
     DIMENSIONS = "dimensions"  # of the traversal, a page of them
+    DRAWING = "drawing"  # what is on the pad; not in the URL
+    SUBJECT = "subject"  # of the posterior: a test image, or what was drawn
+    CLOSE_UP = "close_up"  # of what of it
+    BELIEF_SEED = "belief_seed"  # of the point drawn from q(z|x)
     FRAME = "frame"
     IMAGES = "images"  # to reconstruct
     RANK = "rank"
@@ -59,6 +71,20 @@ class Key(StrEnum):
     PLAYED_SINCE = "played_since"  # when the film's first moment was, or would have been, on a monotonic clock
 
 
+@dataclass
+class Drawing:
+    """What is on the pad, and how it came there."""
+
+    form: np.ndarray | None = None  # in MNIST's form, uint8 (28, 28); None: nothing
+    strokes: list[list[int]] = field(default_factory=list)  # see `drawing.raster`
+    base: np.ndarray | None = None  # what they are drawn on, in MNIST's form: a picture that came from a file
+    based: bool = False  # whether it is still there: it can be undone, and that, too
+    version: int = 0  # of the base
+    answered: int = 0  # the number of the pad's last report
+    uploads: int = 0
+    complaint: str = ""  # what is wrong with the last file
+
+
 class State:
     """What the user chose, for one experiment's twins."""
 
@@ -66,12 +92,49 @@ class State:
         self.twins = twins
 
     @staticmethod
+    def twins_of(name: str) -> Twins:
+        """The twins of an experiment as chosen: its VAE, and what its maps show; raises as `library.load`."""
+        latent_dim = library.load(name).latent_dim
+        dimensions, embedded = State.dimensions(latent_dim), State.embedded(latent_dim)
+        return library.load(name, dimensions, embedded=embedded, beta=st.session_state.get(Key.BETA))
+
+    @staticmethod
+    def beta_input(name: str) -> None:
+        """The widget that chooses among the VAEs of an experiment, where there are several."""
+        betas = library.betas(name)
+        if len(betas) == 1:
+            return
+        own = library.load(name).vae.checkpoint.experiment.beta
+        st.select_slider(
+            "Beta, the VAE's weight of the KL",
+            betas,
+            own,
+            format_func=lambda beta: f"{beta:g}",
+            key=Key.BETA,
+            bind="query-params",
+            on_change=State.follow_beta,
+            help="The VAE was fitted to maximise reconstruction minus beta times KL. 1 is the ELBO; near 0 it is "
+            "nearly an AE; large, the codes say nothing any more. Everything in the app follows.",
+        )
+
+    @staticmethod
+    def follow_beta() -> None:
+        """A callback: another VAE has another space, where the ringed digit is picked."""
+        try:
+            state = State(State.twins_of(st.session_state[Key.EXPERIMENT]))
+        except CheckpointError:
+            return  # the page tells it
+        vae = state.twins.vae
+        x, y = np.round(vae.points[state.digit()].astype(float), 3).clip(-FARTHEST, FARTHEST).tolist()
+        st.session_state.update(zip(state.pick_keys(vae), (x, y), strict=True))
+        st.session_state[Key.MOMENT] = int(vae.snapshots.update[-1])
+        st.session_state[Key.PLAYING] = False
+
+    @staticmethod
     def begin_anew() -> None:
         """A callback: another experiment has other spaces and other images, where what was picked means nothing."""
         try:
-            name = st.session_state[Key.EXPERIMENT]
-            latent_dim = library.load(name).latent_dim
-            state = State(library.load(name, State.dimensions(latent_dim), embedded=State.embedded(latent_dim)))
+            state = State(State.twins_of(st.session_state[Key.EXPERIMENT]))
         except CheckpointError:
             return  # the page tells it; there is nothing to pick from
         for twin in state.twins:
@@ -90,8 +153,11 @@ class State:
         st.session_state[Key.TAB] = tab
 
     @staticmethod
-    def plane_inputs(latent_dim: int) -> None:
+    def plane_inputs(name: str) -> None:
         """The widgets that choose what the maps show of a space with more than two dimensions."""
+        latent_dim = library.load(name).latent_dim
+        if latent_dim == 2:
+            return
         chosen = st.selectbox(
             "The maps show",
             PLANES,
@@ -239,6 +305,153 @@ class State:
             width=316,
             help="The test image nearest to the last pick is ringed on both maps. Any other can be ringed here.",
         )
+
+    def subject_input(self) -> np.ndarray | None:
+        """The widgets that choose the image whose posterior is shown; gives what was drawn, None for `digit`."""
+        drawn = self.drawn()
+        chosen = st.segmented_control(
+            "Image",
+            SUBJECTS,
+            default=SUBJECTS[0],
+            required=True,
+            key=Key.SUBJECT,
+            bind="query-params",
+            disabled=drawn is None,
+            help="What you drew comes from the Draw tab.",
+        )
+        if chosen == SUBJECTS[1] and drawn is not None:
+            return drawn
+        self.digit_input()
+        return None
+
+    @staticmethod
+    def close_up_input() -> str:
+        """The widget that chooses what the close-up of a posterior shows; one of `CLOSE_UPS`."""
+        return str(
+            st.segmented_control(
+                "Close-up of",
+                CLOSE_UPS,
+                default=CLOSE_UPS[0],
+                required=True,
+                key=Key.CLOSE_UP,
+                bind="query-params",
+                help="*both*: of the place that holds the belief and the truth. Where they lie far apart, both are "
+                "small: look at either.",
+            )
+        )
+
+    @staticmethod
+    def belief_seed_inputs() -> int:
+        """The widgets that draw a point from q(z|x); gives the seed."""
+        seed = st.number_input("Seed", 0, LAST_SEED, 0, key=Key.BELIEF_SEED, bind="query-params", width=130)
+        st.button("Resample", icon=":material/casino:", key="resample", on_click=State._resample)
+        return int(seed)
+
+    @staticmethod
+    def _resample() -> None:
+        st.session_state[Key.BELIEF_SEED] = (int(st.session_state[Key.BELIEF_SEED]) + 1) % (LAST_SEED + 1)
+
+    @staticmethod
+    def path_input(disabled: bool) -> None:
+        """The widget that has dragging over a map draw a path."""
+        st.toggle(
+            "Draw a path",
+            key=Key.PATH,
+            bind="query-params",
+            disabled=disabled,
+            help="Drag over a map, with the mouse or a finger: the decodes along the path become a film below it, and "
+            "a GIF to save. By keyboard: Tab to the map, arrow keys move a cursor, Enter adds a corner, Shift and "
+            "Enter ends the path.",
+        )
+
+    @staticmethod
+    def draws_paths() -> bool:
+        """Whether dragging over a map draws a path."""
+        return bool(st.session_state.get(Key.PATH))
+
+    @staticmethod
+    def set_path(twin: Twin, points: list[list[float]]) -> None:
+        """Choose a path over a twin's map; to be called from a callback."""
+        corners = np.clip(np.array(points, float)[:LONGEST_PATH, :2], -FARTHEST, FARTHEST)
+        st.session_state[State._path_key(twin)] = (library.decoder_name(twin), tuple(map(tuple, corners.tolist())))
+
+    @staticmethod
+    def path(twin: Twin) -> tuple[tuple[float, float], ...]:
+        """The path that the user drew over a twin's map; empty if none."""
+        drawn_on, corners = st.session_state.get(State._path_key(twin), ("", ()))
+        return corners if State.draws_paths() and drawn_on == library.decoder_name(twin) else ()
+
+    @staticmethod
+    def _path_key(twin: Twin) -> str:
+        return f"{twin.short.lower()}_path"  # not in the URL
+
+    @staticmethod
+    def has_waited(seconds: float) -> bool:
+        """Whether the session has waited so long for its first map."""
+        now = time.monotonic()
+        return now - float(st.session_state.setdefault(Key.WAITED_SINCE, now)) >= seconds
+
+    @staticmethod
+    def drawing() -> Drawing:
+        """What is on the pad."""
+        found: Drawing = st.session_state.setdefault(Key.DRAWING, Drawing())
+        return found
+
+    @staticmethod
+    def drawn() -> np.ndarray | None:
+        """What the user drew, in MNIST's form: uint8 (28, 28), 255 is ink; None: nothing."""
+        return State.drawing().form
+
+    @staticmethod
+    def set_drawn(form: np.ndarray | None) -> None:
+        """Put a picture in MNIST's form on the pad, in place of all that is on it."""
+        now = State.drawing()
+        now.form = now.base = form
+        now.based, now.strokes, now.complaint = form is not None, [], ""
+        now.version += 1
+
+    @staticmethod
+    def draw(report: dict[str, Any]) -> None:
+        """A callback: take what the pad reports; see `components.pad`."""
+        now = State.drawing()
+        now.answered = int(report["number"])
+        if report["version"] != now.version:  # a file came meanwhile
+            return
+        now.strokes, now.based, now.complaint = report["strokes"], bool(report["based"]), ""
+        if now.based and not now.strokes:
+            now.form = now.base
+            return
+        ink = drawing.raster(now.strokes)
+        if now.based and now.base is not None:
+            ink = np.maximum(ink, drawing.enlarged(now.base))
+        now.form = drawing.mnist_form(ink)
+
+    @staticmethod
+    def picture_input() -> None:
+        """The widget that takes a file with a picture of a digit. It is empty again when it was read."""
+        st.file_uploader(
+            "Or a picture: drop it here, or paste it (Ctrl+V)",
+            list(drawing.FILE_TYPES),
+            key=State._upload_key(),
+            on_change=State._upload,
+            help="A photograph, a scan or a screenshot of one digit, dark on light or light on dark.",
+        )
+
+    @staticmethod
+    def _upload_key() -> str:
+        return f"picture_{State.drawing().uploads}"
+
+    @staticmethod
+    def _upload() -> None:
+        file, now = st.session_state[State._upload_key()], State.drawing()
+        if file is None:
+            return
+        name = file.name if len(file.name) <= 24 else f"{file.name[:11]}…{file.name[-11:]}"
+        try:
+            State.set_drawn(drawing.mnist_form(drawing.open_picture(file.getvalue(), name)))
+        except drawing.DrawingError as error:
+            now.complaint = str(error)
+        now.uploads += 1
 
     def dimensions_page(self, size: int) -> list[int]:
         """The widget that pages through the latent dimensions, where there are more than a page; gives those shown."""

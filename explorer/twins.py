@@ -96,6 +96,15 @@ class Twin:
         """The standard deviations of q(z|x) of a test image, (d,); None for the AE, whose encoder has no spread."""
         return None if self.codes.log_variance is None else np.exp(self.codes.log_variance[image] / 2)
 
+    def outline(self, code: Array, spread: Array | None) -> list[list[float]]:
+        """A Gaussian of latent space on the map, one standard deviation from its mean: (d,) and (d,) -> n points; none
+        without a spread, or where the map is no plane."""
+        if spread is None or self.embedding is not None:
+            return []
+        covariance = (self.flat.axes * spread.astype(np.float64) ** 2) @ self.flat.axes.T
+        outline: list[list[float]] = latent.ellipse(self.flat.project([code])[0], covariance).tolist()
+        return outline
+
     @cached_property
     def kl_of_dimensions(self) -> Array:
         """How much each of the VAE's dimensions says, (d,): its mean KL over the test images, in nats."""
@@ -125,6 +134,13 @@ class Twin:
 
     def decode(self, z: ArrayLike) -> Array:
         """Decodes of latent points: (n, d) -> (n, 28, 28), the probability of white for each pixel."""
+        logits = self.logits(z)
+        import torch
+
+        return torch.from_numpy(logits).sigmoid().numpy()
+
+    def logits(self, z: ArrayLike) -> Array:
+        """The logits of those probabilities: (n, d) -> (n, 28, 28)."""
         model = self._model
         import torch
 
@@ -134,7 +150,7 @@ class Twin:
         torch.set_num_threads(1)
         with torch.inference_mode():
             parts = torch.as_tensor(np.asarray(z, np.float32)).split(256)  # a convolution's features are large
-            return torch.cat([model.decode(part).sigmoid() for part in parts]).numpy()
+            return torch.cat([model.decode(part) for part in parts]).numpy()
 
     def reconstruct(self, grey: "Tensor") -> Array:
         """Decodes of images' own codes: (n, h, w) with pixels in [0, 1] -> (n, h, w)."""
@@ -143,15 +159,37 @@ class Twin:
         with torch.inference_mode():
             return self.decode(self._model.code(grey).numpy())
 
-    def likelihoods(self, images: "Split") -> Array:
-        """The VAE's ELBO or the AE's log p(x|f(x)) of each image, (n,), in nats."""
+    def encode(self, grey: "Tensor") -> tuple[Array, Array | None]:
+        """Codes of images, and the standard deviations of q(z|x), which the AE has not.
+
+        (n, h, w) with pixels in [0, 1] -> (n, d) and (n, d).
+        """
+        model = self._model
+        import torch
+
+        from training.models import VariationalAutoencoder
+
+        torch.set_num_threads(1)  # see `decode`
+        with torch.inference_mode():
+            if not isinstance(model, VariationalAutoencoder):
+                return model.code(grey).numpy(), None
+            mean, log_variance = model.encode(grey)
+            return mean.numpy(), (log_variance / 2).exp().numpy()
+
+    def terms(self, images: "Split") -> tuple[Array, Array | None]:
+        """log p(x|z) of each image, by the VAE averaged over q(z|x), and its KL, which the AE lacks: (n,), in nats."""
         import torch
 
         from training.objective import evaluate_each
 
         torch.set_num_threads(1)  # see `decode`
         each = evaluate_each(self._model, images, samples=LIKELIHOOD_SAMPLES)
-        return (each.reconstruction if each.elbo is None else each.elbo).numpy()
+        return each.reconstruction.numpy(), None if each.kl is None else each.kl.numpy()
+
+    def likelihoods(self, images: "Split") -> Array:
+        """The VAE's ELBO or the AE's log p(x|f(x)) of each image, (n,), in nats."""
+        reconstruction, kl = self.terms(images)
+        return reconstruction if kl is None else reconstruction - kl
 
 
 @dataclass(eq=False)
@@ -170,6 +208,12 @@ class Twins:
         return self.vae.checkpoint.path.parent
 
     @property
+    def other_beta(self) -> float | None:
+        """The beta of a VAE that stands beside the recipe's own; None for that one."""
+        vae = self.vae.checkpoint
+        return None if vae.path == checkpoint_path(self.folder, "vae") else vae.experiment.beta
+
+    @property
     def latent_dim(self) -> int:
         """The size of their latent spaces."""
         return self.vae.checkpoint.experiment.latent_dim
@@ -180,25 +224,28 @@ class Twins:
         return self.vae.codes.digit
 
 
-def open_twins(folder: Path, dimensions: tuple[int, int] | None = None) -> Twins:
+def open_twins(folder: Path, dimensions: tuple[int, int] | None = None, beta: float | None = None) -> Twins:
     """The twins of an experiment's folder.
 
     Args:
         folder: holds their files.
         dimensions: the two latent dimensions that the maps show, from 0; None: the plane of the first two principal
             components, or, if there are but two dimensions, those.
+        beta: of a VAE beside the one with the recipe's beta; None: that one.
 
     Raises:
         CheckpointError: a file is missing or defective, or the two do not belong together.
     """
     twins = []
     for model in MODEL_NAMES:
-        checkpoint = Checkpoint(checkpoint_path(folder, model))
+        checkpoint = Checkpoint(checkpoint_path(folder, model, beta if model == "vae" else None))
         version = checkpoint.path.stat().st_mtime_ns
         twins.append(Twin(checkpoint, *TITLES[model], checkpoint.codes(), dimensions, version))
     ae, vae = twins
     same_data = np.array_equal(ae.codes.digit, vae.codes.digit)
-    if not same_data or not np.array_equal(ae.snapshots.update, vae.snapshots.update):
+    # A VAE beside the recipe's may have been fitted for a shorter time.
+    same_steps = beta is not None or np.array_equal(ae.snapshots.update, vae.snapshots.update)
+    if not same_data or not same_steps:
         raise CheckpointError(
             f"{ae.checkpoint.path} and {vae.checkpoint.path} were not fitted to the same data in the same steps; "
             f"fit both: python -m training fit {folder.name}"

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def app(checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
 
 def html(app: AppTest) -> str:
     """What stands on the page as HTML, the answers of the overlays included."""
-    answers = [json.loads(element.proto.json).get("answer", "") for element in app.main.get("bidi_component")]
+    answers = [json.loads(element.proto.json or "{}").get("answer", "") for element in app.main.get("bidi_component")]
     return "".join(answers + [element.proto.body for element in app.main.get("html")])
 
 
@@ -351,3 +352,33 @@ def test_maps_show_what_the_classifier_reads(app: AppTest) -> None:
     assert after == [1, 1]
     app.segmented_control("face").set_value("grid").run()
     assert not app.exception
+
+
+def test_beta_chooses_the_vae_and_everything_follows(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    app.query_params["tab"] = "Beta"
+    app.run()
+    assert not app.exception
+    assert "This experiment has one VAE, of beta 1" in " ".join(text.value for text in app.markdown)
+    folder = checkpoints / recipe.name
+    # The same model, but brighter, under the name of another beta: its decodes can be told apart.
+    shutil.copy(checkpoint_path(folder, "vae"), other := checkpoint_path(folder, "vae", 0.5))
+
+    def change(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
+        settings["experiment"]["beta"] = 0.5
+        settings["test"]["elbo"] = -111.0
+        last = max(name for name in arrays if name.startswith("weights.decoder") and name.endswith("bias"))
+        arrays[last] = arrays[last] + np.float16(2)
+
+    rewrite(other, change)
+    app.run()
+    assert app.select_slider("beta").value == 1.0
+    app.select_slider("beta").set_value(0.5).run()
+    assert not app.exception
+    assert any("ELBO **−111.00**" in text.value for text in app.markdown)
+    # A link opens it, too.
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+    app.query_params.update({"beta": "0.5", "vae_x": "0.5", "vae_y": "-0.25"})
+    app.run()
+    expected = Checkpoint(other).load_model().decode(torch.tensor([[0.5, -0.25]])).sigmoid()[0].numpy()
+    np.testing.assert_allclose(shown(app, "pick-vae"), expected, atol=0.003)
+    assert np.abs(expected - decode(checkpoints, recipe, "vae", (0.5, -0.25))).max() > 0.1

@@ -17,7 +17,7 @@ from torch import Tensor
 from tests.conftest import CPU, ROOT
 from training import array_file
 from training import fit as fit_module
-from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
+from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, other_betas
 from training.datasets import Data
 from training.experiments import Experiment
 from training.fit import FitError, Interrupted, fit
@@ -213,9 +213,28 @@ def test_evaluate_prints_what_the_checkpoints_say(fitted: Path, recipe: Experime
         assert told[model] == pytest.approx(Checkpoint(checkpoint_path(fitted / recipe.name, model)).test, rel=1e-5)
 
 
+def test_another_beta_is_fitted_beside_the_recipes(checkpoints: Path, recipe: Experiment, digits: Data) -> None:
+    folder = checkpoints / recipe.name
+    before = checkpoint_path(folder, "vae").read_bytes()
+    for beta in (0.1, 50.0):
+        short = replace(recipe, beta=beta, epochs=2)
+        path = fit(short, "vae", digits, folder, device=CPU, beside=True)
+        assert path == folder / f"vae-beta-{beta:g}.safetensors"
+        assert Checkpoint(path).experiment == short
+    assert other_betas(folder) == [0.1, 50.0]
+    assert checkpoint_path(folder, "vae").read_bytes() == before
+    # The more the KL weighs, the less of it there is.
+    kl = [Checkpoint(checkpoint_path(folder, "vae", beta)).test["kl"] for beta in (0.1, 50.0)]
+    assert kl[0] > kl[1]
+    checkpoint_path(folder, "vae", 0.1).rename(checkpoint_path(folder, "vae", 7.0))
+    with pytest.raises(CheckpointError, match=r"holds a model called 'vae', expected 'vae-beta-7'.*--beta 7"):
+        Checkpoint(checkpoint_path(folder, "vae", 7.0))
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["fit", "digits-2d", "--model", "autoencoder", "--beta", "3"], "for the autoencoder, which has none"),
         (["fit", "mnist-3d"], "unknown experiment 'mnist-3d'; there are mnist-2d, mnist-14px-8d, mnist-32d"),
         (["fit", "digits-2d", "--hidden-layers", "wide"], "invalid literal"),
         (["fit", "digits-2d", "--epochs", "-3"], "epochs is -3; it must be 1 to"),

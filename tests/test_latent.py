@@ -209,3 +209,15 @@ def test_noise_takes_the_codes_mean_and_covariance(dimensions: int, seed: int) -
 
 def test_codes_without_spread_have_samples_too() -> None:
     np.testing.assert_allclose(latent.as_codes(np.ones((3, 2)), np.full((10, 2), 4.0)), 4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [2, 5, 24])
+def test_points_along_a_path_are_equally_spaced_by_its_length(n: int) -> None:
+    corners = np.array([[0, 0], [3, 0], [3, 1], [3, 1], [0, 1]], float)
+    points = latent.along(corners, n)
+    way = np.where(points[:, 1] == 0, points[:, 0], np.where(points[:, 0] == 3, 3 + points[:, 1], 7 - points[:, 0]))
+    np.testing.assert_allclose(way, np.linspace(0, 7, n), atol=1e-12)
+
+
+def test_a_path_of_one_point_stays_there() -> None:
+    np.testing.assert_array_equal(latent.along([(2, -1)], 3), [[2, -1]] * 3)

@@ -1,8 +1,11 @@
 """The numbers of an experiment: measured, written, read; those of another fit are not shown as its own."""
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,11 @@ from explorer.twins import Twins, open_twins
 from tests.conftest import ROOT
 from tests.test_checkpoint import rewrite
 from training.array_file import CheckpointError
-from training.classifier import Classifier, load_classifier
+from training.checkpoint import MODEL_NAMES, checkpoint_path
+from training.classifier import Classifier, classifier_path, load_classifier
+from training.datasets import Data
 from training.experiments import Experiment
+from training.folders import DATA_VARIABLE
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +37,8 @@ def classifier(fitted: Path) -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def measured(twins: Twins, classifier: Classifier) -> Measures:
-    return measure(twins, classifier, lambda told: None)
+def measured(twins: Twins, classifier: Classifier, digits: Data) -> Measures:
+    return measure(twins, classifier, lambda told: None, digits.test.images)
 
 
 def test_samples_of_the_prior_and_of_the_codes_share_their_noise(twins: Twins) -> None:
@@ -74,6 +80,41 @@ def test_round_trip(checkpoints: Path, recipe: Experiment, twins: Twins, measure
     assert again.tsne == {}
 
 
+def test_slack_is_left_out_without_the_images(
+    checkpoints: Path, recipe: Experiment, twins: Twins, measured: Measures
+) -> None:
+    vae = {name: value for name, value in measured.values["vae"].items() if name not in measures.OF_POSTERIORS}
+    without = replace(measured, values=measured.values | {"vae": vae})
+    write_measures(checkpoints / recipe.name, without)
+    assert read_measures(checkpoints / recipe.name, twins).values == without.values
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "explorer",
+            "measure",
+            recipe.name,
+            "--checkpoints",
+            str(_of_mnist(checkpoints, recipe)),
+        ],
+        cwd=ROOT,
+        env=os.environ | {DATA_VARIABLE: str(checkpoints / "no-data")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "The slack of the ELBO is left out: it needs the test images, and MNIST is not in" in done.stderr
+
+
+def _of_mnist(checkpoints: Path, recipe: Experiment) -> Path:
+    for model in MODEL_NAMES:
+        rewrite(checkpoint_path(checkpoints / recipe.name, model), lambda a, s: s["experiment"].update(dataset="mnist"))
+    classifier_path(checkpoints, "digits").rename(classifier_path(checkpoints, "mnist"))
+    rewrite(classifier_path(checkpoints, "mnist"), lambda arrays, settings: settings.update(dataset="mnist"))
+    return checkpoints
+
+
 def _without(name: str) -> Callable[[dict[str, np.ndarray], dict[str, Any]], None]:
     return lambda arrays, settings: settings["values"]["vae"].pop(name)
 
@@ -111,6 +152,21 @@ def test_numbers_of_another_fit_are_not_shown(
     measures_path(folder).unlink()
     with pytest.raises(CheckpointError, match="is missing; restore it, or measure it"):
         read_measures(folder, twins)
+
+
+def test_each_vae_has_numbers_of_its_own(
+    checkpoints: Path, recipe: Experiment, twins: Twins, measured: Measures
+) -> None:
+    folder = checkpoints / recipe.name
+    write_measures(folder, measured)
+    shutil.copy(folder / "vae.safetensors", folder / "vae-beta-0.5.safetensors")
+    rewrite(folder / "vae-beta-0.5.safetensors", lambda arrays, settings: settings["experiment"].update(beta=0.5))
+    other = open_twins(folder, beta=0.5)
+    with pytest.raises(CheckpointError, match=r"measures-beta-0.5.safetensors is missing"):
+        read_measures(folder, other)
+    write_measures(folder, measured, 0.5)
+    assert read_measures(folder, other).values == measured.values
+    assert measures_path(folder).exists()
 
 
 def test_command_line_writes_the_numbers(checkpoints: Path, recipe: Experiment, measured: Measures) -> None:

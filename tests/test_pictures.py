@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from explorer import figures, images
 from explorer.latent import Window
@@ -160,3 +160,21 @@ def test_study_shows_every_number() -> None:
     shown = [tuple(trace.y) for trace in figure.data]
     assert sorted(shown) == sorted([(-7.0, -7.0)] * 2 + [(-8.0, -8.0)] * 2 + [(2.0, 2.0)] * 2 + [(-10.0, -10.0)] * 2)
     assert [trace.text for trace in figure.data if trace.mode.endswith("text")] == [("2 of 2", "3 of 4")]
+
+
+def test_gif_runs_forth_and_back_in_sharp_squares() -> None:
+    frames = np.random.default_rng(0).random((4, 28, 28))
+    with Image.open(io.BytesIO(images.gif(frames))) as film:
+        assert film.size == (224, 224)
+        assert film.info["loop"] == 0  # for ever
+        shown = [(np.asarray(frame.convert("L")), frame.info["duration"]) for frame in ImageSequence.Iterator(film)]
+    assert {duration for _, duration in shown} == {80}
+    levels = (frames * 255).round().astype(np.uint8)
+    for (pixels, _), moment in zip(shown, (0, 1, 2, 3, 2, 1), strict=True):
+        np.testing.assert_array_equal(pixels, levels[moment].repeat(8, axis=0).repeat(8, axis=1))
+
+
+def test_gif_of_one_picture_stands_still() -> None:
+    with Image.open(io.BytesIO(images.gif(np.zeros((1, 8, 8))))) as film:
+        assert film.size == (64, 64)
+        assert getattr(film, "n_frames", 1) == 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from training import folders
-from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, fitted
+from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, fitted, other_betas
 from training.experiments import DEFAULT, EXPERIMENTS, Experiment
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 
@@ -67,12 +67,11 @@ def list_experiments(checkpoints: OutputDir = CHECKPOINTS_DIR) -> None:
             print(f"{name}: {recipe.title}; {recipe.network}, {recipe.epochs} epochs")
         else:
             print(f"{name}: fitted here")
-        for model in MODEL_NAMES:
-            path = checkpoint_path(checkpoints / name, model)
+        for path in _paths(checkpoints / name):
             try:
-                print(f"  {model}: " + (_line(Checkpoint(path).test) if path.exists() else "not fitted yet"))
+                print(f"  {path.stem}: " + (_line(Checkpoint(path).test) if path.exists() else "not fitted yet"))
             except CheckpointError as error:
-                print(f"  {model}: {error}")
+                print(f"  {path.stem}: {error}")
 
 
 def _recipe_option(text: str) -> typer.models.OptionInfo:
@@ -108,7 +107,10 @@ def fit(
         ),
     ] = None,
 ) -> None:
-    """Fit the models of an experiment and write their checkpoints. Ctrl-C saves; --resume goes on."""
+    """Fit the models of an experiment and write their checkpoints. Ctrl-C saves; --resume goes on.
+
+    With another beta than the recipe's and no name: one more VAE beside the experiment's own.
+    """
     recipe = EXPERIMENTS.get(experiment)
     if recipe is None:
         raise _stop(f"unknown experiment {experiment!r}; there are {', '.join(EXPERIMENTS)}")
@@ -133,22 +135,25 @@ def fit(
     from training.fit import fit as fit_model
 
     folder = checkpoints / recipe.name
-    models = MODEL_NAMES if model is Which.BOTH else (model.value,)
-    for each in models:
-        if resume is None and unfinished_path(folder, each).exists():
+    beside = name is None and recipe.beta != EXPERIMENTS[experiment].beta
+    if beside and model is Which.AUTOENCODER:
+        raise _stop(f"--beta {recipe.beta:g} was given for the autoencoder, which has none; give --model vae")
+    models = ("vae",) if beside else MODEL_NAMES if model is Which.BOTH else (model.value,)
+    for path in (checkpoint_path(folder, each, recipe.beta if beside else None) for each in models):
+        if resume is None and unfinished_path(path).exists():
             raise _stop(
-                f"{unfinished_path(folder, each)} is of an unfinished run; go on with the same command and --resume, "
+                f"{unfinished_path(path)} is of an unfinished run; go on with the same command and --resume, "
                 "or begin again with --no-resume"
             )
-        if _holds_another_recipe(checkpoint_path(folder, each), recipe):
+        if _holds_another_recipe(path, recipe):
             raise _stop(
-                f"{checkpoint_path(folder, each)} was fitted with other settings, and would be replaced; "
+                f"{path} was fitted with other settings, and would be replaced; "
                 "give the new one a --name, or delete the old one"
             )
     try:
         data = _images(recipe, data_dir)
         for each in models:
-            path = fit_model(recipe, each, data, folder, device=_device(device), resume=bool(resume))
+            path = fit_model(recipe, each, data, folder, device=_device(device), resume=bool(resume), beside=beside)
             print(f"{path}: {_line(Checkpoint(path).test)}")
     except Interrupted as error:
         print(error)
@@ -177,12 +182,12 @@ def evaluate(
     from training.objective import evaluate as evaluate_model
 
     try:
-        opened = {model: Checkpoint(checkpoint_path(checkpoints / experiment, model)) for model in MODEL_NAMES}
-        test = _images(opened["vae"].experiment, data_dir).test
+        ae, *vaes = (Checkpoint(path) for path in _paths(checkpoints / experiment))
+        test = _images(ae.experiment, data_dir).test
         where = _device(device)
         results = {
-            model: figures(evaluate_model(checkpoint.load_model().to(where), test.to(where)))
-            for model, checkpoint in reversed(opened.items())
+            checkpoint.path.stem: figures(evaluate_model(checkpoint.load_model().to(where), test.to(where)))
+            for checkpoint in (*vaes, ae)
         }
     except (datasets.DataError, CheckpointError) as error:
         raise _stop(f"{error}") from error
@@ -190,7 +195,7 @@ def evaluate(
         print(json.dumps({"experiment": experiment, "seed": EVALUATION_SEED, "images": len(test)} | results))
         return
     print(f"{experiment}, {len(test)} test images, binarised with seed {EVALUATION_SEED}, nats per image")
-    print(f"(the VAE's figures average {EVALUATION_SAMPLES} posterior samples of each image)")
+    print(f"(a VAE's figures average {EVALUATION_SAMPLES} posterior samples of each image)")
     for model, result in results.items():
         print(f"  {model}: {_line(result)}")
 
@@ -240,6 +245,12 @@ def study_latent_sizes(
         for split, results in (("training", size.training), ("test", size.test)):
             for model, result in results.items():
                 print(f"  {split}, {model}: {_line(result)}")
+
+
+def _paths(folder: Path) -> list[Path]:
+    """The files of an experiment's models: the AE, the VAE, the VAEs with other betas."""
+    own = [checkpoint_path(folder, model) for model in MODEL_NAMES]
+    return own + [checkpoint_path(folder, "vae", beta) for beta in other_betas(folder)]
 
 
 def _images(recipe: Experiment, data_dir: Path) -> "Data":

@@ -1,5 +1,7 @@
 r"""One file a model: `checkpoints/<experiment>/<model>.safetensors`, `<model>` being `autoencoder` or `vae`.
 
+Beside the VAE with the recipe's beta there may be others, `vae-beta-<beta>.safetensors`.
+
 safetensors holds plain arrays behind a JSON header; opening one never runs code. In the header, under
 `settings`, one JSON object: `format` (this version), `model`, `experiment` (the recipe, every field of
 `Experiment`), `test` (`reconstruction` and, for a VAE, `kl` and `elbo` on the test images, nats per
@@ -22,6 +24,7 @@ Codes and test figures are computed from the rounded weights that stand in the f
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +49,7 @@ __all__ = [
     "checkpoint_path",
     "fill_in",
     "fitted",
+    "other_betas",
     "write",
 ]
 
@@ -91,9 +95,15 @@ class Snapshots:
     digit: Array
 
 
-def checkpoint_path(folder: Path, model: str) -> Path:
-    """The file of one model in an experiment's folder."""
-    return folder / f"{model}.safetensors"
+def checkpoint_path(folder: Path, model: str, beta: float | None = None) -> Path:
+    """The file of one model in an experiment's folder; of the VAE with the recipe's beta, or with another one."""
+    return folder / (f"{model}.safetensors" if beta is None else f"{model}-beta-{beta:g}.safetensors")
+
+
+def other_betas(folder: Path) -> list[float]:
+    """The betas, in order, of the VAEs that stand beside the one with the recipe's beta."""
+    found = (re.fullmatch(r"vae-beta-([\d.e+-]+)\.safetensors", path.name) for path in folder.glob("vae-beta-*"))
+    return sorted(float(match[1]) for match in found if match)
 
 
 def fitted(checkpoints: Path) -> list[str]:
@@ -114,7 +124,8 @@ class Checkpoint(ArrayFile):
     """
 
     def __init__(self, path: Path) -> None:
-        command = f"python -m training fit {path.parent.name} --model {path.stem}"
+        model, _, beta = path.stem.partition("-beta-")
+        command = f"python -m training fit {path.parent.name} --model {model}" + (f" --beta {beta}" if beta else "")
         super().__init__(path, kind=FORMAT, verb="fit", command=command)
         self._read_settings()
         self._check_arrays()
@@ -158,7 +169,7 @@ class Checkpoint(ArrayFile):
             self.test = {term: finite(settings["test"][term]) for term in terms}
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
             raise self.defect(f"has settings that cannot be read ({error!r:.200})") from error
-        if self.model != self.path.stem:
+        if self.path.stem not in (self.model, f"{self.model}-beta-{self.experiment.beta:g}"):
             raise self.defect(f"holds a model called {self.model!r:.40}, expected {self.path.stem!r}")
 
     def _check_arrays(self) -> None:
@@ -219,7 +230,7 @@ def write(
                 arrays[f"{group}.{name}"] = array
     settings = {
         "format": FORMAT,
-        "model": path.stem,
+        "model": path.stem.partition("-beta-")[0],
         "experiment": dataclasses.asdict(experiment),
         "seconds": seconds,
         "test": test,

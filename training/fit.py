@@ -146,7 +146,14 @@ class _Run:
 
 
 def fit(
-    experiment: Experiment, model: str, data: Data, folder: Path, *, device: torch.device, resume: bool = False
+    experiment: Experiment,
+    model: str,
+    data: Data,
+    folder: Path,
+    *,
+    device: torch.device,
+    resume: bool = False,
+    beside: bool = False,
 ) -> Path:
     """Fit one model and write its checkpoint.
 
@@ -157,6 +164,7 @@ def fit(
         folder: the experiment's folder; the state of an unfinished run is kept there, too.
         device: where to compute.
         resume: go on with an unfinished run, and leave a model alone that is already fitted; else begin again.
+        beside: a VAE that stands beside the one with the recipe's beta, and is named by its own.
 
     Returns:
         the checkpoint's path.
@@ -166,8 +174,8 @@ def fit(
         Interrupted: Ctrl-C, after the state was saved.
         OSError: a file could not be written; what stood there is unharmed.
     """
-    path = checkpoint_path(folder, model)
-    unfinished = unfinished_path(folder, model)
+    path = checkpoint_path(folder, model, experiment.beta if beside else None)
+    unfinished = unfinished_path(path)
     if resume and not unfinished.exists() and _is_fitted(path, experiment):
         tqdm.write(f"{path} is already fitted with these settings")
         return path
@@ -191,9 +199,9 @@ def fit(
     return path
 
 
-def unfinished_path(folder: Path, model: str) -> Path:
-    """Where the state of an unfinished run is kept."""
-    return checkpoint_path(folder, model).with_suffix(".unfinished.safetensors")
+def unfinished_path(path: Path) -> Path:
+    """Where the state of an unfinished run is kept, by the file that it will write."""
+    return path.with_name(f"{path.stem}.unfinished.safetensors")  # a stem may have a point: vae-beta-0.1
 
 
 def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from explorer import library
 from explorer.components import latent_map
-from explorer.measures import PAIRS, SAMPLES
+from explorer.measures import PAIRS, POSTERIORS, SAMPLES
 from explorer.quality import NEIGHBOURS, SURE
 from explorer.state import Key, State
 from explorer.twins import Twins
@@ -80,6 +80,17 @@ ROWS = (
         "",
         "",
         ("Training curves", {}),
+    ),
+    Row(
+        "slack",
+        "Slack of the ELBO",
+        "log p(x) minus ELBO: how far the encoder's Gaussian of an image is from its true posterior, "
+        f"KL(q(z|x) || p(z|x)). Mean over {POSTERIORS} test images.",
+        _nats,
+        -1,
+        "",
+        "",
+        ("Posterior", {}),
     ),
     Row(
         "centre_over_spread",
@@ -210,7 +221,8 @@ def render(twins: Twins, state: State) -> None:
         for place, text in zip(header, ("Measure", "AE", "VAE", "The textbook"), strict=False):
             place.markdown(f"#### {text}")
         for row in ROWS:
-            _show(row, values, state)
+            if row.name in values["vae"]:  # the slack is known in two dimensions, where the images were at hand
+                _show(row, values, state)
         st.markdown(f"**Overlap, digit by digit**\n\n{_overlap_table(twins)}")
         st.caption(
             f"Written by `python -m explorer measure {twins.folder.name}`. ± is a standard error. No clear difference: "
@@ -298,6 +310,10 @@ def _show(row: Row, values: dict[str, dict[str, float]], state: State) -> None:
 def _more(row: Row, model: str, numbers: dict[str, float]) -> str:
     if row.name == "prior_kl" and model == "vae":
         return f"  \n{_nats(numbers['aggregate_kl'])} with the encoder's spread"
+    if row.name == "slack":
+        sampled, error = numbers["evidence_weighted"], numbers["evidence_weighted_error"]
+        evidence = f"log p(x) {numbers['evidence']:.3f}, by sampling {sampled:.3f} ± {error:.3f}".replace("-", "−")
+        return f"  \nmedian {_nats(numbers['slack_median'])}  \n{evidence}"
     if row.name == "prior_unread" and model == "autoencoder":
         share, error = 1 - numbers["fitted_read"], numbers["fitted_read_error"]
         return f"  \n{_percent(share)} ± {_percent(error)} with the Gaussian fitted to its codes"

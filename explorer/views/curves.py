@@ -73,7 +73,6 @@ def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, l
             on_change=state.seek,
             bind="query-params",
         )
-        moment = updates.index(chosen)
         curve = twins.vae.history["training"]
         x = curve.when(x_axis)
         at = float(np.interp(chosen, [0, *curve.update], [0, *x]))
@@ -81,4 +80,4 @@ def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, l
         for column, twin in zip(st.columns(2), twins, strict=True):
             with column:
                 st.markdown(f"#### {twin.title}")
-                latent_map.chart(library.snapshot_figure(twin, moment), key=f"map_formed_{twin.name}")
+                latent_map.chart(library.snapshot_figure(twin, chosen), key=f"map_formed_{twin.name}")

@@ -2,19 +2,34 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer import images, latent, library
 from explorer.components import latent_map
-from explorer.components.card import card, markup, picture
+from explorer.components.card import card, markup, picture, reel
 from explorer.state import Key, State
 from explorer.twins import Twin, Twins
 
 __all__ = ["render"]
 
 PICKED = "the point you picked"
+DRAG = "Drag over the map: the decodes along your path appear here."
+NO_OVERLAY = (
+    "Clicks on the map and the live picture are missing: their script did not start. The numbers below still work."
+)
+FILM_COLUMNS = library.FILM_FRAMES // 2  # two rows: frames large enough for the last row of a room
+PATIENCE = 8  # seconds in which a browser that can draw the maps has drawn the first
+
+
+class Controls(NamedTuple):
+    """The row above the maps."""
+
+    text: DeltaGenerator
+    left: DeltaGenerator
+    right: DeltaGenerator
 
 
 @dataclass
@@ -23,33 +38,46 @@ class Half:
 
     twin: Twin
     chart: DeltaGenerator
+    film: DeltaGenerator
     answer: DeltaGenerator
     inputs: DeltaGenerator
 
 
 def render(twins: Twins, state: State) -> None:
     """The tab: the maps, the picks, the ringed digit."""
-    controls = st.container()
+    text, left, right = st.columns([5, 2, 3], vertical_alignment="bottom")
+    controls = Controls(text, left, right.container(gap=None))
+    path_place = controls.right.container()
     halves = [_half(twin, column) for twin, column in zip(twins, st.columns(2), strict=True)]
     _maps(twins, controls, halves)
     # Loading torch takes seconds in which this server answers no browser, which asks for Plotly just now: maps first.
-    if not library.is_torch_loaded() and not latent_map.drawn("map_vae"):
+    if not library.is_torch_loaded() and not (latent_map.drawn("map_vae") or State.has_waited(PATIENCE)):
+        with path_place:
+            State.path_input(disabled=True)
         st.caption("The decoders are being loaded …")
+        _wait_no_longer()
         return
-    _picks(twins, state, halves)
+    _picks(twins, state, path_place, halves)
     with library.sentences():
         for twin in twins if twins.vae.embedding is None else ():
-            latent_map.atlas(f"map_{twin.name}", twin.window, library.ATLAS_SIDE, library.atlas(twin))
+            which = library.decoder_name(twin)
+            latent_map.atlas(f"map_{twin.name}", which, twin.window, library.ATLAS_SIDE, library.atlas(twin))
 
 
 def _half(twin: Twin, column: DeltaGenerator) -> Half:
     column.markdown(f"#### {twin.title}")
-    return Half(twin, column.container(), column.container(), column.container(horizontal=True))
+    return Half(twin, column.container(), column.container(), column.container(), column.container(horizontal=True))
+
+
+@st.fragment(run_every=PATIENCE + 1)
+def _wait_no_longer() -> None:
+    """A browser in which the component does not start never says that it has drawn a map."""
+    if State.has_waited(PATIENCE):
+        st.rerun()
 
 
 @st.fragment
-def _maps(twins: Twins, controls: DeltaGenerator, halves: list[Half]) -> None:
-    text, left, right = controls.columns([5, 2, 3], vertical_alignment="bottom")
+def _maps(twins: Twins, controls: Controls, halves: list[Half]) -> None:
     if twins.vae.embedding is not None:
         more = (
             "t-SNE lays out the codes by who is near whom; distances and sizes mean nothing. From a place of such a "
@@ -70,8 +98,8 @@ def _maps(twins: Twins, controls: DeltaGenerator, halves: list[Half]) -> None:
             f"A map is a plane in {twins.latent_dim}-dimensional space, with {shares} of the codes' variance: digits "
             "that lie on top of each other here can be far apart."
         )
-    text.markdown(f"**Click anywhere on a map** to see what its decoder makes of that point. {more}")
-    face = left.segmented_control(
+    controls.text.markdown(f"**Click anywhere on a map** to see what its decoder makes of that point. {more}")
+    face = controls.left.segmented_control(
         "What the maps show",
         ["codes", "grid"],
         default="codes",
@@ -81,7 +109,7 @@ def _maps(twins: Twins, controls: DeltaGenerator, halves: list[Half]) -> None:
         help="*codes*: where the encoder puts each test image, in its grey original. "
         "*grid*: what the decoder makes of each place.",
     )
-    n = right.slider(
+    n = controls.right.slider(
         "Decodes along each side of the grid",
         5,
         40,
@@ -102,11 +130,18 @@ def _maps(twins: Twins, controls: DeltaGenerator, halves: list[Half]) -> None:
 
 
 @st.fragment
-def _picks(twins: Twins, state: State, halves: list[Half]) -> None:
+def _picks(twins: Twins, state: State, path_place: DeltaGenerator, halves: list[Half]) -> None:
+    with path_place:
+        State.path_input(disabled=twins.vae.embedding is not None)
     # What the eye waits for is sent first.
     for half in halves:
-        with half.answer, library.sentences():
-            _pick(half.twin, state)
+        with library.sentences():
+            with half.answer:
+                _pick(half.twin, state)
+            film = half.film.empty()
+            if _draws(half.twin):
+                with film.container():
+                    _film(half.twin)
     with st.container(horizontal=True, vertical_alignment="center"), library.sentences():
         _ringed(twins, state.digit())
         state.digit_input()
@@ -124,18 +159,57 @@ def _pick(twin: Twin, state: State) -> None:
     where = f"({point[0]:.3g}, {point[1]:.3g})".replace("-", "−")
     verdict = "In a gap" if percentile > 99 else "Where codes are thin" if percentile > 90 else "Among the codes"
     decode = images.data_uri(twin.decode(z)[0])
-    latent_map.overlay(
-        f"map_{twin.name}",
-        [*_spread(twin, state.digit()), latent_map.ring(*twin.points[state.digit()].tolist()), latent_map.pick(*point)],
-        on_pick=partial(state.set_pick, twin),
-        answer=markup(
-            [picture(decode, f"{twin.short}: decode of {where}", name=f"pick-{twin.name}", caption=PICKED)],
+
+    def answer(name: str) -> str:
+        return markup(
+            [picture(decode, f"{twin.short}: decode of {where}", name=f"{name}-{twin.name}", caption=PICKED)],
             f"Decode of {where}",
             f"Nearest test code: <b>a {nearest_digit}</b> (image {near.image}), {near.distance:.2g} away.",
             f"<b>{verdict}</b>: its {latent.NEIGHBOUR}th nearest code is {near.neighbour_distance:.2g} away, "
             f"farther than that of {percentile:.0f} % of the codes.",
             kind="pick",
-        ),
+        )
+
+    corners = State.path(twin)
+    latent_map.overlay(
+        f"map_{twin.name}",
+        [
+            *([latent_map.path(corners)] if corners else []),
+            *_spread(twin, state.digit()),
+            latent_map.ring(*twin.points[state.digit()].tolist()),
+            latent_map.pick(*point),
+        ],
+        on_pick=partial(state.set_pick, twin),
+        on_path=partial(State.set_path, twin) if _draws(twin) else None,
+        title=twin.title,
+        lens="" if twin.embedding is not None else library.decoder_name(twin),
+        answer=answer("pick"),
+    )
+    st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
+
+
+def _draws(twin: Twin) -> bool:
+    return State.draws_paths() and twin.embedding is None
+
+
+def _film(twin: Twin) -> None:
+    corners = State.path(twin)
+    decodes = library.film(twin, corners) if corners else None
+    shown = ""
+    if decodes is not None:
+        about = f"the {twin.short}'s decodes along the path, {FILM_COLUMNS} to a row"
+        shown = picture(images.data_uri(images.tile(decodes, FILM_COLUMNS)), about, name=f"path-{twin.name}")
+    frames, save = st.columns([5, 1], vertical_alignment="bottom")
+    with frames:
+        reel(shown, DRAG)
+    save.download_button(
+        "GIF",
+        b"" if decodes is None else partial(images.gif, decodes),
+        f"{twin.checkpoint.path.parent.name}-path-{twin.name}.gif",
+        key=f"gif_{twin.name}",
+        on_click="ignore",
+        disabled=decodes is None,
+        help="The film as a picture that moves, to save.",
     )
 
 

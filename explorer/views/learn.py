@@ -95,7 +95,9 @@ def render(twins: Twins, state: State) -> None:
         text.markdown(step.text)
         aside.latex(step.formula)
         if step.point:
-            aside.button(step.again, key="tour_again", icon=":material/replay:", on_click=state.arrange_again)
+            aside.container(horizontal_alignment="center").button(
+                step.again, key="tour_again", icon=":material/replay:", on_click=state.arrange_again
+            )
         # A key for each step: what was unfolded is folded again in the next.
         with st.expander(f"**{step.question}**", key=f"question_{number}", type="compact"), library.sentences():
             st.markdown(step.answer(twins, state))
@@ -133,12 +135,12 @@ def _at_gaps(twins: Twins, state: State) -> dict[str, object]:
 
 
 def _at_a_cloud(twins: Twins, state: State) -> dict[str, object]:
-    _, _, image = _largest_cloud(twins.vae)
+    _, _, image = _large_cloud(twins.vae)
     return _at(twins, state, (twin.points[image] for twin in twins), image)
 
 
 def _at_a_throw(twins: Twins, state: State) -> dict[str, object]:
-    mean, deviation, image = _largest_cloud(twins.vae)
+    mean, deviation, image = _large_cloud(twins.vae)
     z = mean + deviation * np.random.default_rng().standard_normal(len(mean))
     return _at(twins, state, (twins.ae.points[image], twins.vae.plane.project(z[None])[0]), image)
 
@@ -166,10 +168,11 @@ def _deviations(twin: Twin) -> np.ndarray:
     return deviations
 
 
-def _largest_cloud(twin: Twin) -> tuple[np.ndarray, np.ndarray, int]:
-    """The VAE's mu(x) and sigma(x) of the test image whose Gaussian is the widest, and its number."""
-    deviations = _deviations(twin)
-    image = int(np.log(deviations).sum(axis=1).argmax())
+def _large_cloud(twin: Twin) -> tuple[np.ndarray, np.ndarray, int]:
+    """The VAE's mu(x) and sigma(x) of the image with the widest Gaussian well inside the map, and its number."""
+    deviations, area = _deviations(twin), twin.window
+    off_centre = np.abs(twin.points - (area.left + area.side / 2, area.bottom + area.side / 2)).max(axis=1)
+    image = int(np.where(off_centre < area.side / 3, np.log(deviations).sum(axis=1), -np.inf).argmax())
     return twin.codes.code[image].astype(float), deviations[image], image
 
 
@@ -269,9 +272,9 @@ def _which_is_better(twins: Twins, state: State) -> str:
 
 
 def _what_is_random(twins: Twins, state: State) -> str:
-    mean, deviation, image = _largest_cloud(twins.vae)
+    mean, deviation, image = _large_cloud(twins.vae)
     return (
-        f"Only ε. For test image {image}, which has the widest Gaussian of all, the encoder gives "
+        f"Only ε. For test image {image}, whose cloud is large, the encoder gives "
         f"μ = {_vector(mean)} and σ = {_vector(deviation)}. For a given throw, raising μ by a little raises z by as "
         "much, and raising σ raises z by ε times as much: derivatives that backpropagation can carry on into the "
         "encoder. It would stop at a draw made inside."
@@ -281,8 +284,9 @@ def _what_is_random(twins: Twins, state: State) -> str:
 def _gaps_left(twins: Twins, state: State) -> str:
     measured = _measured(twins)
     differences = (
-        " Taken as one Gaussian, the codes differ from N(0, I) by a KL of "
-        f"{_both(twins, measured, 'prior_kl', ',.2f')} nats."
+        " All clouds together, taken as one Gaussian, differ from N(0, I) by a KL of "
+        f"{measured.values['vae']['aggregate_kl']:,.2f} nats, the AE's codes by "
+        f"{measured.values['autoencoder']['prior_kl']:,.2f}."
         if measured
         else ""
     )
@@ -346,7 +350,7 @@ STEPS = (
         text=r"""
             An **autoencoder** is two neural networks with a bottleneck between them: the *encoder* $f$ turns an image
             $x$ into a few numbers $z$, its *code*; the *decoder* $g$ turns a code into a probability of white for each
-            pixel. Both are fitted to one aim: that each image comes back. Compare the row *AE* with the originals.
+            pixel. The one aim of the fit: that images come back. Compare the row *AE* with the originals.
             """,
         formula=r"\max_{f,\,g}\ \sum_x \log p_g(x \mid z) \qquad z = f(x)",
         question="What gets lost in the bottleneck?",
@@ -406,8 +410,8 @@ STEPS = (
         title="What the VAE changes",
         text=r"""
             A **variational autoencoder** encodes an image not as a point but as a small cloud: a Gaussian with the mean
-            $\mu(x)$, the dot on the map, and a spread $\sigma(x)$ for each dimension. In the ring you see the largest
-            of all, an ellipse. At each visit the decoder gets a fresh point of the cloud, and learns to decode it.
+            $\mu(x)$, the dot on the map, and a spread $\sigma(x)$ for each dimension: see the ellipse in the ring. At
+            each visit the decoder gets a fresh point of the cloud, and learns to decode it.
             """,
         formula=r"q(z \mid x) = \mathcal N\bigl(z;\ \mu(x),\ \operatorname{diag} \sigma^2(x)\bigr)",
         question="How large are the clouds?",
@@ -492,7 +496,7 @@ STEPS = (
         formula=r"z = (z_1, \ldots, z_d)",
         question="Is it best to take as many as possible?",
         answer=_how_many_dimensions,
-        sources=(Source("training/study.py", "study", "for latent_dim in", "model: Checkpoint(fit("),),
+        sources=(Source("training/study.py", "study", "for latent_dim in", "sizes.append("),),
         view=_latent_sizes,
     ),
 )

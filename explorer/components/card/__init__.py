@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-__all__ = ["card", "films", "markup", "picture", "style"]
+__all__ = ["card", "films", "markup", "picture", "reel", "style"]
 
 
 def style() -> None:
@@ -62,6 +62,16 @@ def films(strips: dict[str, tuple[str, str]], *, name: str = "film", frames: int
             for label, (address, alternative) in strips.items()
         )
     )
+
+
+def reel(shown: str, otherwise: str = "") -> None:
+    """Two rows of frames in one picture, in a place that is there before the picture is.
+
+    Args:
+        shown: the picture, made by `picture`; empty: none yet.
+        otherwise: the words that stand in its place.
+    """
+    st.html(f'<div class="reel">{shown or f"<p>{escape(otherwise)}</p>"}</div>')
 
 
 def _image(address: str, alternative: str, name: str) -> str:

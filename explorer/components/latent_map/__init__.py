@@ -3,6 +3,7 @@
 The chart is drawn once and stays; marks and clicks travel alone.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,43 @@ import streamlit as st
 
 from explorer.latent import Window
 
-__all__ = ["Mark", "atlas", "chart", "dots", "drawn", "ellipse", "moment", "overlay", "path", "pick", "ring"]
+__all__ = [
+    "Mark",
+    "atlas",
+    "chart",
+    "dots",
+    "drawn",
+    "ellipse",
+    "moment",
+    "overlay",
+    "overlays",
+    "path",
+    "pick",
+    "ring",
+]
 
 Mark = dict[str, Any]
 
 _FOLDER = Path(__file__).parent
-_overlay = st.components.v2.component("map_overlay", js=(_FOLDER / "overlay.js").read_text(), isolate_styles=False)
+_MODULES = ("plotly.js", "marks.js", "lens.js", "gestures.js", "keys.js", "overlay.js")
+
+
+def _script() -> str:
+    """The modules as the one script that a component takes."""
+    text = "\n".join((_FOLDER / name).read_text() for name in _MODULES)
+    return re.sub(r"^(import .*|export (?!default))", "", text, flags=re.MULTILINE)
+
+
+_overlays = st.components.v2.component(
+    "map_overlays", js=_script(), css=(_FOLDER / "map.css").read_text(), isolate_styles=False
+)
+_overlay = st.components.v2.component("map_overlay", js=(_FOLDER / "mount.js").read_text(), isolate_styles=False)
 _atlas = st.components.v2.component("map_atlas", js=(_FOLDER / "atlas.js").read_text())
+
+
+def overlays() -> None:
+    """The script of all overlays; once a page."""
+    _overlays(key="overlays", height=0)
 
 
 def chart(figure: go.Figure, *, key: str) -> None:
@@ -38,17 +69,18 @@ def chart(figure: go.Figure, *, key: str) -> None:
     )
 
 
-def atlas(chart: str, area: Window, n: int, image: str) -> None:
+def atlas(chart: str, which: str, area: Window, n: int, image: str) -> None:
     """Send the atlas of a chart, which lets its overlay decode the point under the mouse without the server.
 
     Args:
         chart: the chart's key.
+        which: tells atlases apart.
         area: what the atlas holds: the outermost of its decodes stand on the edges.
         n: decodes along each side.
         image: `images.atlas_uri` of the decodes.
     """
-    data = {"chart": chart, "left": area.left, "top": area.top, "side": area.side, "n": n, "image": image}
-    _atlas(key=f"atlas_{chart}", data=data, height=0)
+    place = {"left": area.left, "top": area.top, "side": area.side, "n": n}
+    _atlas(key=f"atlas_{chart}", data={"chart": chart, "which": which, "image": image} | place, height=0)
 
 
 def pick(x: float, y: float) -> Mark:
@@ -71,7 +103,7 @@ def dots(points: Sequence[Sequence[float]]) -> Mark:
     return {"kind": "dots", "points": points}
 
 
-def path(points: Sequence[Sequence[float]], at: int) -> Mark:
+def path(points: Sequence[Sequence[float]], at: int = 0) -> Mark:
     """A way with a dot at its point number `at`."""
     return {"kind": "path", "points": points, "at": at}
 
@@ -83,12 +115,24 @@ def moment(x: float) -> Mark:
 
 def drawn(chart: str) -> bool:
     """Whether the browser has drawn a chart; False at first, and True in the rerun that it asks for once it has."""
-    data = {"chart": chart, "marks": [], "reports": False, "answer": "", "asks": True}
+    data = _data(chart, asks=True)
     return bool(_overlay(key=f"drawn_{chart}", data=data, height=0, on_drawn_change=lambda: None).drawn)
 
 
+def _data(chart: str, **others: Any) -> dict[str, Any]:
+    nothing = {"title": "", "marks": [], "reports": False, "draws": False, "lens": "", "answer": "", "asks": False}
+    return {"chart": chart} | nothing | others
+
+
 def overlay(
-    chart: str, marks: Sequence[Mark], on_pick: Callable[[float, float], None] | None = None, answer: str = ""
+    chart: str,
+    marks: Sequence[Mark],
+    on_pick: Callable[[float, float], None] | None = None,
+    on_path: Callable[[list[list[float]]], None] | None = None,
+    *,
+    title: str = "",
+    lens: str = "",
+    answer: str = "",
 ) -> None:
     """Mount the overlay of a chart.
 
@@ -96,15 +140,24 @@ def overlay(
         chart: the chart's key.
         marks: what to draw on it.
         on_pick: called with the coordinates of a click, before the rerun; None: clicks are not reported.
+        on_path: called with the corners of a path that was drawn; None: dragging is Plotly's.
+        title: what the map shows, for those who do not see it.
+        lens: which atlas shows the decode of the point under the mouse; empty: none does.
         answer: HTML that stands where the overlay is called. It travels with the marks, so that after a click the
             browser draws one element, not many.
     """
     key = f"overlay_{chart}"
 
-    def report() -> None:
+    def report_pick() -> None:
         point = st.session_state[key].get("pick")
         if on_pick is not None and point is not None:
             on_pick(float(point["x"]), float(point["y"]))
 
-    data = {"chart": chart, "marks": list(marks), "reports": on_pick is not None, "answer": answer, "asks": False}
-    _overlay(key=key, data=data, on_pick_change=report)
+    def report_path() -> None:
+        drawn = st.session_state[key].get("path")
+        if on_path is not None and drawn is not None:
+            on_path(drawn["points"])
+
+    does = {"reports": on_pick is not None, "draws": on_path is not None}
+    data = _data(chart, title=title, marks=list(marks), lens=lens, answer=answer, **does)
+    _overlay(key=key, data=data, on_pick_change=report_pick, on_path_change=report_path)

@@ -1,31 +1,42 @@
 // @ts-check
 // Unpacks the atlas of a map, and keeps it where the overlay of that map finds it: `latentAtlases`, by the chart's key.
+// One that cannot be unpacked stands there as its data alone.
 
-/** @typedef {{chart: string, left: number, top: number, side: number, n: number, image: string}} Data */
+/** @typedef {{chart: string, which: string, left: number, top: number, side: number, n: number, image: string}} Data */
 
-/** @type {WeakMap<object, {data: Data, atlas?: Atlas}>} */
-const mounted = new WeakMap();
+/** @typedef {{data: Data, atlas?: Atlas | {data: Data}, calls: number}} Mount */
 
-/** Streamlit calls this at the mount and again whenever the data or the theme change; the cleanup runs at the unmount.
+/** @type {WeakMap<object, Mount>} */
+const mounts = new WeakMap();
+
+/** Streamlit calls this at the mount and again whenever the data or the theme change; the last call's cleanup runs at
+ * the unmount, an earlier one's when it was overtaken.
  * @param {{data: Data, parentElement: any}} component */
 export default function ({ data, parentElement }) {
-  /** @type {Map<string, Atlas>} */
+  /** @type {Map<string, Atlas | {data: Data}>} */
   const atlases = (/** @type {any} */ (globalThis).latentAtlases ??= new Map());
-  const before = mounted.get(parentElement);
-  if (before?.data.image !== data.image || before.data.chart !== data.chart) {
-    /** @type {{data: Data, atlas?: Atlas}} */
-    const mount = { data };
-    mounted.set(parentElement, mount);
-    unpack(data).then((atlas) => {
-      if (mounted.get(parentElement) !== mount) return; // another has come meanwhile
-      mount.atlas = atlas;
-      atlases.set(data.chart, atlas);
-    });
+  let mount = mounts.get(parentElement);
+  if (!mount || mount.data.which !== data.which || mount.data.chart !== data.chart) {
+    const made = (mount = /** @type {Mount} */ ({ data, calls: 0 }));
+    mounts.set(parentElement, made);
+    unpack(data)
+      .catch((error) => {
+        console.error(error);
+        return { data };
+      })
+      .then((atlas) => {
+        if (mounts.get(parentElement) !== made) return; // another has come meanwhile
+        made.atlas = atlas;
+        atlases.set(data.chart, atlas);
+        document.dispatchEvent(new Event("latent-atlas"));
+      });
   }
+  const mine = mount;
+  const call = ++mine.calls;
   return () => {
-    const { data, atlas } = mounted.get(parentElement) ?? {};
-    if (data && atlases.get(data.chart) === atlas) atlases.delete(data.chart);
-    mounted.delete(parentElement);
+    if (mounts.get(parentElement) !== mine || mine.calls !== call) return;
+    if (mine.atlas && atlases.get(data.chart) === mine.atlas) atlases.delete(data.chart);
+    mounts.delete(parentElement);
   };
 }
 
@@ -38,7 +49,9 @@ async function unpack(data) {
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.drawImage(image, 0, 0);
   const colours = context.getImageData(0, 0, image.width, image.height).data;
-  return new Atlas(data, image.width, colours.filter((_, index) => index % 4 === 0)); // grey: red is enough
+  const grey = new Uint8ClampedArray(colours.length / 4);
+  for (let pixel = 0; pixel < grey.length; pixel++) grey[pixel] = colours[4 * pixel]; // red is as good as any
+  return new Atlas(data, image.width, grey);
 }
 
 class Atlas {

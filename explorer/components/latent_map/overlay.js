@@ -1,83 +1,118 @@
 // @ts-check
-// Lies over a Plotly chart of the same page. The chart stays Plotly's: zoom, pan and legend work as
-// ever. The overlay turns clicks into axis coordinates, reports them, and draws marks that follow. Where the
-// map has an atlas, it shows the decode of the point under the mouse in place of the answer's picture: the lens.
+// Lies over a Plotly chart of the same page. The chart stays Plotly's: zoom, pan and legend work as ever. The overlay
+// turns clicks into axis coordinates, reports them, and draws marks that follow. Where the map has an atlas, it shows
+// the decode of the point under the mouse in place of the answer's picture: the lens.
 
-/** @typedef {{kind: "pick" | "ring" | "ellipse" | "dots" | "path" | "moment", points: number[][], at?: number}} Mark */
-/** @typedef {{chart: string, marks: Mark[], reports: boolean, answer: string, asks: boolean}} Data */
+import { Gestures } from "./gestures.js";
+import { Keys, keysHelp } from "./keys.js";
+import { Lens } from "./lens.js";
+import { drawMarks, element } from "./marks.js";
+import { inside, pointAt } from "./plotly.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-const CLICK_TRAVEL = 5; // pixels between down and up; farther is a pan
-const OUTSIDE = "too far out to look ahead: click";
+/** @typedef {import("./marks.js").Mark} Mark */
+/** @typedef {import("./plotly.js").Place} Place */
+/** @typedef {{chart: string, title: string, marks: Mark[], reports: boolean, draws: boolean, lens: string,
+ *    answer: string, asks: boolean}} Data */
+
+const PATIENCE = 10_000; // milliseconds until a chart that is not there is missed
+const NO_CHART = "The map cannot be drawn here, so there are no clicks and no live picture: choose a point by its numbers.";
+const NO_LENS = "The live picture is missing, because this browser cannot show it; clicks and numbers still work.";
+const NO_OVERLAY = "Clicks and the live picture are missing, because their script failed: choose a point by its numbers.";
+const LONGEST = 200; // points of a path that are reported
 const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"];
 
 /** @type {WeakMap<object, Overlay>} */
 const overlays = new WeakMap();
 
-/** Streamlit calls this at the mount and again whenever the data change; the cleanup runs at the unmount.
+/** For the overlays of all maps, see `mount.js`. */
+export default function () {
+  const page = /** @type {any} */ (globalThis);
+  (page.latentOverlay ??= Promise.withResolvers()).resolve(mount);
+}
+
+/** Streamlit calls this at the mount and again whenever the data or the theme change; the last call's cleanup runs at
+ * the unmount, an earlier one's when it was overtaken.
  * @param {{data: Data, parentElement: any, setTriggerValue: (name: string, value: any) => void}} component */
-export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
-  let overlay = overlays.get(parentElement);
-  if (!overlay) {
-    overlay = new Overlay(parentElement);
-    overlays.set(parentElement, overlay);
-  }
-  overlay.update(data, setTriggerValue);
+function mount({ data, parentElement, setTriggerValue }) {
+  const overlay = overlays.get(parentElement) ?? new Overlay(parentElement);
+  overlays.set(parentElement, overlay);
+  const mine = { ...data };
+  overlay.update(mine, setTriggerValue);
   return () => {
-    overlays.get(parentElement)?.remove();
+    if (overlay.data !== mine) return;
+    overlay.remove();
     overlays.delete(parentElement);
   };
 }
 
-class Overlay {
+export class Overlay {
   /** @param {HTMLElement} place where the answer stands */
   constructor(place) {
-    this.answer = place.appendChild(document.createElement("div"));
-    /** @type {Data} */ this.data = { chart: "", marks: [], reports: false, answer: "", asks: false };
+    this.lens = new Lens(place);
+    /** @type {Data} */
+    this.data = { chart: "", title: "", marks: [], reports: false, draws: false, lens: "", answer: "", asks: false };
     /** @type {any} */ this.chart = null; // Plotly's graph div
     /** @type {any} */ this.emitter = null; // its event emitter, a new one after each purge
-    /** @type {{x: number, y: number, id: number} | null} */ this.down = null;
-    /** @type {number[] | null} */ this.looking = null; // the point under the mouse
+    /** @type {{point: number[], by: string} | null} */ this.looking = null; // at the point under mouse, finger or cursor
     /** @type {number[][]} */ this.clicked = []; // points that the server has not answered yet
-    /** @type {{x: number, y: number} | null} */ this.still = null; // where a click was, until the mouse moves on
-    this.lens = document.createElement("canvas");
-    this.lens.className = "lens";
-    this.lens.ariaHidden = "true";
-    this.layer = document.createElementNS(SVG, "svg");
-    this.layer.setAttribute("class", "map-overlay");
-    this.layer.setAttribute("style", "position:absolute;inset:0;width:100%;height:100%;pointer-events:none;z-index:2");
+    /** @type {number[][]} */ this.line = []; // the path that is drawn just now, or that the server has not answered yet
+    this.drawing = false;
+    this.broken = false;
+    /** @type {AbortController | null} */ this.listening = null;
+    this.layer = element("svg", { class: "map-overlay" });
     this.draw = this.draw.bind(this);
-    this.onDown = this.onDown.bind(this);
-    this.onUp = this.onUp.bind(this);
-    this.onCancel = this.onCancel.bind(this);
-    this.onMove = this.onMove.bind(this);
-    this.onLeave = this.onLeave.bind(this);
-    this.resize = new ResizeObserver(this.draw);
-    // Charts come and go with reruns, tabs and themes: found again whenever the page changes.
-    this.changes = new MutationObserver(() => this.attach());
-    this.changes.observe(document.body, { childList: true, subtree: true });
-    window.addEventListener("pointerup", this.onUp, true);
-    window.addEventListener("pointercancel", this.onCancel, true);
   }
 
   /** @param {Data} data @param {(name: string, value: any) => void} report */
   update(data, report) {
-    if (data.answer !== this.data.answer) {
-      this.answer.innerHTML = data.answer;
-      this.caption = this.answer.querySelector("figcaption")?.textContent ?? "";
+    if (this.lens.fill(data.answer)) {
       // After two quick clicks the first one's answer does not move the cross back.
       const picked = String(data.marks.find((each) => each.kind === "pick")?.points[0]);
       const answered = this.clicked.findIndex((point) => String(point) === picked);
       this.clicked = answered < 0 ? [] : this.clicked.slice(answered + 1);
     }
     this.data = data;
-    this.markClicked();
     this.report = report;
-    this.layer.classList.toggle("reports", data.reports);
-    this.attach();
-    this.draw();
-    this.look();
+    this.attempt(() => {
+      this.start();
+      if (!this.drawing || !data.draws) this.dropLine();
+      this.markClicked();
+      this.describe();
+      this.attach();
+      this.draw();
+      this.show();
+    });
+  }
+
+  /** @param {() => void} act */
+  attempt(act) {
+    try {
+      act();
+    } catch (error) {
+      console.error(error);
+      this.broken = true; // the answer is there all the same
+      this.lens.tell(NO_OVERLAY);
+    }
+  }
+
+  start() {
+    if (this.listening) return;
+    this.resize = new ResizeObserver(this.draw);
+    // Charts come and go with reruns, tabs and themes: found again whenever the page changes.
+    this.changes = new MutationObserver(() => this.attempt(() => this.attach()));
+    this.changes.observe(document.body, { childList: true, subtree: true });
+    this.listening = new AbortController();
+    document.addEventListener("latent-atlas", () => this.show(), { signal: this.listening.signal });
+    this.missed = setTimeout(() => this.show(), PATIENCE);
+    this.since = performance.now();
+  }
+
+  remove() {
+    this.detach();
+    this.changes?.disconnect();
+    this.listening?.abort();
+    clearTimeout(this.missed);
+    this.lens.answer.remove();
   }
 
   attach() {
@@ -85,65 +120,66 @@ class Overlay {
     if (this.chart && !this.chart.isConnected) this.detach();
     if (!chart?._fullLayout?._plots || !chart.on) return;
     if (chart === this.chart && chart._ev === this.emitter && this.layer.parentNode === chart) return;
+    const focused = document.activeElement === this.layer;
     this.detach();
     this.chart = chart;
     this.emitter = chart._ev;
     chart.appendChild(this.layer);
+    if (focused) this.layer.focus();
     for (const event of EVENTS) chart.on(event, this.draw);
-    chart.addEventListener("pointerdown", this.onDown, true);
-    chart.addEventListener("pointermove", this.onMove, true);
-    chart.addEventListener("pointerleave", this.onLeave, true);
-    this.resize.observe(chart);
+    this.gestures = new Gestures(chart, this);
+    this.keys = new Keys(chart, this.layer, this);
+    this.resize?.observe(chart);
     this.draw();
+    this.show();
     if (this.data.asks) this.report?.("drawn", true);
   }
 
   detach() {
     if (!this.chart) return;
     for (const event of EVENTS) this.emitter?.removeListener?.(event, this.draw);
-    this.chart.removeEventListener("pointerdown", this.onDown, true);
-    this.chart.removeEventListener("pointermove", this.onMove, true);
-    this.chart.removeEventListener("pointerleave", this.onLeave, true);
-    this.resize.disconnect();
+    this.gestures?.remove();
+    this.keys?.remove();
+    this.resize?.disconnect();
     this.layer.remove();
     this.chart = null;
   }
 
-  remove() {
-    this.detach();
-    this.changes.disconnect();
-    window.removeEventListener("pointerup", this.onUp, true);
-    window.removeEventListener("pointercancel", this.onCancel, true);
+  /** For the style sheet, and for those who do not see the map. */
+  describe() {
+    const { reports, draws, title } = this.data;
+    this.layer.classList.toggle("reports", reports);
+    this.layer.toggleAttribute("tabindex", reports);
+    if (!reports) return;
+    this.layer.setAttribute("tabindex", "0");
+    this.layer.setAttribute("role", "application");
+    this.layer.setAttribute("aria-label", `Map of the ${title}. ${keysHelp(draws)}`);
   }
 
-  /** @param {PointerEvent} event */
-  onDown(event) {
-    const onControls = event.target instanceof Element && event.target.closest(".modebar, .legend");
-    const single = event.isPrimary && event.button === 0 && !onControls;
-    this.down = single ? { x: event.clientX, y: event.clientY, id: event.pointerId } : null;
+  /** Look at a place on the screen; null: at none. @param {Place | null} place @param {string} by */
+  look(place, by = "") {
+    const point = place && this.chart && pointAt(this.chart, place);
+    const before = this.looking;
+    this.looking = point ? { point, by } : null;
+    this.show();
+    if (before?.by === "cursor" || by === "cursor") this.draw();
   }
 
-  onCancel() {
-    this.down = null;
-  }
-
-  /** @param {PointerEvent} event */
-  onUp(event) {
-    const down = this.down;
-    this.down = null;
-    if (!down || down.id !== event.pointerId || !this.data.reports || !this.chart) return;
-    if (Math.hypot(event.clientX - down.x, event.clientY - down.y) > CLICK_TRAVEL) return;
-    // Where the button went down: a hand that slips while it clicks still meant that point.
-    const point = this.pointAt(down);
+  /** @param {Place} place */
+  pick(place) {
+    const point = this.chart && this.data.reports && pointAt(this.chart, place);
     if (!point) return;
-    const [x, y] = point;
     this.clicked.push(point);
     this.markClicked();
-    this.draw();
-    this.still = down;
     this.looking = null; // the answer shows, as long as the mouse rests
-    this.look();
-    this.report?.("pick", { x, y });
+    this.draw();
+    this.show();
+    this.report?.("pick", { x: point[0], y: point[1] });
+  }
+
+  /** The point that is picked, as far as is known here. */
+  get picked() {
+    return this.data.marks.find((each) => each.kind === "pick")?.points[0];
   }
 
   /** The cross stands at the last click at once; the server's answer follows. */
@@ -153,118 +189,65 @@ class Overlay {
     if (mark && last) mark.points = [last];
   }
 
-  /** @param {PointerEvent} event */
-  onMove(event) {
-    if (event.buttons && event.pointerType === "mouse") return; // a pan
-    if (this.still && Math.hypot(event.clientX - this.still.x, event.clientY - this.still.y) < 2) return;
-    this.still = null;
-    this.looking = this.pointAt({ x: event.clientX, y: event.clientY });
-    this.look();
+  /** @param {Place} place @returns {boolean} whether a line begins here */
+  beginLine(place) {
+    const point = this.data.draws && pointAt(this.chart, place);
+    if (!point) return false;
+    this.drawing = true;
+    this.line = [point];
+    return true;
   }
 
-  onLeave() {
-    this.looking = this.still = null;
-    this.look();
+  /** @param {Place} place one beyond the map's edge counts as on it */
+  extendLine(place) {
+    const point = pointAt(this.chart, inside(this.chart, place));
+    if (point && String(point) !== String(this.line.at(-1))) this.line.push(point);
+    this.draw();
   }
 
-  /** The coordinates under a place on the screen; null outside the axes.
-   * @param {{x: number, y: number}} place */
-  pointAt({ x: left, y: top }) {
-    const box = this.chart.getBoundingClientRect();
-    const { xaxis, yaxis } = this.chart._fullLayout._plots.xy;
-    const x = toData(xaxis, left - box.left - xaxis._offset);
-    const y = toData(yaxis, yaxis._length - (top - box.top - yaxis._offset));
-    return x === null || y === null ? null : [x, y];
+  endLine() {
+    if (!this.drawing) return;
+    if (this.line.length < 2) return this.dropLine();
+    this.drawing = false; // it stays to be seen until the server has answered
+    this.report?.("path", { points: thinned(this.line) });
   }
 
-  /** Show the decode of the point under the mouse, else of the one just clicked, else the answer's own picture. */
-  look() {
-    const atlas = /** @type {any} */ (globalThis).latentAtlases?.get(this.data.chart);
-    const picture = this.answer.querySelector("figure img");
-    const point = this.looking ?? this.clicked.at(-1);
-    if (!atlas || !picture) return;
-    const decode = point && atlas.decode(...point);
-    const caption = /** @type {HTMLElement} */ (this.answer.querySelector("figcaption"));
-    caption.textContent = !this.looking ? this.caption : decode ? `under the mouse: ${named(this.looking)}` : OUTSIDE;
-    if (!decode) return this.lens.remove();
-    const image = new ImageData(atlas.size, atlas.size);
-    for (let pixel = 0; pixel < decode.length; pixel++) image.data.fill(decode[pixel], 4 * pixel, 4 * pixel + 3);
-    for (let alpha = 3; alpha < image.data.length; alpha += 4) image.data[alpha] = 255;
-    if (this.lens.width !== atlas.size) this.lens.width = this.lens.height = atlas.size;
-    this.lens.getContext("2d")?.putImageData(image, 0, 0);
-    if (this.lens.previousSibling !== picture) picture.after(this.lens);
+  dropLine() {
+    this.drawing = false;
+    if (!this.line.length) return;
+    this.line = [];
+    this.draw();
+  }
+
+  /** Show the decode of the point looked at, else of the one just clicked, else the answer's own picture. */
+  show() {
+    const { lens, chart } = this.data;
+    const found = /** @type {any} */ (globalThis).latentAtlases?.get(chart);
+    const atlas = found?.data.which === lens ? found : undefined; // not that of another decoder
+    let works = !lens || !atlas || Boolean(atlas.decode);
+    try {
+      if (lens) this.lens.show(atlas, this.looking?.point ?? this.clicked.at(-1), this.looking?.by ?? "");
+    } catch (error) {
+      console.error(error);
+      works = false;
+    }
+    const waited = performance.now() - (this.since ?? 0) >= PATIENCE;
+    this.lens.tell(this.broken ? NO_OVERLAY : !this.chart && waited ? NO_CHART : works ? "" : NO_LENS);
   }
 
   draw() {
     if (!this.chart?._fullLayout?._plots) return;
-    const panels = Object.values(this.chart._fullLayout._plots);
-    this.layer.replaceChildren(...panels.map((panel) => this.drawPanel(/** @type {any} */ (panel))));
-  }
-
-  /** @param {{xaxis: any, yaxis: any}} panel */
-  drawPanel({ xaxis, yaxis }) {
-    const view = element("svg", { x: xaxis._offset, y: yaxis._offset, width: xaxis._length, height: yaxis._length });
-    for (const mark of this.data.marks) {
-      const pixels = mark.points.map(([x, y]) => [toPixel(xaxis, x), yaxis._length - toPixel(yaxis, y)]);
-      // Each shape twice, light below and dark above: it stands out on codes, decodes and both themes.
-      for (const [colour, extra] of /** @type {[string, number][]} */ ([["white", 3], ["black", 0]])) {
-        view.append(...shapes(mark, pixels, yaxis._length, colour, extra));
-      }
-    }
-    return view;
+    const marks = this.line.length ? this.data.marks.filter((each) => each.kind !== "path") : [...this.data.marks];
+    if (this.line.length) marks.unshift({ kind: "path", points: this.line });
+    if (this.looking?.by === "cursor") marks.push({ kind: "cursor", points: [this.looking.point] });
+    const panels = /** @type {any[]} */ (Object.values(this.chart._fullLayout._plots));
+    this.layer.replaceChildren(...panels.map((panel) => drawMarks(panel, marks)));
   }
 }
 
-/** @param {Mark} mark @param {number[][]} pixels @param {number} height @param {string} colour @param {number} extra */
-function shapes(mark, pixels, height, colour, extra) {
-  const stroke = { fill: "none", stroke: colour, "stroke-width": 2.5 + extra, "stroke-linecap": "round" };
-  const [x, y] = pixels[0];
-  switch (mark.kind) {
-    case "pick":
-      return [element("path", { ...stroke, class: "pick", d: `M${x - 12} ${y}h8m8 0h8M${x} ${y - 12}v8m0 8v8` })];
-    case "ring":
-      return [element("circle", { ...stroke, class: "ring", cx: x, cy: y, r: 9 })];
-    case "ellipse":
-      return [element("polygon", { ...stroke, "stroke-width": 1.5 + extra, class: "ellipse", points: pixels.join(" ") })];
-    case "dots":
-      return pixels.map(([cx, cy]) => element("circle", { class: "dot", cx, cy, r: 4 + extra / 2, fill: colour }));
-    case "moment":
-      return [element("path", { ...stroke, class: "moment", d: `M${x} 0V${height}` })];
-    case "path": {
-      const [cx, cy] = pixels[mark.at ?? 0];
-      return [
-        element("polyline", { ...stroke, class: "path", points: pixels.join(" ") }),
-        element("circle", { ...stroke, class: "at", cx, cy, r: 7, fill: colour === "black" ? "white" : "none" }),
-      ];
-    }
-  }
-}
-
-/** @param {string} name @param {Record<string, string | number>} attributes */
-function element(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  return made;
-}
-
-/** As the server writes it: three significant digits. @param {number[]} point */
-function named(point) {
-  return `(${point.map((value) => String(Number(value.toPrecision(3))).replace("-", "−")).join(", ")})`;
-}
-
-// Plotly keeps an axis' range current during zoom and pan, its own converters only afterwards.
-/** @param {any} axis @param {number} value */
-function toPixel(axis, value) {
-  const [from, to] = axis.range;
-  return (((axis.type === "log" ? Math.log10(value) : value) - from) / (to - from)) * axis._length;
-}
-
-/** The coordinate under a pixel, with the decimals that a hundredth of a pixel is worth; null outside the axis.
- * @param {any} axis @param {number} pixel */
-function toData(axis, pixel) {
-  if (pixel < 0 || pixel > axis._length) return null;
-  const [from, to] = axis.range;
-  const unitsPerPixel = (to - from) / axis._length;
-  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(unitsPerPixel))));
-  return Number((from + pixel * unitsPerPixel).toFixed(Math.min(decimals, 20)));
+/** So many of a path's points as are reported, both ends among them. @param {number[][]} points */
+function thinned(points) {
+  if (points.length <= LONGEST) return points;
+  const every = (points.length - 1) / (LONGEST - 1);
+  return Array.from({ length: LONGEST }, (_, index) => points[Math.round(index * every)]);
 }

@@ -1,0 +1,146 @@
+"""The app under a class: 40 sessions that click once a second each, for ten minutes, on one server.
+
+Sessions are protocol clients, not browsers: they speak Streamlit's websocket protocol, so that what is measured is the
+server. A click is answered when the new decode has arrived.
+"""
+
+import asyncio
+import json
+import os
+import random
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+
+import psutil
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks.app import PORT, server
+
+SESSIONS = 40
+MINUTES = float(os.environ.get("LOAD_MINUTES", "10"))
+SECONDS_BETWEEN_CLICKS = 1.0
+SECONDS_BETWEEN_OPENINGS = 0.5  # a class does not press Enter together
+SETTLED = 2.0  # minutes after which memory is compared with its end
+ANSWER_WITHIN = 30.0  # seconds; later is a failure
+OVERLAY = "overlay_map_vae"
+
+
+@dataclass
+class Client:
+    """One session."""
+
+    connection: ClientConnection
+    overlay: str = ""  # the id of the overlay of the VAE's map
+    fragment: str = ""  # that redraws its answer
+    answer: str = ""  # what it said last
+    asks: list[str] = field(default_factory=list)  # overlays that want to know when the map is drawn
+
+    async def until(self, done: str) -> None:
+        """Read messages until a run has ended (`end`) or the overlay has a new answer (`answer`)."""
+        while True:
+            message = ForwardMsg()
+            message.ParseFromString(await asyncio.wait_for(self.connection.recv(), ANSWER_WITHIN))
+            kind = message.WhichOneof("type")
+            if kind == "session_event" and message.session_event.WhichOneof("type") == "script_compilation_exception":
+                raise RuntimeError("the app does not start")
+            if kind == "script_finished" and done == "end":
+                return
+            element = message.delta.new_element
+            if kind != "delta" or element.WhichOneof("type") == "exception":
+                if kind == "delta":
+                    raise RuntimeError(f"the app failed: {element.exception.message}")
+                continue
+            if element.WhichOneof("type") != "bidi_component":
+                continue
+            component = element.bidi_component
+            data = json.loads(component.json or "{}")
+            if data.get("asks"):
+                self.asks.append(component.id)
+            if component.id.endswith(f"-{OVERLAY}"):
+                self.overlay, self.fragment = component.id, message.delta.fragment_id
+                before, self.answer = self.answer, data["answer"]
+                if done == "answer" and self.answer != before:
+                    return
+
+    async def trigger(self, component: str, event: str, value: object, fragment: str = "") -> None:
+        """What the browser sends when a component reports something."""
+        message = BackMsg()
+        message.rerun_script.fragment_id = fragment
+        state = message.rerun_script.widget_states.widgets.add()
+        state.id = f"$$STREAMLIT_INTERNAL_KEY_{component}__events"
+        state.json_trigger_value = json.dumps([{"event": event, "value": value}])
+        await self.connection.send(message.SerializeToString())
+
+    async def open(self) -> None:
+        """Up to the first answer."""
+        message = BackMsg()
+        message.rerun_script.query_string = ""
+        await self.connection.send(message.SerializeToString())
+        await self.until("end")
+        if not self.overlay:  # the first session of a server is told to draw its map before the decoders are loaded
+            await self.trigger(self.asks[-1], "drawn", True)
+            await self.until("end")
+
+    async def click(self, x: float, y: float) -> float:
+        """Seconds from a click to its answer."""
+        started = time.perf_counter()
+        await self.trigger(self.overlay, "pick", {"x": x, "y": y}, self.fragment)
+        await self.until("answer")
+        return time.perf_counter() - started
+
+
+async def _session(number: int, until: float, latencies: list[float], failures: list[str]) -> None:
+    rng = random.Random(number)
+    await asyncio.sleep(number * SECONDS_BETWEEN_OPENINGS)
+    try:
+        async with connect(f"ws://localhost:{PORT}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as raw:  # type: ignore[list-item]
+            client = Client(raw)
+            await client.open()
+            next_click = time.monotonic() + rng.random() * SECONDS_BETWEEN_CLICKS
+            while next_click < until:
+                await asyncio.sleep(max(0.0, next_click - time.monotonic()))
+                latencies.append(await client.click(rng.gauss(0, 1), rng.gauss(0, 1)))
+                next_click += SECONDS_BETWEEN_CLICKS
+    except Exception as error:  # whatever it is, it is a failure of the app or of the network, and counted
+        failures.append(f"session {number}: {error!r}")
+
+
+async def _measure(process: psutil.Process) -> None:
+    latencies: list[float] = []
+    failures: list[str] = []
+    # The first one alone: it loads the decoders for all.
+    await _session(0, 0, latencies, failures)
+    until = time.monotonic() + 60 * MINUTES
+    sessions = [asyncio.create_task(_session(number, until, latencies, failures)) for number in range(1, SESSIONS + 1)]
+    await asyncio.sleep(60 * min(SETTLED, MINUTES / 2))
+    settled = process.memory_info().rss / 2**20
+    await asyncio.gather(*sessions)
+    ended = process.memory_info().rss / 2**20
+    for failure in failures[:5]:
+        print(failure, file=sys.stderr)
+    late = statistics.quantiles(latencies, n=20)[-1]
+    print(f"{SESSIONS} sessions, {len(latencies)} clicks in {MINUTES:g} minutes, {len(failures)} failures")
+    print(
+        f"click to answer, median: {1000 * statistics.median(latencies):.0f} ms; 95th percentile: {1000 * late:.0f} ms"
+    )
+    print(f"memory after {min(SETTLED, MINUTES / 2):g} minutes: {settled:.0f} MiB; at the end: {ended:.0f} MiB")
+
+
+def main() -> None:
+    """Print latency, failures and memory under load; LOAD_MINUTES shortens it."""
+    with server("streamlit_app.py") as process:
+        asyncio.run(_wait_and_measure(process))
+
+
+async def _wait_and_measure(process: psutil.Process) -> None:
+    for _ in range(600):
+        try:
+            async with connect(f"ws://localhost:{PORT}/_stcore/stream", subprotocols=["streamlit"]):  # type: ignore[list-item]
+                break
+        except OSError:
+            await asyncio.sleep(0.1)
+    await _measure(process)

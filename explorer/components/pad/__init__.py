@@ -1,0 +1,53 @@
+"""A pad to draw on with mouse, pen, finger or keyboard; it reports the strokes while one draws."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from explorer.drawing import BRUSH, SIDE
+
+__all__ = ["pad", "script"]
+
+_FOLDER = Path(__file__).parent
+_script = st.components.v2.component(
+    "pad_script", js=(_FOLDER / "pad.js").read_text(), css=(_FOLDER / "pad.css").read_text(), isolate_styles=False
+)
+_pad = st.components.v2.component("pad", js=(_FOLDER / "mount.js").read_text(), isolate_styles=False)
+
+
+def script() -> None:
+    """The pad's script; once a page, outside of what is run again at every stroke."""
+    _script(key="pad_script", height=0)
+
+
+def pad(
+    on_draw: Callable[[dict[str, Any]], None],
+    *,
+    version: int,
+    base: str,
+    strokes: Sequence[Sequence[int]],
+    answered: int,
+    uploader: str,
+) -> None:
+    """Mount the pad. It does not wait for the server: what is given here is drawn at the mount, and when it is new.
+
+    Args:
+        on_draw: called before the rerun with a report: its `number`, the `version` that was drawn on, `based` (whether
+            the base is still there), and `strokes` (as `drawing.raster` takes them).
+        version: of what is given here; another one replaces what is on the pad.
+        base: a picture to draw on, as an address; empty: nothing.
+        strokes: what is drawn.
+        answered: the number of the last report that the page shows; the next is sent when its own is answered.
+        uploader: the key of a container with a file uploader, to which pictures are handed that are pasted, or dropped
+            on the pad.
+    """
+
+    def report() -> None:
+        drawn = st.session_state["pad"].get("drawn")
+        if drawn is not None:
+            on_draw(drawn)
+
+    data = {"side": SIDE, "brush": BRUSH, "version": version, "base": base, "strokes": list(strokes)}
+    _pad(key="pad", data={**data, "answered": answered, "uploader": uploader}, on_drawn_change=report)

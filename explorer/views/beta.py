@@ -1,0 +1,38 @@
+"""Beta: what the weight of the KL trades."""
+
+import streamlit as st
+
+from explorer import library
+from explorer.components import latent_map
+from explorer.state import State
+from explorer.twins import Twins
+
+__all__ = ["render"]
+
+
+def render(twins: Twins, state: State) -> None:
+    """The tab: the trade-off of all VAEs of the experiment, and the map of the chosen one."""
+    name, recipe = twins.folder.name, twins.vae.checkpoint.experiment
+    if len(library.betas(name)) == 1:
+        st.markdown(
+            f"This experiment has one VAE, of beta {recipe.beta:g}. `python -m training fit {name} --beta 4` fits one "
+            "more beside it; then a slider at the left chooses between them, and here stands what beta trades."
+        )
+        return
+    st.markdown(
+        "**What beta trades.** A VAE fitted to *reconstruction − beta × KL*: move beta, at the left, from nearly an "
+        "AE to a collapsed posterior, whose codes say nothing, so that every decode is the mean image. Look at the map "
+        "spreading out or shrinking against the circles of the prior, and at where on the curve you are: each nat of "
+        "reconstruction has its price in KL, and at beta = 1 it is paid one for one."
+    )
+    left, right = st.columns([3, 2])
+    with left, library.sentences():
+        latent_map.chart(library.trade_off_figure(twins), key="trade_off")
+    with right, library.sentences():
+        st.markdown(f"#### The VAE of beta {recipe.beta:g}")
+        latent_map.chart(library.codes_figure(twins.vae, State.shown(), small=True), key="map_beta_vae")
+        test = twins.vae.checkpoint.test
+        st.markdown(
+            f"ELBO **{test['elbo']:.2f}** = {test['reconstruction']:.2f} − {test['kl']:.2f} nats per test image; "
+            f"fitted for {recipe.epochs} epochs.".replace("-", "−")
+        )

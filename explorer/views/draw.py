@@ -1,0 +1,166 @@
+"""Draw: a digit of one's own, as MNIST would have it, and what both models make of it."""
+
+from html import escape
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
+
+from explorer import images, library, measures, quality
+from explorer.components import latent_map
+from explorer.components.card import card, markup, picture
+from explorer.components.pad import pad, script
+from explorer.drawing import BRUSH, SIDE, mnist_form, raster
+from explorer.state import Drawing, State
+from explorer.twins import Twin, Twins
+from training.checkpoint import CheckpointError
+
+__all__ = ["render"]
+
+Array = NDArray[Any]
+
+UPLOADER = "upload"  # the key of the uploader's place
+NOT_TAKEN = "Picture not taken"
+NEAREST = "Test images with the nearest codes"
+BLANK = '<div class="blank"></div>'
+WHAT_NATS_ARE = (
+    "The cross is the code of the grey picture, and the picture that comes back the decode of that code. "
+    "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once; the VAE's log p(x|z) "
+    "is the mean over five posterior samples. The ellipse is the VAE's encoder's Gaussian."
+)
+
+
+def render(twins: Twins, state: State) -> None:
+    """The tab: the pad, what it becomes in MNIST's form, where it lands on both maps, what comes back."""
+    st.markdown(
+        "**Draw a digit**, and watch where both encoders put it. Look at what comes back: what your digit has and "
+        "MNIST's have not is lost, and what is no digit becomes one, at a price in nats."
+    )
+    script()
+    left, *columns = st.columns(3)
+    left.markdown("##### Your digit")
+    places = []
+    for twin, column in zip(twins, columns, strict=True):
+        with column:
+            st.markdown(f"##### {twin.title}")
+            latent_map.chart(library.codes_figure(twin, State.shown(), small=True), key=f"map_drawn_{twin.name}")
+            places.append(st.container())
+    _drawing(twins, left.container(), places)
+    st.caption(WHAT_NATS_ARE)
+    # What takes seconds once, such as loading torch, is done before the first stroke, but behind the maps.
+    if library.is_torch_loaded() or latent_map.drawn("map_drawn_vae"):
+        with library.sentences():
+            stroke = mnist_form(raster([[SIDE // 2, BRUSH, SIDE // 2, SIDE - BRUSH]]))
+            assert stroke is not None
+            for twin in twins:
+                _answer(twins, twin, library.place(twin, stroke))
+            _reading(twins, stroke)
+
+
+@st.fragment
+def _drawing(twins: Twins, left: DeltaGenerator, places: list[DeltaGenerator]) -> None:
+    drawn, now = State.drawn(), State.drawing()
+    seen = None
+    for twin, place in zip(twins, places, strict=True):
+        with place, library.sentences():
+            if drawn is None:
+                _put(twin, [], _nothing(twin))
+                continue
+            placed = library.place(twin, drawn)
+            seen = placed.seen
+            marks = [latent_map.pick(*placed.point)]
+            if placed.outline:
+                marks.insert(0, latent_map.ellipse(placed.outline))
+            _put(twin, marks, _answer(twins, twin, placed))
+    pad_place, form_place = left.container(), left.container()
+    with form_place:
+        _form(twins, drawn, seen, now.complaint)
+        with st.container(key=UPLOADER):
+            State.picture_input()
+    # Last: the pad sends its next report when this one's answer is there.
+    with pad_place:
+        _pad(now)
+
+
+def _pad(now: Drawing) -> None:
+    base = images.data_uri(now.base / 255) if now.based and now.base is not None else ""
+    pad(
+        State.draw,
+        version=now.version,
+        base=base,
+        strokes=now.strokes,
+        answered=now.answered,
+        uploader=UPLOADER,
+    )
+
+
+def _put(twin: Twin, marks: list[latent_map.Mark], answer: str) -> None:
+    latent_map.overlay(f"map_drawn_{twin.name}", marks, answer=answer)
+
+
+def _form(twins: Twins, drawn: Array | None, seen: Array | None, complaint: str) -> None:
+    wrong = f'<span role="alert">{escape(complaint)}</span>' if complaint else ""
+    if drawn is None:
+        told = wrong or "Draw with the mouse, a pen, a finger, or the arrow keys and Space."
+        card([BLANK], NOT_TAKEN if wrong else "Nothing drawn", told, kind="form")
+        return
+    pictures = [picture(images.data_uri(drawn / 255), "the drawing in MNIST's form", name="drawn")]
+    if seen is not None and not np.array_equal(seen, drawn / np.float32(255)):
+        pictures.append(picture(images.data_uri(seen), "the drawing as the models see it", name="seen"))
+    title = NOT_TAKEN if wrong else "In MNIST's form"
+    card(pictures, title, wrong or _reading(twins, drawn), kind="form")
+
+
+def _reading(twins: Twins, drawn: Array) -> str:
+    """What the classifier makes of the drawing, as HTML; nothing where there is none."""
+    try:
+        belief = measures.read(library.classifier(twins.vae), drawn[None] / 255)[0]
+    except CheckpointError:
+        return ""
+    read = f"<b>a {belief.argmax()}</b>, {belief.max():.0%} sure".replace("%", "&nbsp;%")
+    return f"A classifier reads {read}." if belief.max() >= quality.SURE else f"A classifier is unsure: {read}."
+
+
+def _answer(twins: Twins, twin: Twin, placed: library.Placed) -> str:
+    """What becomes of the drawing, and the test images nearest to it, as HTML."""
+    test = twin.checkpoint.test
+    lines = [f"Test images: {_nats(test['reconstruction'])} on average."]
+    if placed.kl is not None:
+        elbo = placed.reconstruction - placed.kl
+        lines.append(f"KL {_nats(placed.kl)}, so ELBO {_nats(elbo)} (test images: {_nats(test['elbo'])}).")
+    x, y = placed.point
+    area = twin.window
+    if not (area.left <= x <= area.right and area.bottom <= y <= area.top):
+        lines.append("<b>It lands beyond the map's edge</b>: zoom out.")
+    shown = picture(
+        images.data_uri(placed.decode), f"the {twin.short}'s reconstruction", name=f"reconstruction-{twin.name}"
+    )
+    found = (library.original(twins, image) for image in placed.nearest)
+    originals = [original for original in found if original is not None]
+    if not originals:  # the data set is not on this computer
+        originals = list(twin.decode(twin.codes.code[placed.nearest]))
+    neighbours = [
+        picture(
+            images.data_uri(original),
+            f"test image {image}, a {twin.codes.digit[image]}",
+            name=f"near-{twin.name}-{rank}",
+            caption=f"{twin.codes.digit[image]} (image {image})",
+        )
+        for rank, (image, original) in enumerate(zip(placed.nearest, originals, strict=True), 1)
+    ]
+    back = markup([shown], f"log p(x|z) = {_nats(placed.reconstruction)} nats", *lines, kind="drawn")
+    return back + markup(neighbours, NEAREST, kind="near")
+
+
+def _nothing(twin: Twin) -> str:
+    """As high as an answer: it moves nothing when it comes."""
+    told = f"What the {twin.short} makes of your digit will stand here."
+    neighbour = f"<figure>{BLANK}<figcaption>–</figcaption></figure>"
+    back = markup([BLANK], "Nothing drawn", told, kind="drawn")
+    return back + markup([neighbour] * library.NEIGHBOURS_SHOWN, NEAREST, kind="near")
+
+
+def _nats(value: float) -> str:
+    return f"{value:.1f}".replace("-", "−")

@@ -1,0 +1,164 @@
+"""Posterior: what the VAE's encoder believes of an image, what is true, and the slack in the bound between them."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
+
+from explorer import images, latent, library
+from explorer.components import latent_map
+from explorer.components.card import card, markup, picture
+from explorer.measures import POSTERIORS
+from explorer.posterior import Belief
+from explorer.state import CLOSE_UPS, State
+from explorer.twins import Twin, Twins
+from training.checkpoint import CheckpointError, checkpoint_path
+
+__all__ = ["render"]
+
+Array = NDArray[Any]
+
+OVERVIEW, CLOSE_UP = "map_small_belief", "map_belief"
+WHAT_IT_MEANS = (
+    "**What the encoder believes, and what is true.** The ellipses are what the encoder believes of where the image "
+    "came from, q(z|x), the blue areas what is true, p(z|x), and the ELBO falls short of log p(x) by just what the "
+    "belief misses of the truth: KL(q(z|x) || p(z|x))."
+)
+ELLIPSES = "Ellipses: 1 and 2 standard deviations of q(z|x). Dot: a z drawn from it."
+LEGEND = (
+    f"{ELLIPSES} Blue: the densest 39 %, 86 % and 99 % of p(z|x); of a Gaussian they would be 1, 2 and 3 standard "
+    "deviations."
+)
+ONLY_IN_THE_PLANE = (
+    "The true posterior p(z|x), and so log p(x) and the slack, can be computed on a grid in two dimensions only: with "
+    "{} a grid would be too large. Shown is what the encoder believes, on the plane of the map, and the ELBO."
+)
+
+
+def render(twins: Twins, state: State) -> None:
+    """The tab: where on the map, the belief and the truth from close by, the figures."""
+    st.markdown(WHAT_IT_MEANS)
+    is_plane = twins.latent_dim == 2
+    if not is_plane:
+        st.info(ONLY_IN_THE_PLANE.format(twins.latent_dim))
+    controls = st.container(horizontal=True, vertical_alignment="bottom")
+    overview, *close_up, figures = st.columns([5, 7, 6] if is_plane else [10, 8])
+    with overview:
+        st.markdown("##### Where on the map")
+        chart = OVERVIEW if is_plane else CLOSE_UP
+        latent_map.chart(library.codes_figure(twins.vae, State.shown(), small=is_plane), key=chart)
+        marks = st.container()
+    _belief(twins, state, controls, marks, close_up[0].container() if is_plane else None, figures.container())
+
+
+@st.fragment
+def _belief(
+    twins: Twins,
+    state: State,
+    controls: DeltaGenerator,
+    overview: DeltaGenerator,
+    close_up: DeltaGenerator | None,
+    figures: DeltaGenerator,
+) -> None:
+    with controls:
+        drawn = state.subject_input()
+        seed = State.belief_seed_inputs()
+    with library.sentences():
+        seen = library.binarised(twins, state.digit()) if drawn is None else library.binarised_drawing(twins, drawn)
+        if seen is None:
+            figures.info(
+                "The test images are not on this computer, and of an image that is not there nothing can be believed. "
+                f"{library.HOW_TO_GET_ORIGINALS} What you draw (Draw) can be shown here."
+            )
+            return
+        slack = library.slack(twins.vae, seen)
+        q = slack.belief
+        z = q.mean + q.deviation * np.random.default_rng(seed).standard_normal(len(q.mean))
+        marks = _marks(twins.vae, q, z)
+        if close_up is None:
+            with overview:
+                latent_map.overlay(CLOSE_UP, marks, title="The VAE's map with what the encoder believes")
+                st.caption(ELLIPSES)
+        else:
+            with close_up:
+                area = _area(slack, State.close_up_input())
+                latent_map.chart(library.posterior_figure(twins.vae, seen, area), key=CLOSE_UP)
+                latent_map.overlay(CLOSE_UP, marks, title="What the encoder believes, and what is true")
+                st.caption(LEGEND)
+            with overview:
+                _frame(twins.vae, area)
+        with figures:
+            _figures(twins, slack)
+            _pictures(twins.vae, seen, z, f"test image {state.digit()}" if drawn is None else "what you drew")
+
+
+def _marks(vae: Twin, q: Belief, z: Array) -> list[latent_map.Mark]:
+    """The belief, and a point drawn from it."""
+    outlines = [vae.outline(q.mean, times * q.deviation) for times in (1, 2)]
+    ellipses = [latent_map.ellipse(outline) for outline in outlines if outline]
+    return [*ellipses, latent_map.dots([vae.plane.project([z])[0].tolist()])]
+
+
+def _frame(vae: Twin, area: latent.Window) -> None:
+    """Where on the map the close-up lies; ringed where it is small."""
+    left, bottom, right, top = area.left, area.bottom, area.right, area.top
+    marks = [latent_map.ellipse([[left, bottom], [right, bottom], [right, top], [left, top]])]
+    if area.side < vae.window.side / 10:
+        marks.append(latent_map.ring((left + right) / 2, (bottom + top) / 2))
+    latent_map.overlay(OVERVIEW, marks, title="The VAE's map with the place of the close-up")
+    st.caption("The square is the close-up.")
+
+
+def _pictures(vae: Twin, seen: Array, z: Array, what: str) -> None:
+    place = ", ".join(f"{coordinate:.4f}" for coordinate in z[:2]) + (", …" if len(z) > 2 else "")
+    place = f"({place})".replace("-", "−")
+    decode = images.data_uri(vae.decode([z])[0])
+    pictures = [
+        picture(images.data_uri(seen), f"{what}, black and white", name="subject", caption=f"x: {what}"),
+        picture(decode, f"the decode of z = {place}", name="resampled", caption="decode of z"),
+    ]
+    card(pictures, f"z = {place}", kind="belief")
+
+
+def _figures(twins: Twins, slack: library.Slack) -> None:
+    elbo = f"<b>ELBO = {_nats(slack.elbo)}</b>: reconstruction minus KL, averaged over q(z|x). "
+    if slack.truth is None:
+        st.html(markup([], "The bound", elbo + "It is never more than log p(x).", kind="belief"))
+        return
+    evidence = slack.truth.log_evidence
+    lines = (
+        f"<b>log p(x) = {_nats(evidence)}</b>: the image's log-probability, whichever z it came from.",
+        elbo + "It is what the fit maximises, and never more than log p(x).",
+        f"<b>Slack = {_nats(evidence - slack.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(twins)}",
+    )
+    st.html(markup([], "The slack in the bound", *lines, kind="belief"))
+
+
+def _average(twins: Twins) -> str:
+    try:
+        values = library.measured(twins).values["vae"]
+    except CheckpointError:
+        return ""  # Compare tells it
+    if twins.vae.checkpoint.path != checkpoint_path(twins.folder, "vae") or "slack" not in values:
+        return ""
+    n = min(POSTERIORS, len(twins.digits))
+    return f" Over {n} test images: {_nats(values['slack'])} on average, {_nats(values['slack_median'])} at the median."
+
+
+def _area(slack: library.Slack, look: str) -> latent.Window:
+    """A square that holds the belief, the truth, or both, and their labels."""
+    assert slack.truth is not None
+    q = slack.belief
+    belief = np.stack([q.mean - 2.5 * q.deviation, q.mean + 2.5 * q.deviation])
+    truth = slack.truth.points[slack.truth.depth <= 3.2]
+    held = np.concatenate({CLOSE_UPS[1]: [truth], CLOSE_UPS[2]: [belief]}.get(look, [truth, belief]))
+    low, high = held.min(axis=0), held.max(axis=0)
+    side = 1.3 * float((high - low).max())
+    left, bottom = ((low + high) / 2 - side / 2).tolist()
+    return latent.Window(left, bottom, side)
+
+
+def _nats(value: float) -> str:
+    return f"{value:.2f} nats".replace("-", "−")

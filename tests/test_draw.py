@@ -1,0 +1,187 @@
+"""The Draw tab through Streamlit's AppTest: what it says and computes, from a picture that is given to it."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from explorer.drawing import mnist_form, raster
+from explorer.state import State
+from tests.conftest import ROOT
+from tests.test_app import html, shown
+from tests.test_checkpoint import rewrite
+from training.checkpoint import Checkpoint, checkpoint_path
+from training.classifier import classifier_path, load_classifier, read
+from training.datasets import Data, Split
+from training.experiments import Experiment
+from training.objective import evaluate_each
+
+MODELS = ("autoencoder", "vae")
+
+
+@pytest.fixture
+def app(checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("LATENT_CHECKPOINTS", str(checkpoints))
+    monkeypatch.setenv("LATENT_DATA_DIR", str(tmp_path / "no-data"))
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+    app.query_params["tab"] = "Draw"
+    return app
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def seven() -> bytes:
+    """Black on white."""
+    return png(((1 - raster([[60, 60, 200, 60, 120, 230]])) * 255).astype(np.uint8))
+
+
+def upload(app: AppTest, content: bytes, name: str = "seven.png") -> None:
+    (uploader,) = app.get("file_uploader")
+    uploader.set_value((name, content, "image/png"))  # type: ignore[union-attr]
+    app.run()
+    assert not app.exception
+
+
+def test_nothing_drawn_is_said(app: AppTest) -> None:
+    app.run()
+    assert not app.exception
+    assert html(app).count("Nothing drawn") == 3
+    assert "data-name" not in html(app)
+    assert "sure" not in html(app)
+
+
+def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
+    app: AppTest, checkpoints: Path, recipe: Experiment, digits: Data
+) -> None:
+    app.run()
+    upload(app, seven())
+    form = mnist_form(raster([[60, 60, 200, 60, 120, 230]]))
+    assert form is not None
+    drawn = torch.as_tensor((shown(app, "drawn") * 255).round().astype(np.uint8))
+    assert np.corrcoef(drawn.flatten().numpy(), form.flatten())[0, 1] > 0.98
+    for name in MODELS:
+        checkpoint = Checkpoint(checkpoint_path(checkpoints / recipe.name, name))
+        model = checkpoint.load_model()
+        with torch.inference_mode():
+            code = model.code(drawn[None] / 255)
+            back = model.decode(code).sigmoid()[0].numpy()
+        np.testing.assert_allclose(shown(app, f"reconstruction-{name}"), back, atol=0.003)
+        terms = evaluate_each(model, Split(drawn[None], torch.zeros(1, dtype=torch.uint8)), samples=5)
+        assert f"log p(x|z) = {terms.reconstruction[0]:.1f} nats".replace("-", "−") in html(app)
+        codes = checkpoint.codes()
+        nearest = np.linalg.norm(codes.code - code.numpy(), axis=1).argsort()[:3]
+        for rank, image in enumerate(nearest, 1):
+            original = digits.test.images[image].numpy() / 255
+            np.testing.assert_allclose(shown(app, f"near-{name}-{rank}"), original, atol=0.003)
+            assert f"{codes.digit[image]} (image {image})" in html(app)
+    assert terms.kl is not None
+    assert terms.elbo is not None
+    assert f"KL {terms.kl[0]:.1f}, so ELBO {terms.elbo[0]:.1f}".replace("-", "−") in html(app)
+    belief = read(load_classifier(checkpoints, "digits")[0], drawn[None] / 255)[0]
+    assert f"<b>a {belief.argmax()}</b>, {belief.max() * 100:.0f}&nbsp;% sure" in html(app)
+
+
+def test_it_is_kept_while_other_tabs_are_open(app: AppTest) -> None:
+    app.run()
+    upload(app, seven())
+    before = shown(app, "drawn")
+    for tab in ("Generate", "Draw"):
+        app.session_state["tab"] = tab
+        app.run()
+        assert not app.exception
+    np.testing.assert_array_equal(shown(app, "drawn"), before)
+
+
+def test_what_is_drawn_on_a_picture_is_added_to_it(app: AppTest) -> None:
+    app.run()
+    upload(app, seven())
+    before = shown(app, "drawn")
+    dash = [[90, 150, 190, 150]]
+    report = {"number": 1, "version": app.session_state["drawing"].version, "based": True, "strokes": dash}
+    app.session_state["drawing"] = after(report, app)
+    app.run()
+    assert not app.exception
+    assert shown(app, "drawn").sum() > before.sum() + 3
+    # Undone, it is as before, bit by bit; and without the picture under it there is the dash alone.
+    app.session_state["drawing"] = after({**report, "number": 2, "strokes": []}, app)
+    app.run()
+    np.testing.assert_array_equal(shown(app, "drawn"), before)
+    app.session_state["drawing"] = after({**report, "number": 3, "based": False}, app)
+    app.run()
+    form = mnist_form(raster(dash))
+    assert form is not None
+    np.testing.assert_allclose(shown(app, "drawn") * 255, form, atol=0.5)
+
+
+def after(report: dict[str, object], app: AppTest) -> object:
+    """What is on the pad after a report: AppTest knows no components."""
+    import streamlit
+
+    streamlit.session_state["drawing"] = app.session_state["drawing"]
+    State.draw(report)
+    return streamlit.session_state["drawing"]
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_a_text_called_png_gets_a_sentence_and_changes_nothing(drawn: bool, app: AppTest) -> None:
+    app.run()
+    if drawn:
+        upload(app, seven())
+    upload(app, b"<b>This is no picture.</b>", "<i>five</i>.png")
+    assert '<span role="alert">&lt;i&gt;five&lt;/i&gt;.png is no picture that can be read here' in html(app)
+    assert ('data-name="drawn"' in html(app)) == drawn
+    # The next one makes it forgotten.
+    upload(app, seven())
+    assert "alert" not in html(app)
+    assert 'data-name="drawn"' in html(app)
+
+
+def test_small_black_and_white_models_see_it_small_and_black_and_white(
+    app: AppTest, checkpoints: Path, recipe: Experiment
+) -> None:
+    for model in MODELS:
+        rewrite(checkpoint_path(checkpoints / recipe.name, model), lambda a, s: s["experiment"].update(binarised=True))
+    app.run()
+    upload(app, seven())
+    seen = shown(app, "seen")
+    assert set(np.unique(seen)) == {0, 1}
+    np.testing.assert_array_equal(seen, shown(app, "drawn") >= 128 / 255)
+    vae = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).load_model()
+    with torch.inference_mode():
+        back = vae.decode(vae.code(torch.as_tensor(seen, dtype=torch.float32)[None])).sigmoid()[0].numpy()
+    np.testing.assert_allclose(shown(app, "reconstruction-vae"), back, atol=0.003)
+
+
+def test_without_classifier_and_data_the_rest_is_there(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    classifier_path(checkpoints, "digits").unlink()
+    for model in MODELS:
+        rewrite(checkpoint_path(checkpoints / recipe.name, model), lambda a, s: s["experiment"].update(dataset="mnist"))
+    app.run()
+    upload(app, seven())
+    assert not app.error
+    assert "sure" not in html(app)
+    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes().code
+    vae = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).load_model()
+    with torch.inference_mode():
+        code = vae.code(torch.as_tensor(shown(app, "drawn"), dtype=torch.float32)[None])
+        nearest = int(np.linalg.norm(codes - code.numpy(), axis=1).argmin())
+        own = vae.decode(torch.as_tensor(codes[[nearest]], dtype=torch.float32)).sigmoid()[0].numpy()
+    np.testing.assert_allclose(shown(app, "near-vae-1"), own, atol=0.003)
+
+
+def test_a_broken_checkpoint_is_told(app: AppTest, checkpoints: Path) -> None:
+    app.run()
+    upload(app, seven())
+    (checkpoints / "broken").mkdir()
+    app.run()
+    app.selectbox("experiment").set_value("broken").run()
+    assert not app.exception
+    assert "is missing" in app.error[0].value

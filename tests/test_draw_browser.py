@@ -1,0 +1,330 @@
+"""Drawing, in a real Chromium, with mouse, finger and keyboard: judged by what is on the screen."""
+
+import base64
+import io
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from explorer.drawing import SIDE, mnist_form, raster
+from tests.conftest import streamlit_server
+from tests.test_browser import decode, pixel_of, seen, wait_at, wait_until_idle
+from tests.test_drawing import likeness, png_header
+from training.checkpoint import Checkpoint, checkpoint_path
+from training.experiments import Experiment
+
+pytestmark = pytest.mark.browser
+
+SEVEN = [(60, 60), (200, 60), (120, 230)]  # in the pad's units
+MODELS = ("autoencoder", "vae")
+
+
+@pytest.fixture(scope="module")
+def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app on a fitted experiment."""
+    with streamlit_server(fitted, data_dir=tmp_path_factory.mktemp("no-data")) as address:
+        yield address
+
+
+def open_pad(page: Page, address: str) -> None:
+    page.goto(f"{address}/?tab=Draw")
+    expect(page.get_by_text("Nothing drawn")).to_have_count(3)
+    expect(page.locator(".pad .hint")).to_be_visible()
+    wait_until_idle(page)
+
+
+def on_screen(page: Page, points: list[tuple[int, int]]) -> list[tuple[float, float]]:
+    """Points of the pad in the page's pixels."""
+    box = page.locator(".pad canvas").bounding_box()
+    assert box is not None
+    assert box["width"] == pytest.approx(box["height"], abs=1)
+    return [(box["x"] + x * box["width"] / SIDE, box["y"] + y * box["height"] / SIDE) for x, y in points]
+
+
+def draw(page: Page, points: list[tuple[int, int]]) -> None:
+    """A stroke of the mouse."""
+    first, *others = on_screen(page, points)
+    page.mouse.move(*first)
+    page.mouse.down()
+    for point in others:
+        page.mouse.move(*point, steps=10)
+    page.mouse.up()
+
+
+def form(*strokes: list[tuple[int, int]]) -> np.ndarray:
+    """What strokes are in MNIST's form."""
+    found = mnist_form(raster([[each for point in stroke for each in point] for stroke in strokes]))
+    assert found is not None
+    return found
+
+
+def painted(page: Page) -> np.ndarray:
+    """What is on the pad, ink as 1: (SIDE, SIDE)."""
+    shot = page.locator(".pad canvas").screenshot()
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("L").resize((SIDE, SIDE))) / 255
+
+
+def drawn(page: Page) -> np.ndarray:
+    """The picture in MNIST's form, bit by bit: uint8 (28, 28)."""
+    address = str(page.locator('img[data-name="drawn"]').get_attribute("src"))
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))))
+
+
+def wait_for_form(page: Page, expected: np.ndarray, at_least: float = 0.97) -> None:
+    """Until what is shown in MNIST's form is this, but for the pixels that the screen rounds to."""
+    expect(page.locator('img[data-name="drawn"]')).to_be_visible()
+    for _ in range(300):
+        if likeness(drawn(page), expected) > at_least:
+            break
+        page.wait_for_timeout(100)
+    assert likeness(drawn(page), expected) > at_least
+    wait_until_idle(page)
+
+
+def assert_models_answer_the_picture(page: Page, fitted: Path, recipe: Experiment) -> None:
+    """What comes back is the decode of the code of the picture shown, and the cross stands at that code."""
+    picture = drawn(page)
+    np.testing.assert_allclose(seen(page, "drawn"), picture / 255, atol=0.02)
+    for name in MODELS:
+        model = Checkpoint(checkpoint_path(fitted / recipe.name, name)).load_model()
+        with torch.inference_mode():
+            x, y = model.code(torch.as_tensor(picture / 255, dtype=torch.float32)[None])[0].tolist()
+        np.testing.assert_allclose(
+            seen(page, f"reconstruction-{name}"), decode(fitted, recipe, name, (x, y)), atol=0.02
+        )
+        chart = f"map_drawn_{name}"
+        wait_at(page.locator(f".st-key-{chart} .map-overlay .pick").last, *pixel_of(page, chart, x, y))
+
+
+def boxes(page: Page) -> list[object]:
+    """Where the page's elements stand."""
+    script = "es => es.map(e => e.getBoundingClientRect()).map(b => [b.x, b.y, b.width, b.height])"
+    return list(page.locator('.stMain [data-testid="stElementContainer"], .stMain .card').evaluate_all(script))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_mouse_draws_and_moves_nothing_on_the_page(
+    theme: str, width: int, height: int, browser: Browser, served: str, fitted: Path, recipe: Experiment
+) -> None:
+    size = {"width": width, "height": height}
+    context = browser.new_context(viewport=size, color_scheme=theme)  # type: ignore[arg-type]
+    page = context.new_page()
+    open_pad(page, served)
+    before = boxes(page)
+    draw(page, SEVEN)
+    wait_for_form(page, form(SEVEN))
+    assert_models_answer_the_picture(page, fitted, recipe)
+    inside = np.s_[20:260, 20:260]  # its corners are round
+    there, meant = painted(page)[inside], raster([[60, 60, 200, 60, 120, 230]])[inside]
+    assert np.corrcoef(there.ravel(), meant.ravel())[0, 1] > 0.95
+    assert boxes(page) == before
+    # Nothing is cut off, and all of it is on the first screen, but for the small print.
+    main = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert main[0] == main[1]
+    for picture in page.locator(".stMain figure, .stMain .pad button, .stMain .card img").all():
+        box = picture.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= height
+    context.close()
+
+
+def test_it_is_encoded_while_one_draws(page: Page, served: str) -> None:
+    open_pad(page, served)
+    first, corner, last = on_screen(page, SEVEN)
+    page.mouse.move(*first)
+    page.mouse.down()
+    page.mouse.move(*corner, steps=10)
+    wait_for_form(page, form(SEVEN[:2]), 0.9)  # the button is still down
+    page.mouse.move(*last, steps=10)
+    wait_for_form(page, form(SEVEN))
+    page.mouse.up()
+    wait_for_form(page, form(SEVEN))
+
+
+def test_finger_draws_and_does_not_scroll(browser: Browser, served: str, fitted: Path, recipe: Experiment) -> None:
+    context = browser.new_context(viewport={"width": 1024, "height": 600}, has_touch=True)
+    page = context.new_page()
+    open_pad(page, served)
+    session = context.new_cdp_session(page)
+    ends = [np.array(point) for point in on_screen(page, SEVEN)]
+    way = [start + (end - start) * step / 10 for start, end in pairwise(ends) for step in range(11)]
+    for kind, points in (
+        ("touchStart", way[:1]),
+        *(("touchMove", [point]) for point in way[1:]),
+        ("touchEnd", []),
+    ):
+        touches = [{"x": float(point[0]), "y": float(point[1])} for point in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+    wait_for_form(page, form(SEVEN))
+    assert page.locator(".stMain").evaluate("e => e.scrollTop") == 0
+    assert_models_answer_the_picture(page, fitted, recipe)
+    context.close()
+
+
+def test_keyboard_draws_undoes_and_clears(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+    open_pad(page, served)
+    pad = page.get_by_role("application", name="Drawing pad")
+    pad.focus()
+    page.keyboard.press("Tab")  # away and back, as the keyboard comes to it
+    page.keyboard.press("Shift+Tab")
+    expect(pad).to_be_focused()
+    # From the middle, (140, 140): right 64, then, both keys held, slantwise down and left 64.
+    page.keyboard.press("Space")
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.down("ArrowDown")
+    page.keyboard.down("ArrowLeft")  # the first step of two keys
+    for _ in range(6):
+        page.keyboard.down("ArrowLeft")  # as a held key repeats
+    page.keyboard.up("ArrowLeft")
+    page.keyboard.up("ArrowDown")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowUp")  # the pen is up: it draws nothing
+    stroke = [(140, 140), (204, 140), (204, 148), (148, 204)]
+    wait_for_form(page, form(stroke), 0.995)
+    assert_models_answer_the_picture(page, fitted, recipe)
+    # A dot with small steps, undone by Ctrl+Z; then all of it deleted, and that undone, too.
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Space")
+    page.keyboard.press("Space")
+    wait_for_form(page, form(stroke, [(158, 196)]), 0.995)
+    page.keyboard.press("Control+z")
+    wait_for_form(page, form(stroke), 0.995)
+    page.keyboard.press("Delete")
+    expect(page.get_by_text("Nothing drawn")).to_have_count(3)
+    page.keyboard.press("Control+z")
+    wait_for_form(page, form(stroke), 0.995)
+
+
+def test_undo_and_clear(page: Page, served: str) -> None:
+    open_pad(page, served)
+    undo, clear = (page.get_by_role("button", name=name, exact=True) for name in ("Undo", "Clear"))
+    expect(undo).to_be_disabled()
+    expect(clear).to_be_disabled()
+    dash = [(90, 150), (190, 150)]
+    draw(page, SEVEN)
+    draw(page, dash)
+    wait_for_form(page, form(SEVEN, dash))
+    both = painted(page)
+    undo.click()
+    wait_for_form(page, form(SEVEN))
+    assert painted(page).sum() < both.sum() - 100
+    clear.click()
+    expect(page.get_by_text("Nothing drawn")).to_have_count(3)
+    expect(page.locator(".pick")).to_have_count(0)
+    assert painted(page)[100:180, :40].max() == 0
+    undo.click()
+    undo.click()
+    expect(page.locator(".pad .hint")).to_be_visible()
+    expect(page.get_by_text("Nothing drawn")).to_have_count(3)
+    expect(undo).to_be_disabled()
+
+
+def test_it_survives_other_tabs_and_can_still_be_undone(page: Page, served: str) -> None:
+    open_pad(page, served)
+    dash = [(90, 150), (190, 150)]
+    draw(page, SEVEN)
+    draw(page, dash)
+    wait_for_form(page, form(SEVEN, dash))
+    before = painted(page)
+    page.get_by_role("tab", name="Generate").click()
+    expect(page.locator('img[data-name="vae-prior-1"]')).to_be_visible()
+    page.get_by_role("tab", name="Draw").click()
+    wait_for_form(page, form(SEVEN, dash))
+    np.testing.assert_allclose(painted(page), before, atol=0.02)
+    page.keyboard.press("Control+z")
+    wait_for_form(page, form(SEVEN))
+
+
+def photograph() -> bytes:
+    """Dark ink on grey paper."""
+    ink = np.pad(raster([[60, 60, 200, 60, 120, 230]]), 100)
+    buffer = io.BytesIO()
+    Image.fromarray((200 - 160 * ink).astype(np.uint8)).save(buffer, "jpeg")
+    return buffer.getvalue()
+
+
+def test_uploaded_picture_lies_on_the_pad_and_can_be_drawn_on(
+    page: Page, served: str, fitted: Path, recipe: Experiment
+) -> None:
+    open_pad(page, served)
+    places = boxes(page)
+    uploader = page.locator('.st-key-upload input[type="file"]')
+    uploader.set_input_files({"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photograph()})
+    wait_for_form(page, form(SEVEN))
+    assert_models_answer_the_picture(page, fitted, recipe)
+    assert boxes(page) == places
+    picture, before = drawn(page), str(page.locator('img[data-name="drawn"]').get_attribute("src"))
+    pad = np.asarray(Image.fromarray((painted(page) * 255).astype(np.uint8)).resize((28, 28), Image.Resampling.BOX))
+    assert likeness(pad, picture) > 0.95
+    draw(page, [(60, 150), (220, 150)])
+    expect(page.locator('img[data-name="drawn"]')).not_to_have_attribute("src", before)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    wait_for_form(page, picture, 0.9999)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_text("Nothing drawn")).to_have_count(3)
+
+
+def test_bad_file_is_told_without_moving_the_page(page: Page, served: str) -> None:
+    open_pad(page, served)
+    before = boxes(page)
+    uploader = page.locator('.st-key-upload input[type="file"]')
+    uploader.set_input_files({"name": "five.png", "mimeType": "image/png", "buffer": b"This is no picture."})
+    expect(page.get_by_role("alert")).to_contain_text("five.png is no picture that can be read here")
+    assert boxes(page) == before
+    uploader.set_input_files(
+        {
+            "name": "a picture with a long name, and vast.png",
+            "mimeType": "image/png",
+            "buffer": png_header(10_000, 5_000),
+        }
+    )
+    expect(page.get_by_role("alert")).to_contain_text("vast.png has 50 megapixels (10000 x 5000)")
+    assert boxes(page) == before
+    draw(page, SEVEN)
+    wait_for_form(page, form(SEVEN))
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("event", ["paste", "drop"])
+def test_picture_is_pasted_or_dropped(event: str, page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+    open_pad(page, served)
+    page.evaluate(
+        """([kind, content]) => {
+            const data = new DataTransfer();
+            const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0));
+            data.items.add(new File([bytes], "image.jpg", {type: "image/jpeg"}));
+            const event = kind === "paste"
+                ? new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true})
+                : new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
+            (kind === "paste" ? document.body : document.querySelector(".pad canvas")).dispatchEvent(event);
+        }""",
+        [event, base64.b64encode(photograph()).decode()],
+    )
+    wait_for_form(page, form(SEVEN))
+    assert_models_answer_the_picture(page, fitted, recipe)
+
+
+def test_pad_leaves_nothing_behind(page: Page, served: str) -> None:
+    """Coming and going, it ends as it began: one pad, one report a stroke."""
+    open_pad(page, served)
+    for _ in range(2):
+        page.get_by_role("tab", name="Generate").click()
+        expect(page.locator(".pad")).to_have_count(0)
+        page.get_by_role("tab", name="Draw").click()
+        expect(page.locator(".pad")).to_have_count(1)
+        wait_until_idle(page)
+    dash = [(90, 150), (190, 150)]
+    draw(page, SEVEN)
+    draw(page, dash)
+    wait_for_form(page, form(SEVEN, dash))
+    page.keyboard.press("Control+z")  # heard once
+    wait_for_form(page, form(SEVEN))

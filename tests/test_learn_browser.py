@@ -1,0 +1,89 @@
+"""The tour in a real Chromium: from the first step to the last, judged by what is on the screen."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from explorer import latent
+from explorer.views.learn import STEPS
+from tests import test_browser
+from tests.test_browser import MODELS, decode, in_chart, middle, pixel_of, seen, wait_at, wait_until_idle
+from training.checkpoint import Checkpoint, checkpoint_path
+from training.experiments import Experiment
+
+pytestmark = pytest.mark.browser
+served = test_browser.served  # the fixture
+
+VIEWS = {
+    1: 'img[data-name^="vae-"]',
+    2: 'img[data-name="pick-vae"]',
+    4: ".st-key-map_generated_vae_prior .js-plotly-plot",
+    5: 'img[data-name="pick-vae"]',
+    6: ".st-key-curves .js-plotly-plot",
+    7: 'img[data-name="pick-vae"]',
+    8: ".st-key-map_generated_vae_prior .js-plotly-plot",
+    9: 'img[data-name="frame-vae"]',
+    10: ".stAlert",  # the study of latent sizes is not there, which is told
+}
+
+
+def test_tour_from_the_first_step_to_the_last(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+    page.goto(f"{served}/?tab=Learn")
+    for number, step in enumerate(STEPS, 1):
+        expect(page.get_by_role("heading", name=f"{step.title} {number} of {len(STEPS)}")).to_be_visible()
+        # What was unfolded in the step before is folded again.
+        question = page.locator(".st-key-lesson details").first
+        expect(question.locator("summary")).to_contain_text(step.question)
+        expect(question).not_to_have_attribute("open", "")
+        expect(page.locator(".st-key-lesson .katex-html").last).to_be_visible()
+        expect(page.locator(".katex-error")).to_have_count(0)
+        if number == 3:
+            _shows_the_gaps(page, fitted, recipe)
+        else:
+            expect(page.locator(VIEWS[number]).last).to_be_visible()
+        question.locator("summary").click()
+        expect(question).to_have_attribute("open", "")
+        wait_until_idle(page)
+        main = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert main[0] == main[1]
+        if number < len(STEPS):
+            page.get_by_role("button", name="Next").click()
+            page.wait_for_url(re.compile(rf"step={number + 1}\b"))
+    expect(page.get_by_text("Auto-Encoding Variational Bayes")).to_be_visible()
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+
+
+def _shows_the_gaps(page: Page, fitted: Path, recipe: Experiment) -> None:
+    for model in MODELS:
+        code = Checkpoint(checkpoint_path(fitted / recipe.name, model)).codes().code
+        x, y, radius = latent.widest_gap(code, latent.window(code))
+        assert np.linalg.norm(code - (x, y), axis=1).min() > 0.99 * radius
+        page.locator(f".st-key-map_{model} .map-overlay .pick").last.wait_for(state="attached")
+        in_chart(page, f"map_{model}", "return 0")
+        wait_at(page.locator(f".st-key-map_{model} .map-overlay .pick").last, *pixel_of(page, f"map_{model}", x, y))
+        np.testing.assert_allclose(seen(page, f"pick-{model}"), decode(fitted, recipe, model, (x, y)), atol=0.02)
+
+
+def test_another_throw_moves_the_cross_and_not_the_page(page: Page, served: str) -> None:
+    page.goto(f"{served}/?tab=Learn&step=7")
+    cross = page.locator(".st-key-map_vae .map-overlay .pick").last
+    cross.wait_for(state="attached")
+    wait_until_idle(page)
+    before, places = middle(cross), _places(page)
+    page.get_by_role("button", name="Throw again").click()
+    page.wait_for_function(
+        "([x, y]) => { const marks = [...document.querySelectorAll('.st-key-map_vae .map-overlay .pick')];"
+        "const b = marks.at(-1)?.getBoundingClientRect();"
+        "return b && Math.hypot(b.x + b.width / 2 - x, b.y + b.height / 2 - y) > 1; }",
+        arg=list(before),
+    )
+    wait_until_idle(page)
+    assert _places(page) == places
+
+
+def _places(page: Page) -> object:
+    script = "[...document.querySelectorAll('[data-testid]')].map(e => [e.dataset.testid, e.getBoundingClientRect().y])"
+    return page.evaluate(script)

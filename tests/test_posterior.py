@@ -1,0 +1,294 @@
+"""The belief and the truth against independent sources: torch.distributions, brute-force quadrature, sampling."""
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+from torch.distributions import Bernoulli, Normal, kl_divergence
+
+from explorer import measures
+from explorer.latent import Window
+from explorer.posterior import (
+    Belief,
+    Decoder,
+    Lattice,
+    Posterior,
+    coarse_grid,
+    elbo,
+    importance_estimate,
+    lattice,
+    posterior,
+)
+from explorer.state import Drawing
+from explorer.twins import Twin, open_twins
+from tests.conftest import CPU
+from tests.test_app import app, html, shown  # noqa: F401, a fixture
+from tests.test_checkpoint import rewrite
+from training.checkpoint import MODEL_NAMES, checkpoint_path
+from training.datasets import Data, Split, binarise
+from training.experiments import Experiment
+from training.fit import fit
+from training.objective import EVALUATION_SEED, evaluate_each
+
+
+@pytest.fixture(scope="module")
+def vae(fitted: Path, recipe: Experiment) -> Twin:
+    return open_twins(fitted / recipe.name).vae
+
+
+@pytest.fixture(scope="module")
+def decode(vae: Twin) -> Decoder:
+    return measures.decoder(vae)
+
+
+@pytest.fixture(scope="module")
+def coarse(vae: Twin) -> Lattice:
+    return measures.lattice(vae)
+
+
+@pytest.fixture(scope="module")
+def seen(digits: Data) -> np.ndarray:
+    """The test images as `evaluate_each` binarises them."""
+    return binarise(digits.test.images, torch.Generator().manual_seed(EVALUATION_SEED)).numpy()
+
+
+def brute_force(decode: Decoder, image: np.ndarray, side: int, reach: float = 6.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """The plane's points, (side^2, 2), and `log p(x, z)` there plus the log of a cell's area."""
+    axis = torch.linspace(-reach, reach, side, dtype=torch.float64)
+    plane = torch.cartesian_prod(axis, axis)
+    logits = torch.cat([torch.as_tensor(decode(part.numpy())).double() for part in plane.split(20_000)])
+    joint = Bernoulli(logits=logits).log_prob(torch.as_tensor(image).double()).sum(1)
+    joint += Normal(0.0, 1.0).log_prob(plane).sum(1)
+    return plane, joint + 2 * math.log(float(axis[1] - axis[0]))
+
+
+def few_pixels(z: np.ndarray) -> np.ndarray:
+    """Five pixels whose logits are linear: a posterior nearly as wide as the prior."""
+    return z @ np.array([[1.0, -2.0, 0.5, 0.0, 1.5], [0.5, 1.0, -1.0, 2.0, 0.0]]) + [0.5, 0.0, -1.0, 0.3, 0.0]
+
+
+def two_rings(z: np.ndarray) -> np.ndarray:
+    """Pixels that are white near either of two places, very narrowly: two modes far apart, unequal."""
+    nearest = np.minimum(((z - [1.3, 0.7]) ** 2).sum(axis=1), ((z - [-1.2, -1.6]) ** 2).sum(axis=1) + 1e-4)
+    return (4 - 800 * nearest)[:, None].repeat(4, axis=1)
+
+
+@pytest.mark.parametrize("toy", [few_pixels, two_rings])
+def test_evidence_and_moments_are_those_of_brute_force(toy: Decoder) -> None:
+    image = np.array([1.0, 0.0, 1.0, 1.0, 0.0]) if toy is few_pixels else np.ones(4)
+    found = posterior(lattice(toy, 5.5, 96), toy, image)
+    plane, joint = brute_force(toy, image, 2401)
+    assert found.log_evidence == pytest.approx(float(joint.logsumexp(0)), abs=0.006)
+    weights = joint.softmax(0)
+    mean = weights @ plane
+    np.testing.assert_allclose(found.mean, mean, atol=0.005)
+    covariance = (plane - mean).T @ ((plane - mean) * weights[:, None])
+    np.testing.assert_allclose(found.covariance, covariance, rtol=0.02, atol=0.002)
+    assert found.step <= found.spread / 3
+    assert found.masses.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("image", [0, 7, 100])
+def test_a_fitted_models_evidence_is_that_of_brute_force(
+    image: int, decode: Decoder, coarse: Lattice, seen: np.ndarray
+) -> None:
+    x = seen[image].ravel()
+    _, joint = brute_force(decode, x, 401)
+    assert posterior(coarse, decode, x).log_evidence == pytest.approx(float(joint.logsumexp(0)), abs=0.003)
+
+
+def test_doubling_the_resolution_moves_next_to_nothing(
+    vae: Twin, decode: Decoder, coarse: Lattice, seen: np.ndarray
+) -> None:
+    finer = lattice(decode, coarse.reach, 2 * coarse.side)
+    for x in seen[:30].reshape(30, -1):
+        rough, fine = posterior(coarse, decode, x), posterior(finer, decode, x, steps=6)
+        assert fine.step <= rough.step / 1.5
+        assert rough.log_evidence == pytest.approx(fine.log_evidence, abs=0.01)
+
+
+def test_the_coarse_grid_follows_the_encoder() -> None:
+    codes = np.array([[0.0, 7.0], [1.0, -2.0]])
+    reach, side = coarse_grid(codes, np.full((2, 2), 0.03))
+    assert reach == pytest.approx(1.05 * 7)
+    assert side == math.ceil(2 * reach / 0.12)
+    assert coarse_grid(codes / 7, np.full((2, 2), 1e-6)) == (5.0, 160)
+    assert coarse_grid(codes / 7, np.ones((2, 2))) == (5.0, 64)
+
+
+def test_slack_is_the_divergence_of_belief_and_truth(
+    vae: Twin, decode: Decoder, coarse: Lattice, seen: np.ndarray
+) -> None:
+    for x, q in zip(seen[:6], measures.beliefs(vae, seen[:6]), strict=True):
+        found = posterior(coarse, decode, x.ravel())
+        slack = found.log_evidence - elbo(decode, x.ravel(), q)
+        # KL(q || p(z|x)) by a plain sum around the belief.
+        steps = np.linspace(-7, 7, 141)
+        noise = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+        z = torch.as_tensor(q.mean + noise * q.deviation)
+        log_q = Normal(torch.as_tensor(q.mean).double(), torch.as_tensor(q.deviation).double()).log_prob(z).sum(1)
+        logits = torch.as_tensor(decode(z.numpy())).double()
+        log_p = Bernoulli(logits=logits).log_prob(torch.as_tensor(x.ravel()).double()).sum(1)
+        log_p += Normal(0.0, 1.0).log_prob(z).sum(1) - found.log_evidence
+        cell = (steps[1] - steps[0]) ** 2 * float(q.deviation.prod())
+        divergence = (log_q.exp() * (log_q - log_p)).sum() * cell
+        assert slack == pytest.approx(float(divergence), abs=0.005)
+        assert slack > 0
+
+
+def test_importance_sampling_agrees_within_its_error(
+    vae: Twin, decode: Decoder, coarse: Lattice, seen: np.ndarray
+) -> None:
+    rng = np.random.default_rng(0)
+    deviations = []
+    for x, q in zip(seen[:20], measures.beliefs(vae, seen[:20]), strict=True):
+        found = posterior(coarse, decode, x.ravel())
+        estimate = importance_estimate(decode, x.ravel(), q, found, samples=1000, rng=rng)
+        assert 0 < estimate.error < 0.1
+        deviations.append((estimate.value - found.log_evidence) / estimate.error)
+    assert np.abs(deviations).max() < 4
+    assert 0.5 < np.std(deviations) < 1.6
+    assert abs(np.mean(deviations)) < 4 / math.sqrt(20)
+
+
+def test_importance_sampling_finds_what_the_grid_missed() -> None:
+    # The grid is given one of the two modes only; the belief knows the other.
+    def one_ring(z: np.ndarray) -> np.ndarray:
+        return (4 - 800 * ((z - [1.3, 0.7]) ** 2).sum(axis=1))[:, None].repeat(4, axis=1)
+
+    image, missed = np.ones(4), posterior(lattice(one_ring, 5.5, 96), one_ring, np.ones(4))
+    belief = Belief(np.array([-1.2, -1.6]), np.array([0.02, 0.02]))
+    found = importance_estimate(two_rings, image, belief, missed, samples=4000, rng=np.random.default_rng(1))
+    truth = posterior(lattice(two_rings, 5.5, 96), two_rings, image).log_evidence
+    assert truth - missed.log_evidence > 0.04
+    assert found.value == pytest.approx(truth, abs=4 * found.error)
+    assert found.error < (truth - missed.log_evidence) / 2
+
+
+def test_elbo_agrees_with_that_of_many_samples(vae: Twin, decode: Decoder, digits: Data, seen: np.ndarray) -> None:
+    beliefs = measures.beliefs(vae, seen)
+    by_quadrature = np.array([elbo(decode, x.ravel(), q) for x, q in zip(seen, beliefs, strict=True)])
+    model = vae.checkpoint.load_model()
+    sampled = evaluate_each(model, Split(digits.test.images, digits.test.digits), samples=200).elbo
+    assert sampled is not None
+    assert by_quadrature.mean() == pytest.approx(float(sampled.mean()), abs=0.05)
+    np.testing.assert_allclose(by_quadrature, sampled, atol=1.5)
+    assert by_quadrature.mean() == pytest.approx(vae.checkpoint.test["elbo"], abs=0.1)
+
+
+@pytest.mark.parametrize("latent_dim", [2, 5])
+def test_a_beliefs_divergence_is_that_of_torch_distributions(latent_dim: int) -> None:
+    rng = np.random.default_rng(0)
+    belief = Belief(rng.standard_normal(latent_dim), rng.uniform(0.05, 1.5, latent_dim))
+    q = Normal(torch.as_tensor(belief.mean), torch.as_tensor(belief.deviation))
+    assert belief.kl == pytest.approx(float(kl_divergence(q, Normal(0.0, 1.0)).sum()))
+
+
+def test_depth_is_a_gaussians_distance_in_standard_deviations() -> None:
+    axis = np.arange(401)
+    cells = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    distances = np.linalg.norm((-2 + (cells + 0.5) * 0.01) / [0.2, 0.35], axis=1)
+    found = Posterior(0.0, 0.2, 0.01, cells, -2.0, -(distances**2) / 2)
+    near = distances < 3
+    np.testing.assert_allclose(found.depth[near], distances[near], atol=0.03)
+    x, y, raster = found.raster(Window(-0.5, -0.5, 1.0))
+    assert raster.shape == (len(y), len(x))
+    column, row = (int(np.abs(axis - at).argmin()) for axis, at in ((x, 0.2), (y, -0.35)))
+    assert raster[row, column] == pytest.approx(math.sqrt(2), abs=0.05)
+    # Beyond what was computed there is nothing.
+    assert np.isnan(found.raster(Window(5.0, 5.0, 1.0))[2]).all()
+
+
+def told(app: AppTest, name: str) -> float:  # noqa: F811
+    found = re.search(rf"<b>{re.escape(name)} = (−?[\d.]+) nats</b>", html(app))
+    assert found, name
+    return float(found[1].replace("−", "-"))
+
+
+def test_tab_shows_the_figures_of_the_image(
+    app: AppTest,  # noqa: F811
+    vae: Twin,
+    decode: Decoder,
+    seen: np.ndarray,
+) -> None:
+    app.query_params.update({"tab": "Posterior", "digit": "17"})
+    app.run()
+    assert not app.exception
+    for image in (17, 4):
+        app.number_input("digit").set_value(image).run()
+        assert not app.exception
+        x = seen[image].ravel()
+        evidence = float(brute_force(decode, x, 401)[1].logsumexp(0))
+        bound = elbo(decode, x, measures.beliefs(vae, seen[[image]])[0])
+        assert told(app, "log p(x)") == pytest.approx(evidence, abs=0.01)
+        assert told(app, "ELBO") == pytest.approx(bound, abs=0.006)
+        assert told(app, "Slack") == pytest.approx(evidence - bound, abs=0.015)
+        np.testing.assert_allclose(shown(app, "subject"), seen[image], atol=0.003)
+
+
+def test_resample_draws_from_the_belief(app: AppTest, vae: Twin, seen: np.ndarray) -> None:  # noqa: F811
+    app.query_params["tab"] = "Posterior"
+    app.run()
+    q = measures.beliefs(vae, seen[[0]])[0]
+    for seed in (0, 1):
+        z = q.mean + q.deviation * np.random.default_rng(seed).standard_normal(2)
+        np.testing.assert_allclose(shown(app, "resampled"), vae.decode([z])[0], atol=0.003)
+        assert f"z = ({z[0]:.4f}, {z[1]:.4f})".replace("-", "−") in html(app)
+        app.button("resample").click().run()
+        assert not app.exception
+    assert app.number_input("belief_seed").value == 2
+    for look in ("the truth", "the belief"):
+        app.segmented_control("close_up").set_value(look).run()
+        assert not app.exception
+
+
+def test_without_the_images_a_drawing_can_be_shown(
+    app: AppTest,  # noqa: F811
+    checkpoints: Path,
+    recipe: Experiment,
+    digits: Data,
+    vae: Twin,
+    decode: Decoder,
+) -> None:
+    for model in ("vae", "autoencoder"):
+        rewrite(checkpoint_path(checkpoints / recipe.name, model), lambda a, s: s["experiment"].update(dataset="mnist"))
+    app.query_params["tab"] = "Posterior"
+    app.run()
+    assert not app.exception
+    assert "The test images are not on this computer" in app.info[0].value
+    form = digits.test.images[3].numpy()
+    app.session_state["drawing"] = Drawing(form=form)
+    app.session_state["subject"] = "what you drew"
+    app.run()
+    assert not app.exception
+    assert not app.info
+    x = binarise(torch.as_tensor(form)[None], torch.Generator().manual_seed(EVALUATION_SEED)).numpy()[0]
+    np.testing.assert_allclose(shown(app, "subject"), x, atol=0.003)
+    assert told(app, "log p(x)") == pytest.approx(float(brute_force(decode, x.ravel(), 401)[1].logsumexp(0)), abs=0.01)
+
+
+def test_in_more_dimensions_the_belief_and_the_bound_are_left(
+    app: AppTest,  # noqa: F811
+    checkpoints: Path,
+    recipe: Experiment,
+    digits: Data,
+    seen: np.ndarray,
+) -> None:
+    deep = replace(recipe, name="digits-4d", latent_dim=4, epochs=1)
+    for model in MODEL_NAMES:
+        fit(deep, model, digits, checkpoints / deep.name, device=CPU)
+    app.query_params.update({"tab": "Posterior", "experiment": deep.name, "digit": "5"})
+    app.run()
+    assert not app.exception
+    assert "can be computed on a grid in two dimensions only" in app.info[0].value
+    vae = open_twins(checkpoints / deep.name).vae
+    each = evaluate_each(vae.checkpoint.load_model(), digits.test, samples=300).elbo
+    assert each is not None
+    assert told(app, "ELBO") == pytest.approx(float(each[5]), abs=0.5)
+    assert "log p(x) =" not in html(app)
+    np.testing.assert_allclose(shown(app, "subject"), seen[5], atol=0.003)

@@ -1,0 +1,75 @@
+"""The belief and the truth in a real Chromium: what stands on the screen is what is computed here."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from explorer import measures
+from explorer.posterior import elbo, posterior
+from explorer.twins import open_twins
+from tests.conftest import streamlit_server
+from tests.test_browser import middle, pixel_of, seen, wait_until_idle
+from training.datasets import Data
+from training.experiments import Experiment
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def served(fitted: Path) -> Iterator[str]:
+    with streamlit_server(fitted, data_dir=fitted / "no-data") as address:
+        yield address
+
+
+def told(page: Page, name: str) -> float:
+    text = page.locator(".card.belief p b").filter(has_text=f"{name} =").inner_text()
+    return float(text.split("=")[1].removesuffix("nats").replace("−", "-"))
+
+
+def shown_z(page: Page) -> np.ndarray:
+    text = page.locator(".card.belief h5").filter(has_text="z = (").inner_text()
+    return np.array([float(each.replace("−", "-")) for each in re.findall(r"−?\d+\.\d+", text)])
+
+
+def test_another_image_and_another_draw(
+    page: Page, served: str, fitted: Path, recipe: Experiment, digits: Data
+) -> None:
+    vae = open_twins(fitted / recipe.name).vae
+    images = measures.binarised(digits.test.images)
+    page.goto(f"{served}/?tab=Posterior")
+    page.locator('img[data-name="resampled"]').wait_for()
+    field = page.get_by_role("spinbutton", name="Ringed test image")
+    field.fill("23")
+    field.press("Enter")
+    expect(page.locator('img[data-name="subject"][alt^="test image 23,"]')).to_be_visible()
+    wait_until_idle(page)
+
+    x = images[23].ravel()
+    belief = measures.beliefs(vae, images[[23]])[0]
+    truth = posterior(measures.lattice(vae), measures.decoder(vae), x)
+    bound = elbo(measures.decoder(vae), x, belief)
+    assert told(page, "log p(x)") == pytest.approx(truth.log_evidence, abs=0.006)
+    assert told(page, "ELBO") == pytest.approx(bound, abs=0.006)
+    assert told(page, "Slack") == pytest.approx(truth.log_evidence - bound, abs=0.006)
+    np.testing.assert_allclose(seen(page, "subject"), images[23], atol=0.02)
+    # The blue is painted where the truth is, and the ellipses where the belief is.
+    x_range = page.evaluate("document.querySelector('.st-key-map_belief .js-plotly-plot')._fullLayout.xaxis.range")
+    assert x_range[0] < truth.mean[0] < x_range[1]
+    ellipse = page.locator(".st-key-map_belief .map-overlay .ellipse").last
+    expected = pixel_of(page, "map_belief", *belief.mean.tolist())
+    assert middle(ellipse) == pytest.approx(expected, abs=2)
+
+    before, z = seen(page, "resampled"), shown_z(page)
+    page.get_by_role("button", name="Resample").click()
+    expect(page.get_by_role("spinbutton", name="Seed")).to_have_value("1")
+    wait_until_idle(page)
+    assert not np.array_equal(shown_z(page), z)
+    decode = seen(page, "resampled")
+    assert np.abs(decode - before).max() > 0.02
+    np.testing.assert_allclose(decode, vae.decode([shown_z(page)])[0], atol=0.02)
+    dot = page.locator(".st-key-map_belief .map-overlay .dot").last
+    assert middle(dot) == pytest.approx(pixel_of(page, "map_belief", *shown_z(page).tolist()), abs=2)
