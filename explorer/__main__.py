@@ -10,15 +10,13 @@ from tqdm import tqdm
 from explorer.measures import Measures, measure, write_measures
 from explorer.twins import Twins, open_twins
 from training import folders
+from training.__main__ import CHECKPOINTS_DIR, CheckpointsDir
 from training.array_file import CheckpointError
 from training.checkpoint import other_betas
 from training.experiments import DEFAULT
-from training.folders import CHECKPOINTS_VARIABLE
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-CHECKPOINTS_DIR = folders.checkpoints_dir()
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -33,15 +31,7 @@ def measure_experiment(
     experiment: Annotated[
         str, typer.Argument(help="A folder in the checkpoints.", metavar="EXPERIMENT", show_default=False)
     ] = DEFAULT,
-    checkpoints: Annotated[
-        Path,
-        typer.Option(
-            "--checkpoints",
-            envvar=CHECKPOINTS_VARIABLE,
-            help="Folder of the checkpoints, one folder an experiment.",
-            show_default="checkpoints/ in this project",
-        ),
-    ] = CHECKPOINTS_DIR,
+    checkpoints: CheckpointsDir = CHECKPOINTS_DIR,
 ) -> None:
     """Compute the numbers of the Compare tab, and write them beside the experiment's checkpoints."""
     from training.classifier import load_classifier

@@ -48,6 +48,14 @@ AE_COLOUR, VAE_COLOUR = "#de8105", "#2a87f7"
 NEUTRAL = "#808080"  # reads on both themes
 FONT_SIZE = 16
 READING_OPACITY = 0.6  # of what the classifier reads: codes and decodes show through
+LEGEND_ABOVE = {
+    "orientation": "h",
+    "x": 0.5,
+    "xanchor": "center",
+    "y": 1.14,
+    "yanchor": "bottom",
+    "font": {"size": FONT_SIZE},
+}
 RINGS = (1, 2, 3)  # standard deviations of the prior
 
 X_AXES = {
@@ -257,14 +265,7 @@ def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bo
         height=310,
         margin={"l": 70, "r": 10, "t": 64, "b": 52, "pad": 0},
         hovermode="x",
-        legend={
-            "orientation": "h",
-            "x": 0.5,
-            "xanchor": "center",
-            "y": 1.14,
-            "yanchor": "bottom",
-            "font": {"size": FONT_SIZE},
-        },
+        legend=LEGEND_ABOVE,
     )
     return figure
 
@@ -319,14 +320,7 @@ def study(sizes: Sequence[Size], active: Sequence[int]) -> go.Figure:
         height=360,
         margin={"l": 70, "r": 10, "t": 64, "b": 56, "pad": 0},
         hovermode="x",
-        legend={
-            "orientation": "h",
-            "x": 0.5,
-            "xanchor": "center",
-            "y": 1.14,
-            "yanchor": "bottom",
-            "font": font,
-        },
+        legend=LEGEND_ABOVE,
     )
     return figure
 

@@ -179,11 +179,7 @@ def load(
     paths = [checkpoint_path(folder, "autoencoder"), checkpoint_path(folder, "vae", beta)]
     versions = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
     twins = _load(folder, versions, dimensions, beta)
-    return _embed(twins, measured(twins)) if embedded else twins
-
-
-def _embed(twins: Twins, numbers: measures.Measures) -> Twins:
-    return Twins(*(replace(twin, embedding=numbers.tsne[twin.name]) for twin in twins))
+    return _embed(twins, measured(twins).tsne) if embedded else twins
 
 
 @st.cache_resource(show_spinner="Opening the checkpoints …", max_entries=16)
@@ -359,6 +355,12 @@ def _twins_key(twins: Twins) -> tuple[tuple[object, ...], ...]:
 
 
 _KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Twin: _twin_key, Twins: _twins_key}
+
+
+# Kept, because a twin keeps what is computed from its codes: neighbours in many dimensions take seconds.
+@st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=8)
+def _embed(twins: Twins, places: dict[str, Array]) -> Twins:
+    return Twins(*(replace(twin, embedding=places[twin.name]) for twin in twins))
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=16)

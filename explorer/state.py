@@ -125,8 +125,7 @@ class State:
         except CheckpointError:
             return  # the page tells it
         vae = state.twins.vae
-        x, y = np.round(vae.points[state.digit()].astype(float), 3).clip(-FARTHEST, FARTHEST).tolist()
-        st.session_state.update(zip(state.pick_keys(vae), (x, y), strict=True))
+        st.session_state.update(zip(state.pick_keys(vae), state._place_of(vae, state.digit()), strict=True))
         st.session_state[Key.MOMENT] = int(vae.snapshots.update[-1])
         st.session_state[Key.PLAYING] = False
 
@@ -235,8 +234,13 @@ class State:
         return f"{twin.short.lower()}_x", f"{twin.short.lower()}_y"
 
     def default_pick(self, twin: Twin) -> tuple[float, float]:
-        """Where the first test image lies on the map, to three decimals."""
-        x, y = np.round(twin.points[0].astype(float), 3).clip(-FARTHEST, FARTHEST).tolist()
+        """Where the first test image lies on the map."""
+        return self._place_of(twin, 0)
+
+    @staticmethod
+    def _place_of(twin: Twin, image: int) -> tuple[float, float]:
+        """Where a test image lies on the map, to the three decimals of the inputs."""
+        x, y = np.round(twin.points[image].astype(float), 3).clip(-FARTHEST, FARTHEST).tolist()
         return x, y
 
     def pick(self, twin: Twin) -> tuple[float, float]:
@@ -343,13 +347,17 @@ class State:
     @staticmethod
     def belief_seed_inputs() -> int:
         """The widgets that draw a point from q(z|x); gives the seed."""
-        seed = st.number_input("Seed", 0, LAST_SEED, 0, key=Key.BELIEF_SEED, bind="query-params", width=130)
-        st.button("Resample", icon=":material/casino:", key="resample", on_click=State._resample)
+        return State._seed_inputs(Key.BELIEF_SEED, "Resample")
+
+    @staticmethod
+    def _seed_inputs(key: Key, again: str) -> int:
+        seed = st.number_input("Seed", 0, LAST_SEED, 0, key=key, bind="query-params", width=130)
+        st.button(again, icon=":material/casino:", key=again.lower(), on_click=State._next_seed, args=(key,))
         return int(seed)
 
     @staticmethod
-    def _resample() -> None:
-        st.session_state[Key.BELIEF_SEED] = (int(st.session_state[Key.BELIEF_SEED]) + 1) % (LAST_SEED + 1)
+    def _next_seed(key: Key) -> None:
+        st.session_state[key] = (int(st.session_state[key]) + 1) % (LAST_SEED + 1)
 
     @staticmethod
     def path_input(disabled: bool) -> None:
@@ -527,13 +535,7 @@ class State:
         n = st.segmented_control(
             "Samples", SAMPLES_SHOWN, default=SAMPLES_SHOWN[0], required=True, key=Key.SAMPLES, bind="query-params"
         )
-        seed = st.number_input("Seed", 0, LAST_SEED, 0, key=Key.SEED, bind="query-params", width=130)
-        st.button("Again", icon=":material/casino:", key="again", on_click=State._draw_again)
-        return int(n), int(seed)
-
-    @staticmethod
-    def _draw_again() -> None:
-        st.session_state[Key.SEED] = (int(st.session_state[Key.SEED]) + 1) % (LAST_SEED + 1)
+        return int(n), State._seed_inputs(Key.SEED, "Again")
 
     @staticmethod
     def end_keys(end: str) -> tuple[str, str, str]:

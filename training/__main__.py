@@ -47,7 +47,7 @@ DataDir = Annotated[
         show_default="data/ in this project",
     ),
 ]
-OutputDir = Annotated[
+CheckpointsDir = Annotated[
     Path,
     typer.Option(
         "--checkpoints",
@@ -60,7 +60,7 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, mps; auto takes the fastes
 
 
 @app.command("list")
-def list_experiments(checkpoints: OutputDir = CHECKPOINTS_DIR) -> None:
+def list_experiments(checkpoints: CheckpointsDir = CHECKPOINTS_DIR) -> None:
     """Show the experiments, and what their fitted models reach on the test images (nats per image)."""
     for name in [*EXPERIMENTS, *(name for name in fitted(checkpoints) if name not in EXPERIMENTS)]:
         if recipe := EXPERIMENTS.get(name):
@@ -97,7 +97,7 @@ def fit(
     seed: Annotated[int | None, _recipe_option("Of initial weights, order, binarisation and noise.")] = None,
     device: Device = "auto",
     data_dir: DataDir = DATA_DIR,
-    checkpoints: OutputDir = CHECKPOINTS_DIR,
+    checkpoints: CheckpointsDir = CHECKPOINTS_DIR,
     resume: Annotated[
         bool | None,
         typer.Option(
@@ -173,7 +173,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     device: Device = "auto",
     data_dir: DataDir = DATA_DIR,
-    checkpoints: OutputDir = CHECKPOINTS_DIR,
+    checkpoints: CheckpointsDir = CHECKPOINTS_DIR,
 ) -> None:
     """Compute the test figures of a fitted experiment again, from its checkpoints and the test images."""
     from training import datasets
@@ -204,7 +204,7 @@ def evaluate(
 def classifier(
     dataset: Annotated[str, typer.Argument(help="One of: mnist, fashion-mnist, kmnist, digits.")] = "mnist",
     data_dir: DataDir = DATA_DIR,
-    checkpoints: OutputDir = CHECKPOINTS_DIR,
+    checkpoints: CheckpointsDir = CHECKPOINTS_DIR,
 ) -> None:
     """Fit the classifier that reads what the decoders make of a dataset."""
     from training import datasets
@@ -222,7 +222,7 @@ def classifier(
 
 @app.command("study")
 def study_latent_sizes(
-    device: Device = "auto", data_dir: DataDir = DATA_DIR, checkpoints: OutputDir = CHECKPOINTS_DIR
+    device: Device = "auto", data_dir: DataDir = DATA_DIR, checkpoints: CheckpointsDir = CHECKPOINTS_DIR
 ) -> None:
     """Fit one network at latent sizes 2 to 32, and write what it reaches. Ctrl-C saves; the same command goes on."""
     from training import datasets

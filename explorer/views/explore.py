@@ -215,11 +215,8 @@ def _film(twin: Twin) -> None:
 
 def _spread(twin: Twin, digit: int) -> list[latent_map.Mark]:
     """The encoder's Gaussian of a test image on the map, one standard deviation from its mean."""
-    spread = twin.encoder_spread(digit)
-    if spread is None or twin.embedding is not None:
-        return []
-    covariance = (twin.flat.axes * spread**2) @ twin.flat.axes.T
-    return [latent_map.ellipse(latent.ellipse(twin.points[digit], covariance).tolist())]
+    outline = twin.outline(twin.codes.code[digit], twin.encoder_spread(digit))
+    return [latent_map.ellipse(outline)] if outline else []
 
 
 def _ringed(twins: Twins, digit: int) -> None:
