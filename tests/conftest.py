@@ -1,5 +1,6 @@
 """What several tests share: a small fit, a server that shows it, a browser."""
 
+import json
 import os
 import shutil
 import socket
@@ -7,24 +8,33 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+# Several tests run at once: threads of one would only wait for another's. Before torch is imported, which reads it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
-from training.checkpoint import MODEL_NAMES
-from training.classifier import classifier_path, fit_classifier
+from explorer.measures import measure, write_measures
+from explorer.twins import open_twins
+from training.checkpoint import MODEL_NAMES, checkpoint_path
+from training.classifier import classifier_path, fit_classifier, load_classifier
 from training.datasets import Data, load
 from training.experiments import EXPERIMENTS, Experiment
 from training.fit import fit
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 
 ROOT = Path(__file__).parent.parent
+Arrays = dict[str, np.ndarray]
 CPU = torch.device("cpu")
 
 expect.set_options(timeout=30_000)  # a busy two-core machine
@@ -68,6 +78,15 @@ def checkpoints(fitted: Path, tmp_path: Path) -> Path:
     return shutil.copytree(fitted, tmp_path / "checkpoints")
 
 
+def rewrite(path: Path, change: Callable[[Arrays, dict[str, Any]], None]) -> None:
+    """Change a checkpoint's arrays and settings in place, its form kept."""
+    with safe_open(path, framework="numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        settings = json.loads(file.metadata()["settings"])
+    change(arrays, settings)
+    save_file(arrays, path, metadata={"settings": json.dumps(settings)})
+
+
 @contextmanager
 def streamlit_server(checkpoints: Path, data_dir: Path) -> Iterator[str]:
     """The real app as a process of its own; gives its address."""
@@ -98,6 +117,21 @@ def _wait_for(address: str) -> None:
 
 
 @pytest.fixture(scope="session")
+def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app on a fitted experiment, on one whose images are not there, and on a broken one."""
+    checkpoints = shutil.copytree(fitted, tmp_path_factory.mktemp("served") / "checkpoints")
+    shutil.copytree(fitted / "digits-2d", checkpoints / "no-images")
+    for model in MODEL_NAMES:
+        rewrite(checkpoint_path(checkpoints / "no-images", model), lambda a, s: s["experiment"].update(dataset="mnist"))
+    twins = open_twins(checkpoints / "digits-2d")
+    write_measures(checkpoints / "digits-2d", measure(twins, load_classifier(fitted, "digits")[0], lambda told: None))
+    (checkpoints / "broken").mkdir()
+    (checkpoints / "broken" / "autoencoder.safetensors").write_bytes(b"nonsense")
+    with streamlit_server(checkpoints, data_dir=checkpoints / "no-data") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium: Debian's, or Playwright's own."""
     with sync_playwright() as playwright:
@@ -112,14 +146,57 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def tab(browser: Browser) -> Iterator[Page]:
+    """A page for many tests: scripts that it has compiled once, it opens in half the time and half the work."""
+    with browser.new_context() as context:
+        yield context.new_page()
+
+
+@pytest.fixture(scope="session")
+def touch_tab(browser: Browser) -> Iterator[Page]:
+    """`tab` with a touch screen."""
+    with browser.new_context(has_touch=True) as context:
+        yield context.new_page()
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page of its own, in a window as large as a beamer's; any error in its scripts fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
+def page(tab: Page) -> Iterator[Page]:
+    """A page, in a window as large as a beamer's; any error in its scripts fails the test."""
+    with watched(tab) as page:
+        yield page
+
+
+@pytest.fixture
+def touch_page(touch_tab: Page) -> Iterator[Page]:
+    """A tablet's `page`."""
+    with watched(touch_tab) as page:
+        yield page
+
+
+@pytest.fixture
+def own_page(browser: Browser) -> Iterator[Page]:
+    """A `page` that no other test sees: what is put into its scripts does not go away."""
+    with browser.new_context() as context, watched(context.new_page()) as page:
+        yield page
+
+
+@contextmanager
+def watched(page: Page) -> Iterator[Page]:
+    """A page as if newly opened, and empty again afterwards; any error in its scripts fails the test."""
     errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
+
+    def note(error: Exception) -> None:
+        errors.append(str(error))
+
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.emulate_media(color_scheme="light")
     page.set_default_timeout(30_000)
+    page.on("pageerror", note)
     yield page
-    context.close()
+    page.remove_listener("pageerror", note)
+    if page.url.startswith("http"):
+        page.evaluate("localStorage.clear()")
+    page.goto("about:blank")
+    page.mouse.move(0, 0)
     assert errors == []

@@ -17,8 +17,7 @@ from streamlit.testing.v1 import AppTest
 from explorer import latent, measures
 from explorer.state import FRAMES
 from explorer.twins import open_twins
-from tests.conftest import ROOT
-from tests.test_checkpoint import rewrite
+from tests.conftest import ROOT, rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.classifier import classifier_path, load_classifier
 from training.datasets import Data

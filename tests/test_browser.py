@@ -2,8 +2,6 @@
 
 import io
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
@@ -16,13 +14,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from explorer import latent
 from explorer.figures import DIGIT_COLOURS
-from explorer.measures import measure, write_measures
 from explorer.state import FRAMES
-from explorer.twins import open_twins
-from tests.conftest import streamlit_server
-from tests.test_checkpoint import rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
-from training.classifier import load_classifier
 from training.datasets import Data
 from training.experiments import Experiment
 
@@ -31,21 +24,6 @@ pytestmark = pytest.mark.browser
 MODELS = {"autoencoder": "ae", "vae": "vae"}
 # The traces of the codes, one a digit, in a script in which `chart` is Plotly's graph div.
 CLOUDS = "chart._fullData.filter(t => t.type === 'scattergl' && t.name !== 'label')"
-
-
-@pytest.fixture(scope="module")
-def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app on a fitted experiment, on one whose images are not there, and on a broken one."""
-    checkpoints = shutil.copytree(fitted, tmp_path_factory.mktemp("served") / "checkpoints")
-    shutil.copytree(fitted / "digits-2d", checkpoints / "no-images")
-    for model in MODELS:
-        rewrite(checkpoint_path(checkpoints / "no-images", model), lambda a, s: s["experiment"].update(dataset="mnist"))
-    twins = open_twins(checkpoints / "digits-2d")
-    write_measures(checkpoints / "digits-2d", measure(twins, load_classifier(fitted, "digits")[0], lambda told: None))
-    (checkpoints / "broken").mkdir()
-    (checkpoints / "broken" / "autoencoder.safetensors").write_bytes(b"nonsense")
-    with streamlit_server(checkpoints, data_dir=checkpoints / "no-data") as address:
-        yield address
 
 
 def open_map(page: Page, address: str, chart: str = "map_vae") -> None:
@@ -391,10 +369,9 @@ def test_broken_checkpoint_is_told_and_the_others_still_work(page: Page, served:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 1920])
-def test_maps_are_square_of_equal_size_and_inside_the_page(
-    theme: Any, width: int, browser: Browser, served: str
-) -> None:
-    page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme).new_page()
+def test_maps_are_square_of_equal_size_and_inside_the_page(theme: Any, width: int, page: Page, served: str) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=theme)
     open_map(page, served)
     axes = "const {xaxis, yaxis} = chart._fullLayout; return [xaxis._length, yaxis._length, xaxis._m, -yaxis._m]"
     sizes = [in_chart(page, f"map_{model}", axes) for model in MODELS]
@@ -404,7 +381,6 @@ def test_maps_are_square_of_equal_size_and_inside_the_page(
     assert sizes[0][0] == pytest.approx(sizes[1][0], abs=1)
     main = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
     assert main[0] == main[1]
-    page.context.close()
 
 
 def test_second_of_two_quick_clicks_is_not_taken_back(page: Page, served: str) -> None:

@@ -1,6 +1,5 @@
 """Checkpoints: what was written is read; each defect is one sentence that names the file; nothing is executed."""
 
-import json
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from tests.conftest import Arrays, rewrite
 from training import array_file
 from training.array_file import write_atomically
 from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, write
@@ -22,21 +21,10 @@ from training.fit import figures
 from training.models import VariationalAutoencoder
 from training.objective import evaluate
 
-Arrays = dict[str, np.ndarray]
-
 
 @pytest.fixture
 def path(checkpoints: Path, recipe: Experiment) -> Path:
     return checkpoint_path(checkpoints / recipe.name, "vae")
-
-
-def rewrite(path: Path, change: Callable[[Arrays, dict[str, Any]], None]) -> None:
-    """Change a checkpoint's arrays and settings in place, its form kept."""
-    with safe_open(path, framework="numpy") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        settings = json.loads(file.metadata()["settings"])
-    change(arrays, settings)
-    save_file(arrays, path, metadata={"settings": json.dumps(settings)})
 
 
 def everything_of(path: Path) -> None:

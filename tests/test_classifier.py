@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.test_checkpoint import rewrite
+from tests.conftest import rewrite
 from training.array_file import CheckpointError
 from training.classifier import Classifier, accuracy, classifier_path, load_classifier, read
 from training.datasets import Data

@@ -11,9 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.drawing import mnist_form, raster
 from explorer.state import State
-from tests.conftest import ROOT
+from tests.conftest import ROOT, rewrite
 from tests.test_app import html, shown
-from tests.test_checkpoint import rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.classifier import classifier_path, load_classifier, read
 from training.datasets import Data, Split

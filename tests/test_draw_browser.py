@@ -2,18 +2,17 @@
 
 import base64
 import io
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from explorer.drawing import SIDE, mnist_form, raster
-from tests.conftest import streamlit_server
 from tests.test_browser import decode, pixel_of, seen, wait_at, wait_until_idle
 from tests.test_drawing import likeness, png_header
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -23,13 +22,6 @@ pytestmark = pytest.mark.browser
 
 SEVEN = [(60, 60), (200, 60), (120, 230)]  # in the pad's units
 MODELS = ("autoencoder", "vae")
-
-
-@pytest.fixture(scope="module")
-def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app on a fitted experiment."""
-    with streamlit_server(fitted, data_dir=tmp_path_factory.mktemp("no-data")) as address:
-        yield address
 
 
 def open_pad(page: Page, address: str) -> None:
@@ -111,11 +103,10 @@ def boxes(page: Page) -> list[object]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
 def test_mouse_draws_and_moves_nothing_on_the_page(
-    theme: str, width: int, height: int, browser: Browser, served: str, fitted: Path, recipe: Experiment
+    theme: Any, width: int, height: int, page: Page, served: str, fitted: Path, recipe: Experiment
 ) -> None:
-    size = {"width": width, "height": height}
-    context = browser.new_context(viewport=size, color_scheme=theme)  # type: ignore[arg-type]
-    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=theme)
     open_pad(page, served)
     before = boxes(page)
     draw(page, SEVEN)
@@ -132,7 +123,6 @@ def test_mouse_draws_and_moves_nothing_on_the_page(
         box = picture.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= height
-    context.close()
 
 
 def test_it_is_encoded_while_one_draws(page: Page, served: str) -> None:
@@ -148,11 +138,11 @@ def test_it_is_encoded_while_one_draws(page: Page, served: str) -> None:
     wait_for_form(page, form(SEVEN))
 
 
-def test_finger_draws_and_does_not_scroll(browser: Browser, served: str, fitted: Path, recipe: Experiment) -> None:
-    context = browser.new_context(viewport={"width": 1024, "height": 600}, has_touch=True)
-    page = context.new_page()
+def test_finger_draws_and_does_not_scroll(touch_page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+    page = touch_page
+    page.set_viewport_size({"width": 1024, "height": 600})
     open_pad(page, served)
-    session = context.new_cdp_session(page)
+    session = page.context.new_cdp_session(page)
     ends = [np.array(point) for point in on_screen(page, SEVEN)]
     way = [start + (end - start) * step / 10 for start, end in pairwise(ends) for step in range(11)]
     for kind, points in (
@@ -165,7 +155,6 @@ def test_finger_draws_and_does_not_scroll(browser: Browser, served: str, fitted:
     wait_for_form(page, form(SEVEN))
     assert page.locator(".stMain").evaluate("e => e.scrollTop") == 0
     assert_models_answer_the_picture(page, fitted, recipe)
-    context.close()
 
 
 def test_keyboard_draws_undoes_and_clears(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:

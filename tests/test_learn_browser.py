@@ -9,13 +9,11 @@ from playwright.sync_api import Page, expect
 
 from explorer import latent
 from explorer.views.learn import STEPS
-from tests import test_browser
 from tests.test_browser import MODELS, decode, in_chart, middle, pixel_of, seen, wait_at, wait_until_idle
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
-served = test_browser.served  # the fixture
 
 VIEWS = {
     1: 'img[data-name^="vae-"]',

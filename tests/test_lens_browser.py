@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +34,6 @@ pytestmark = pytest.mark.browser
 
 RANGE = "const {xaxis, yaxis} = chart._fullLayout; return [...xaxis.range, ...yaxis.range]"
 THERE = "globalThis.latentAtlases?.size === 2"
-
-
-@pytest.fixture(scope="module")
-def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app on a fitted experiment."""
-    with streamlit_server(fitted, data_dir=tmp_path_factory.mktemp("no-data")) as address:
-        yield address
 
 
 def open_lens(page: Page, address: str) -> None:
@@ -114,19 +106,6 @@ class Fingers:
     def _send(self, kind: str, places: tuple[tuple[float, float], ...]) -> None:
         points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
         self.devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-
-@pytest.fixture
-def touch_page(browser: Browser) -> Iterator[Page]:
-    """A tablet's page."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, has_touch=True)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.set_default_timeout(30_000)
-    yield page
-    context.close()
-    assert errors == []
 
 
 @pytest.mark.parametrize("face", ["codes", "grid"])
@@ -385,7 +364,10 @@ COUNT_LISTENERS = """
 """
 
 
-def test_ten_tab_changes_leave_no_listeners_behind(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_ten_tab_changes_leave_no_listeners_behind(
+    own_page: Page, served: str, fitted: Path, recipe: Experiment
+) -> None:
+    page = own_page
     page.add_init_script(COUNT_LISTENERS)
     open_lens(page, served)
 
@@ -405,7 +387,7 @@ def test_ten_tab_changes_leave_no_listeners_behind(page: Page, served: str, fitt
     there_and_back()
     after_one = left_behind()
     assert min(after_one) > 0
-    for _ in range(10):
+    for _ in range(5):
         there_and_back()
     assert left_behind() == after_one
     place = part(page, "map_vae", 0.45, 0.55)
@@ -415,7 +397,8 @@ def test_ten_tab_changes_leave_no_listeners_behind(page: Page, served: str, fitt
     wait_for_input(page, "VAE pick, x", point_at(page, "map_vae", *place)[0])
 
 
-def test_survives_theme_resize_and_reconnect(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_survives_theme_resize_and_reconnect(own_page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+    page = own_page
     page.add_init_script("""
         window.sockets = [];
         window.WebSocket = class extends WebSocket {

@@ -26,9 +26,8 @@ from explorer.posterior import (
 )
 from explorer.state import Drawing
 from explorer.twins import Twin, open_twins
-from tests.conftest import CPU
+from tests.conftest import CPU, rewrite
 from tests.test_app import app, html, shown  # noqa: F401, a fixture
-from tests.test_checkpoint import rewrite
 from training.checkpoint import MODEL_NAMES, checkpoint_path
 from training.datasets import Data, Split, binarise
 from training.experiments import Experiment
@@ -61,8 +60,9 @@ def brute_force(decode: Decoder, image: np.ndarray, side: int, reach: float = 6.
     """The plane's points, (side^2, 2), and `log p(x, z)` there plus the log of a cell's area."""
     axis = torch.linspace(-reach, reach, side, dtype=torch.float64)
     plane = torch.cartesian_prod(axis, axis)
-    logits = torch.cat([torch.as_tensor(decode(part.numpy())).double() for part in plane.split(20_000)])
-    joint = Bernoulli(logits=logits).log_prob(torch.as_tensor(image).double()).sum(1)
+    pixels = torch.as_tensor(image).double()
+    parts = [torch.as_tensor(decode(part.numpy())).double() for part in plane.split(2_000)]  # they fit into the cache
+    joint = torch.cat([Bernoulli(logits=part, validate_args=False).log_prob(pixels).sum(1) for part in parts])
     joint += Normal(0.0, 1.0).log_prob(plane).sum(1)
     return plane, joint + 2 * math.log(float(axis[1] - axis[0]))
 

@@ -1,7 +1,6 @@
 """The belief and the truth in a real Chromium: what stands on the screen is what is computed here."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +10,11 @@ from playwright.sync_api import Page, expect
 from explorer import measures
 from explorer.posterior import elbo, posterior
 from explorer.twins import open_twins
-from tests.conftest import streamlit_server
 from tests.test_browser import middle, pixel_of, seen, wait_until_idle
 from training.datasets import Data
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def served(fitted: Path) -> Iterator[str]:
-    with streamlit_server(fitted, data_dir=fitted / "no-data") as address:
-        yield address
 
 
 def told(page: Page, name: str) -> float:

@@ -2,27 +2,20 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.conftest import streamlit_server
 from tests.test_browser import centre, decode, in_chart, open_map, pixel_of, point_at, seen, wait_for_input
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app on a fitted experiment."""
-    with streamlit_server(fitted, data_dir=tmp_path_factory.mktemp("no-data")) as address:
-        yield address
 
 
 def saved(page: Page, act: Callable[[], None]) -> tuple[str, bytes]:
@@ -50,10 +43,9 @@ def boxes(page: Page) -> list[object]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_button_at_the_corner_saves_the_picture(
-    theme: str, browser: Browser, served: str, fitted: Path, recipe: Experiment
+    theme: Any, page: Page, served: str, fitted: Path, recipe: Experiment
 ) -> None:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=theme)  # type: ignore[arg-type]
-    page = context.new_page()
+    page.emulate_media(color_scheme=theme)
     open_map(page, f"{served}/?vae_x=0.5&vae_y=-0.25")
     expect(page.locator('img[data-name="pick-vae"]')).to_be_visible()
     button = page.locator(".save-picture")
@@ -73,7 +65,6 @@ def test_the_button_at_the_corner_saves_the_picture(
     page.mouse.move(5, 5)
     expect(button).to_have_count(0)
     np.testing.assert_allclose(pixels(png), seen(page, "ringed-vae"), atol=0.02)
-    context.close()
 
 
 def test_saves_what_the_server_has_just_answered(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:

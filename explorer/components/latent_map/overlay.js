@@ -58,6 +58,7 @@ export class Overlay {
     /** @type {number[][]} */ this.line = []; // the path that is drawn just now, or that the server has not answered yet
     this.drawing = false;
     this.broken = false;
+    this.told = false; // where only that is asked: that the chart is drawn
     /** @type {AbortController | null} */ this.listening = null;
     this.layer = element("svg", { class: "map-overlay" });
     this.draw = this.draw.bind(this);
@@ -119,6 +120,7 @@ export class Overlay {
     const chart = /** @type {any} */ (document.querySelector(`.st-key-${this.data.chart} .js-plotly-plot`));
     if (this.chart && !this.chart.isConnected) this.detach();
     if (!chart?._fullLayout?._plots || !chart.on) return;
+    if (this.data.asks) return this.tellOnce();
     if (chart === this.chart && chart._ev === this.emitter && this.layer.parentNode === chart) return;
     const focused = document.activeElement === this.layer;
     this.detach();
@@ -132,7 +134,12 @@ export class Overlay {
     this.resize?.observe(chart);
     this.draw();
     this.show();
-    if (this.data.asks) this.report?.("drawn", true);
+  }
+
+  /** That the chart is drawn: all that such an overlay is for. */
+  tellOnce() {
+    if (!this.told) this.report?.("drawn", true);
+    this.told = true;
   }
 
   detach() {
