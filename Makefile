@@ -9,7 +9,7 @@ app: $(VENV)/app.done
 	$(BIN)/streamlit run streamlit_app.py
 
 test: $(VENV)/dev.done
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .

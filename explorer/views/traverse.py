@@ -57,11 +57,12 @@ def _rows(twins: Twins, state: State) -> None:
                     )
         with left:
             moves = np.array([state.move(dimension) for dimension in range(twins.latent_dim)])
+            told = "the pick" + "".join(f", dimension {at + 1} by {moves[at]:g} sd" for at in np.flatnonzero(moves))
             for twin, z in zip(twins, picks, strict=True):
                 st.markdown(f"#### {twin.short}")
                 decode = twin.decode([z + moves * twin.spread])[0]
                 card(
-                    [picture(images.data_uri(decode), f"{twin.short}: the pick, moved", name=f"moved-{twin.name}")],
+                    [picture(images.data_uri(decode), f"{twin.short}: {told}", name=f"moved-{twin.name}")],
                     kind="frame",
                 )
             st.button("Back to the pick", on_click=state.unmove)
