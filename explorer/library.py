@@ -13,7 +13,9 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
+from explorer import atlas as atlases
 from explorer import figures, images, latent, measures, posterior, quality
+from explorer.atlas import Atlas
 from explorer.twins import Twin, Twins, open_twins, spare_the_garbage_collector
 from training.checkpoint import (
     CheckpointError,
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from training.datasets import Data
 
 __all__ = [
-    "ATLAS_SIDE",
     "FILM_FRAMES",
     "HOW_TO_GET_ORIGINALS",
     "NEIGHBOURS_SHOWN",
@@ -88,7 +89,6 @@ TRAVERSE_FRAMES, TRAVERSE_SPREADS = 13, 3  # from 3 standard deviations below to
 NEIGHBOURS_SHOWN = 3  # test images beside a drawn one
 FILM_FRAMES = 24  # along a drawn path
 READING_SIDE = 100  # places along each side of a map that the classifier reads
-ATLAS_SIDE = 120  # decodes: so many that what lies between them is right to 0.002, and no more than a megabyte
 
 
 @contextmanager
@@ -433,9 +433,9 @@ def grid_figure(twin: Twin, n: int, read: bool = False) -> go.Figure:
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
-def atlas(twin: Twin) -> str:
-    """The decodes of a twin's window, `ATLAS_SIDE` along each side; see `images.atlas_uri`."""
-    return images.atlas_uri(twin.decode(twin.plane.lift(latent.nodes(twin.window, ATLAS_SIDE))), ATLAS_SIDE)
+def atlas(twin: Twin) -> Atlas:
+    """The decodes of a twin's window."""
+    return atlases.atlas(lambda points: twin.decode(twin.plane.lift(points)), twin.window)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=256)

@@ -121,23 +121,6 @@ def test_curves_show_both_terms_of_both_splits_and_no_elbo_for_the_autoencoder()
     np.testing.assert_allclose(elbo.x, [3, 6, 9, 12])  # seconds, without the untrained model
 
 
-def test_atlas_holds_for_each_pixel_the_map_of_its_values() -> None:
-    n, height, width = 6, 8, 10
-    rows, columns = np.mgrid[0:height, 0:width] / 10
-    steps = np.linspace(0, 1, n)
-    smooth = np.array([(x + rows) / 4 + (y + columns) / 4 for y in steps for x in steps])
-    atlas = _grey(images.atlas_uri(smooth, n), "avif")
-    assert atlas.shape == (height * n, width * n)
-    for v, u, i, j in ((0, 0, 0, 0), (2, 7, 4, 1), (7, 9, 5, 5)):  # pixel (v, u) of the decode in row i, column j
-        assert atlas[v * n + i, u * n + j] == pytest.approx(smooth[i * n + j, v, u], abs=0.02)
-
-
-def _grey(address: str, kind: str) -> np.ndarray:
-    head, content = address.split(",")
-    assert head == f"data:image/{kind};base64"
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("L")) / 255
-
-
 def test_what_is_read_has_its_digits_colour_and_is_fainter_the_less_sure() -> None:
     belief = np.full((2, 2, 10), 0.1)
     belief[0, 0] = np.eye(10)[3]

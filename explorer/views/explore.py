@@ -60,8 +60,7 @@ def render(twins: Twins, state: State) -> None:
     _picks(twins, state, path_place, halves)
     with library.sentences():
         for twin in twins if twins.vae.embedding is None else ():
-            which = library.decoder_name(twin)
-            latent_map.atlas(f"map_{twin.name}", which, twin.window, library.ATLAS_SIDE, library.atlas(twin))
+            latent_map.atlas(f"map_{twin.name}", library.decoder_name(twin), twin.window, library.atlas(twin))
 
 
 def _half(twin: Twin, column: DeltaGenerator) -> Half:

@@ -11,6 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from explorer.atlas import Atlas
 from explorer.latent import Window
 
 __all__ = [
@@ -69,18 +70,17 @@ def chart(figure: go.Figure, *, key: str) -> None:
     )
 
 
-def atlas(chart: str, which: str, area: Window, n: int, image: str) -> None:
+def atlas(chart: str, which: str, area: Window, sent: Atlas) -> None:
     """Send the atlas of a chart, which lets its overlay decode the point under the mouse without the server.
 
     Args:
         chart: the chart's key.
         which: tells atlases apart.
         area: what the atlas holds: the outermost of its decodes stand on the edges.
-        n: decodes along each side.
-        image: `images.atlas_uri` of the decodes.
+        sent: the atlas.
     """
-    place = {"left": area.left, "top": area.top, "side": area.side, "n": n}
-    _atlas(key=f"atlas_{chart}", data={"chart": chart, "which": which, "image": image} | place, height=0)
+    place = {"left": area.left, "top": area.top, "side": area.side, "n": sent.side}
+    _atlas(key=f"atlas_{chart}", data={"chart": chart, "which": which, "image": sent.image} | place, height=0)
 
 
 def pick(x: float, y: float) -> Mark:
