@@ -23,6 +23,8 @@ import torch
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from typer import Typer
+from typer.testing import CliRunner, Result
 
 from explorer.measures import measure, write_measures
 from explorer.twins import open_twins
@@ -85,6 +87,14 @@ def rewrite(path: Path, change: Callable[[Arrays, dict[str, Any]], None]) -> Non
         settings = json.loads(file.metadata()["settings"])
     change(arrays, settings)
     save_file(arrays, path, metadata={"settings": json.dumps(settings)})
+
+
+def run_command(app: Typer, *arguments: str | int | Path, **environment: str) -> Result:
+    """A command line of the project in this process, where torch is loaded already; any traceback fails the test."""
+    done = CliRunner().invoke(app, [str(each) for each in arguments], env={"COLUMNS": "300"} | environment)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
 
 
 @contextmanager

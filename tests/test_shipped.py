@@ -1,8 +1,6 @@
 """The checkpoints that come with the project: whole, small, and as good as README says."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +12,8 @@ from explorer import latent
 from explorer.measures import read_measures
 from explorer.quality import SWITCHED_OFF
 from explorer.twins import open_twins
-from tests.conftest import ROOT, cannot_run, streamlit_server
+from tests.conftest import ROOT, cannot_run, run_command, streamlit_server
+from training.__main__ import app
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
 from training.classifier import accuracy, load_classifier
 from training.datasets import load
@@ -94,8 +93,7 @@ def test_readme_tells_what_the_study_and_the_classifier_say() -> None:
 def test_it_reaches_its_elbo_on_the_test_images(experiment: str) -> None:
     if not (data_dir() / "MNIST" / "raw").is_dir():
         cannot_run("MNIST is not in data/, so the shipped figures are not computed again: see README")
-    command = [sys.executable, "-m", "training", "evaluate", experiment, "--json", "--device", "cpu"]
-    told = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    told = json.loads(run_command(app, "evaluate", experiment, "--json", "--device", "cpu").stdout)
     assert told["images"] == 10_000
     assert told["vae"]["elbo"] > REACHED[experiment]
     for model in MODEL_NAMES:
