@@ -81,7 +81,7 @@ def main() -> None:
         slider = _slider(browser)
         strokes = _strokes(browser)
         lens = _lens(browser)
-        atlases = _atlases(browser)
+        atlases, clicks = _experiments(browser)
     for name, unit in (
         ("first map after `streamlit run`", "s"),
         ("click to answer, median", "ms"),
@@ -100,6 +100,9 @@ def main() -> None:
             f"lens, {atlas.experiment}, {atlas.model}: {atlas.size / 1e6:.2f} MB, "
             f"off by {atlas.mean_error:.4f} on average, {atlas.late_error:.4f} at the 99th percentile"
         )
+    for experiment, times in clicks.items():
+        late = statistics.quantiles(times, n=20)[-1]
+        print(f"click to answer, {experiment}: {statistics.median(times):.1f} ms median, {late:.1f} ms 95th percentile")
     for experiment, seconds in {atlas.experiment: atlas.seconds for atlas in atlases}.items():
         print(f"lens, {experiment}: both maps have it {seconds:.1f} s after the page was opened")
 
@@ -261,8 +264,9 @@ def _lens(browser: Browser) -> list[float]:
     return times[5:]
 
 
-def _atlases(browser: Browser) -> list[Atlas]:
-    found = []
+def _experiments(browser: Browser) -> tuple[list[Atlas], dict[str, list[float]]]:
+    """The atlases and the clicks of each experiment."""
+    found, clicks = [], {}
     with server("streamlit_app.py"):
         _open(browser).locator('img[data-name="pick-vae"]').wait_for()  # torch is loaded
         for experiment in fitted(checkpoints_dir()):
@@ -281,5 +285,6 @@ def _atlases(browser: Browser) -> list[Atlas]:
                 size = page.evaluate(f"latentAtlases.get('map_{twin.name}').data.image.length")
                 late = float(np.quantile(error, 0.99))
                 found.append(Atlas(experiment, twin.name, size, float(error.mean()), late, seconds))
+            clicks[experiment] = _clicks(page, 'img[data-name="pick-vae"]')
             page.context.close()
-    return found
+    return found, clicks

@@ -184,7 +184,8 @@ def _pick(twin: Twin, state: State) -> None:
         lens="" if twin.embedding is not None else library.decoder_name(twin),
         answer=answer("pick"),
     )
-    st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
+    if not any(latent_map.reported(f"map_{each.name}") for each in state.twins):
+        st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
 
 
 def _draws(twin: Twin) -> bool:
