@@ -18,13 +18,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from explorer.twins import open_twins
+from explorer.twins import Twin, open_twins
 from training.checkpoint import fitted
 from training.folders import checkpoints_dir
 
@@ -36,6 +35,7 @@ STARTS = 3
 SESSIONS = 10
 MOVES = 100
 PLACES = 4000  # of a map, at random, at which the lens is compared with the decoder
+PICK = 'img[data-name="pick-vae"]'
 LENS = "document.querySelector('.lens')?.toDataURL()"
 
 MAP_IS_DRAWN = "document.querySelector('.st-key-map_vae .js-plotly-plot .nsewdrag')?.getBoundingClientRect().width > 0"
@@ -77,11 +77,10 @@ def main() -> None:
         arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
         browser = playwright.chromium.launch(executable_path=found, args=arguments)
         usual = _measure(browser, "benchmarks/usual_app.py", 'img[alt="0"], [data-testid="stImage"] img')
-        ours = _measure(browser, "streamlit_app.py", 'img[data-name="pick-vae"]')
+        ours = _measure(browser, "streamlit_app.py", PICK)
         slider = _slider(browser)
         strokes = _strokes(browser)
-        lens = _lens(browser)
-        atlases, clicks = _experiments(browser)
+        _experiments(browser)
     for name, unit in (
         ("first map after `streamlit run`", "s"),
         ("click to answer, median", "ms"),
@@ -93,29 +92,6 @@ def main() -> None:
         print(f"{name}: {ours[name]:.1f} {unit} (the usual app: {usual[name]:.1f} {unit}; ratio {ratio:.2f})")
     print(f"slider to picture, median: {statistics.median(slider):.1f} ms")
     print(f"drawing to picture, median: {statistics.median(strokes):.1f} ms")
-    late = statistics.quantiles(lens, n=20)[-1]
-    print(f"mouse to picture, median: {statistics.median(lens):.1f} ms; 95th percentile: {late:.1f} ms")
-    for atlas in atlases:
-        print(
-            f"lens, {atlas.experiment}, {atlas.model}: {atlas.size / 1e6:.2f} MB, "
-            f"off by {atlas.mean_error:.4f} on average, {atlas.late_error:.4f} at the 99th percentile"
-        )
-    for experiment, times in clicks.items():
-        late = statistics.quantiles(times, n=20)[-1]
-        print(f"click to answer, {experiment}: {statistics.median(times):.1f} ms median, {late:.1f} ms 95th percentile")
-    for experiment, seconds in {atlas.experiment: atlas.seconds for atlas in atlases}.items():
-        print(f"lens, {experiment}: both maps have it {seconds:.1f} s after the page was opened")
-
-
-class Atlas(NamedTuple):
-    """What makes the lens of a map work, and how right it is."""
-
-    experiment: str
-    model: str
-    size: int  # bytes
-    mean_error: float  # of a pixel in [0, 1]
-    late_error: float  # its 99th percentile
-    seconds: float  # from opening the page until both maps have theirs, on a server that shows it for the first time
 
 
 @contextmanager
@@ -183,7 +159,7 @@ def _clicks(page: Page, picture: str) -> list[float]:
         const chart = document.querySelector('.st-key-map_vae .js-plotly-plot');
         const box = chart.getBoundingClientRect(), {xaxis, yaxis} = chart._fullLayout;
         const clouds = chart._fullData.filter(t => t.mode === 'markers');
-        const dots = clouds.flatMap(t => [...t.x].map((x, i) => [x, t.y[i]]));
+        const dots = clouds.flatMap(t => [...t.x].map((x, i) => [x, t.y[i]])).filter(dot => dot.every(Number.isFinite));
         return dots.map(([x, y]) => [box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y)]);
     }""")
     page.wait_for_timeout(2000)  # whatever loads behind the map is over
@@ -245,46 +221,53 @@ def _strokes(browser: Browser) -> list[float]:
     return times[3:]
 
 
-def _lens(browser: Browser) -> list[float]:
+def _experiments(browser: Browser) -> None:
+    """Print the lens and the clicks of each experiment."""
     with server("streamlit_app.py"):
-        page = _open(browser)
-        page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
-        page.wait_for_timeout(2000)
-        box = page.locator(".st-key-map_vae .js-plotly-plot .nsewdrag").bounding_box()
-        assert box is not None
-        times = []
-        for step in range(MOVES):
-            across, down = (0.1 + 0.8 * ((step * stride) % MOVES) / MOVES for stride in (37, 61))
-            before = page.evaluate(LENS)
-            page.evaluate(MOUSE_WATCH)
-            page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
-            times.append(page.evaluate("window.measured"))
-            assert page.evaluate(LENS) != before  # it was painted, not skipped
-        page.context.close()
-    return times[5:]
-
-
-def _experiments(browser: Browser) -> tuple[list[Atlas], dict[str, list[float]]]:
-    """The atlases and the clicks of each experiment."""
-    found, clicks = [], {}
-    with server("streamlit_app.py"):
-        _open(browser).locator('img[data-name="pick-vae"]').wait_for()  # torch is loaded
+        _open(browser).locator(PICK).wait_for()  # torch is loaded
         for experiment in fitted(checkpoints_dir()):
             began = time.perf_counter()
             page = _open(browser, f"?experiment={experiment}")
             page.wait_for_function("globalThis.latentAtlases?.size === 2")
-            seconds = time.perf_counter() - began
+            print(f"{experiment}: both lenses work {time.perf_counter() - began:.1f} s after the page was opened")
+            page.wait_for_timeout(2000)  # whatever loads behind the map is over
+            print(f"{experiment}: mouse to picture {_told(_lens(page))}")
+            print(f"{experiment}: click to answer {_told(_clicks(page, PICK))}")
             for twin in open_twins(checkpoints_dir() / experiment):
-                area = twin.window
-                points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(PLACES, 2))
-                # As text: millions of numbers would take minutes on their way.
-                decode = f"([x, y]) => String.fromCharCode(...latentAtlases.get('map_{twin.name}').decode(x, y))"
-                text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())
-                shown = np.frombuffer(text.encode("latin-1"), np.uint8).reshape(PLACES, -1) / 255
-                error = np.abs(shown - twin.decode(twin.plane.lift(points)).reshape(PLACES, -1))
-                size = page.evaluate(f"latentAtlases.get('map_{twin.name}').data.image.length")
-                late = float(np.quantile(error, 0.99))
-                found.append(Atlas(experiment, twin.name, size, float(error.mean()), late, seconds))
-            clicks[experiment] = _clicks(page, 'img[data-name="pick-vae"]')
+                _atlas(page, twin)
             page.context.close()
-    return found, clicks
+
+
+def _lens(page: Page) -> list[float]:
+    box = page.locator(".st-key-map_vae .js-plotly-plot .nsewdrag").bounding_box()
+    assert box is not None
+    times = []
+    for step in range(MOVES):
+        across, down = (0.1 + 0.8 * ((step * stride) % MOVES) / MOVES for stride in (37, 61))
+        before = page.evaluate(LENS)
+        page.evaluate(MOUSE_WATCH)
+        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+        times.append(page.evaluate("window.measured"))
+        assert page.evaluate(LENS) != before  # it was painted, not skipped
+    return times[5:]
+
+
+def _atlas(page: Page, twin: Twin) -> None:
+    """Print what makes the lens of a map work: its size, and how right it is."""
+    area = twin.window
+    points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(PLACES, 2))
+    # As text: millions of numbers would take minutes on their way.
+    decode = f"([x, y]) => String.fromCharCode(...latentAtlases.get('map_{twin.name}').decode(x, y))"
+    text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())
+    shown = np.frombuffer(text.encode("latin-1"), np.uint8).reshape(PLACES, -1) / 255
+    error = np.abs(shown - twin.decode(twin.plane.lift(points)).reshape(PLACES, -1))
+    size = page.evaluate(f"latentAtlases.get('map_{twin.name}').data.image.length")
+    print(
+        f"lens, {twin.checkpoint.experiment.name}, {twin.name}: {size / 1e6:.2f} MB, off by {error.mean():.4f} "
+        f"on average, {np.quantile(error, 0.99):.4f} at the 99th percentile"
+    )
+
+
+def _told(times: list[float]) -> str:
+    late = statistics.quantiles(times, n=20)[-1]
+    return f"{statistics.median(times):.1f} ms median, {late:.1f} ms at the 95th percentile"
