@@ -648,4 +648,3 @@ class State:
         st.session_state[Key.MOMENT] = updates[min(played, len(updates) - 1)]
         if played >= len(updates):
             st.session_state[Key.PLAYING] = False
-            st.rerun()  # the whole page: the button stands outside of the fragment

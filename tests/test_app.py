@@ -288,7 +288,7 @@ def test_generate_decodes_the_same_noise_and_says_how_many_are_digits(
     vae = open_twins(checkpoints / recipe.name).vae
     decodes = vae.decode(np.random.default_rng(0).standard_normal((2000, 2)))
     share = (measures.read(load_classifier(checkpoints, "digits")[0], decodes).max(axis=1) >= 0.9).mean()
-    assert any(f"**{share:.1%}**" in text.value for text in app.markdown)
+    assert any(f"**{100 * share:.1f} %**" in text.value for text in app.markdown)
 
 
 def test_generate_without_a_classifier_still_decodes(app: AppTest, checkpoints: Path) -> None:

@@ -36,7 +36,9 @@ def classifier(fitted: Path) -> Classifier:
 def measured(fitted: Path, twins: Twins, recipe: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Measures:
     """What the command line wrote."""
     checkpoints = shutil.copytree(fitted, tmp_path_factory.mktemp("measured") / "checkpoints")
-    done = run_command(app, "measure", recipe.name, "--checkpoints", checkpoints)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measures, "POSTERIORS", 60)  # test images, to save time
+        done = run_command(app, "measure", recipe.name, "--checkpoints", checkpoints)
     assert done.exit_code == 0, done.stderr
     return read_measures(checkpoints / recipe.name, twins)
 

@@ -145,7 +145,8 @@ ROWS = (
     Row(
         "prior_unread",
         "Gaps: how much of N(0, I) decodes to no digit",
-        f"Share of {SAMPLES:,} random codes whose picture the classifier reads with less than {SURE:.0%} confidence.",
+        f"Share of {SAMPLES:,} random codes whose picture the classifier reads with "
+        f"less than {100 * SURE:.0f} % confidence.",
         _percent,
         -1,
         "vae",
@@ -187,7 +188,8 @@ ROWS = (
     Row(
         "middle_held",
         "Interpolation: middles between the two digits",
-        f"Share of middle frames in which the two end digits together hold {SURE:.0%} of the classifier's belief. "
+        f"Share of middle frames in which the two end digits together hold {100 * SURE:.0f} % of the classifier's "
+        "belief. "
         "Low: the way leads through a third digit.",
         _percent,
         1,
@@ -297,7 +299,8 @@ def _show(row: Row, values: dict[str, dict[str, float]], state: State) -> None:
             continue
         text = row.text(value)
         if error := values[model].get(f"{row.name}_error"):
-            text += f" ± {row.text(error)}"
+            number, *unit = text.split(maxsplit=1)
+            text = " ".join([number, "±", row.text(error).split()[0], *unit])
         bold = "**" if verdict == model else ""
         cell.markdown(f"{bold}{text}{bold}{_more(row, model, values[model])}")
     if row.expected:

@@ -46,7 +46,7 @@ def render(twins: Twins, state: State) -> None:
     slider = right.container()
     # A timer only while it plays.
     formation = st.fragment(_formation, run_every=SECONDS_A_MOMENT if playing else None)
-    formation(twins, state, slider, x_axis, logarithmic)
+    formation(twins, state, slider, x_axis, logarithmic, playing)
 
 
 def _figures(twins: Twins, places: list[DeltaGenerator]) -> None:
@@ -61,10 +61,14 @@ def _figures(twins: Twins, places: list[DeltaGenerator]) -> None:
         place.metric(label, f"{value:.2f} nats".replace("-", "−"), help=f"{meaning} {HOW_MEASURED}")
 
 
-def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, logarithmic: bool) -> None:
+def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, logarithmic: bool, timed: bool) -> None:
     with library.sentences():
         updates = twins.vae.snapshots.update.tolist()
         state.follow_the_film()
+        if timed and not state.is_playing():
+            # The whole page, whose button is outside. Asked for at each tick until it comes: Streamlit may lose one
+            # request to that of the next tick.
+            st.rerun()
         chosen = place.select_slider(
             "Weight updates so far",
             updates,

@@ -184,8 +184,7 @@ def _pick(twin: Twin, state: State) -> None:
         lens="" if twin.embedding is not None else library.decoder_name(twin),
         answer=answer("pick"),
     )
-    if not any(latent_map.reported(f"map_{each.name}") for each in state.twins):
-        st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
+    st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
 
 
 def _draws(twin: Twin) -> bool:

@@ -22,8 +22,8 @@ def render(twins: Twins, state: State) -> None:
     st.markdown(
         "**Random codes, decoded.** A VAE is fitted so that codes drawn from the standard Gaussian N(0, I), its prior, "
         "decode to digits; nothing tells an AE to do the same. Its fair chance is a Gaussian fitted to its own codes. "
-        "Look for digits that never come up, and for pictures that are none. Below each: what a classifier reads, `?` "
-        "if it is less than 90 % sure. Black dots on the maps: where the random codes fell."
+        "Look for digits that never come up, and for pictures that are none. Below each: what a classifier reads, "
+        "**?** if it is less than 90 % sure. Black dots on the maps: where the random codes fell."
     )
     walls: tuple[Wall, ...] = (
         (twins.ae, "prior", "AE, z ~ N(0, I)"),
@@ -76,6 +76,7 @@ def _read(samples: library.Samples, i: int) -> str:
 def _reading(twin: Twin, source: str) -> None:
     reading = library.reading(twin, source)
     st.markdown(
-        f"**{reading.read.value:.1%}** (± {reading.read.error:.1%}) of {SAMPLES:,} such pictures are read as a digit; "
+        f"**{100 * reading.read.value:.1f} %** (± {100 * reading.read.error:.1f} %) of {SAMPLES:,} such pictures are "
+        "read as a digit; "
         f"evenness of the digits among them: **{reading.entropy:.2f}** of {math.log(10):.2f} nats."
     )

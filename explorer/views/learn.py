@@ -225,7 +225,8 @@ def _why_alike(twins: Twins, state: State) -> str:
 def _what_gaps_hold(twins: Twins, state: State) -> str:
     gaps = [(twin, library.widest_gap(twin)) for twin in twins]
     radii = " and ".join(
-        f"{gap.radius:.3g} ({twin.short}: {gap.radius / twin.window.side:.0%} of the map's width)" for twin, gap in gaps
+        f"{gap.radius:.3g} ({twin.short}: {100 * gap.radius / twin.window.side:.0f} % of the map's width)"
+        for twin, gap in gaps
     )
     measured = _measured(twins)
     shares = (
@@ -294,7 +295,7 @@ def _gaps_left(twins: Twins, state: State) -> str:
     # In two dimensions the share of the standard Gaussian beyond a radius r is exp(-r^2 / 2).
     where = (
         f"; its centre is {math.hypot(gap.x, gap.y):.1f} from the origin, and "
-        f"{math.exp(-(gap.x**2 + gap.y**2) / 2):.1%} of all draws fall that far out"
+        f"{100 * math.exp(-(gap.x**2 + gap.y**2) / 2):.1f} % of all draws fall that far out"
         if twins.latent_dim == 2
         else ""
     )

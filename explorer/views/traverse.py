@@ -33,7 +33,7 @@ def render(twins: Twins, state: State) -> None:
 def _rows(twins: Twins, state: State) -> None:
     with library.sentences():
         picks = [twin.plane.lift(state.pick(twin)) for twin in twins]
-        left, right = st.columns([1, 3])
+        left, right = st.columns([2, 3])
         with right:
             shown = state.dimensions_page(PAGE)
             strips = [
@@ -58,11 +58,12 @@ def _rows(twins: Twins, state: State) -> None:
         with left:
             moves = np.array([state.move(dimension) for dimension in range(twins.latent_dim)])
             told = "the pick" + "".join(f", dimension {at + 1} by {moves[at]:g} sd" for at in np.flatnonzero(moves))
-            for twin, z in zip(twins, picks, strict=True):
-                st.markdown(f"#### {twin.short}")
+            for twin, z, place in zip(twins, picks, st.columns(2), strict=True):
                 decode = twin.decode([z + moves * twin.spread])[0]
-                card(
-                    [picture(images.data_uri(decode), f"{twin.short}: {told}", name=f"moved-{twin.name}")],
-                    kind="frame",
-                )
+                with place:
+                    st.markdown(f"#### {twin.short}")
+                    card(
+                        [picture(images.data_uri(decode), f"{twin.short}: {told}", name=f"moved-{twin.name}")],
+                        kind="frame",
+                    )
             st.button("Back to the pick", on_click=state.unmove)

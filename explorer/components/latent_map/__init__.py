@@ -26,7 +26,6 @@ __all__ = [
     "overlays",
     "path",
     "pick",
-    "reported",
     "ring",
 ]
 
@@ -120,15 +119,6 @@ def drawn(chart: str) -> bool:
     return bool(_overlay(key=f"drawn_{chart}", data=data, height=0, on_drawn_change=lambda: None).drawn)
 
 
-def reported(chart: str) -> bool:
-    """Whether this rerun answers the overlay of a chart, which thus is alive."""
-    return bool(st.session_state.get(_key(chart)))
-
-
-def _key(chart: str) -> str:
-    return f"overlay_{chart}"
-
-
 def _data(chart: str, **others: Any) -> dict[str, Any]:
     nothing = {"title": "", "marks": [], "reports": False, "draws": False, "lens": "", "answer": "", "asks": False}
     return {"chart": chart} | nothing | others
@@ -156,7 +146,7 @@ def overlay(
         answer: HTML that stands where the overlay is called. It travels with the marks, so that after a click the
             browser draws one element, not many.
     """
-    key = _key(chart)
+    key = f"overlay_{chart}"
 
     def report_pick() -> None:
         point = st.session_state[key].get("pick")
