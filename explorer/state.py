@@ -486,7 +486,7 @@ class State:
         """The widget that moves the pick along a dimension."""
         reach = float(library.TRAVERSE_SPREADS)
         st.slider(
-            f"Dimension {dimension + 1} (sd)" + (", switched off" if off else ""),
+            f"Dimension {dimension + 1} (sd)" + (", off" if off else ""),
             -reach,
             reach,
             0.0,

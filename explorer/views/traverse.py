@@ -33,7 +33,7 @@ def render(twins: Twins, state: State) -> None:
 def _rows(twins: Twins, state: State) -> None:
     with library.sentences():
         picks = [twin.plane.lift(state.pick(twin)) for twin in twins]
-        left, right = st.columns([2, 3])
+        left, right = st.columns([1, 2])
         with right:
             shown = state.dimensions_page(PAGE)
             strips = [
