@@ -101,10 +101,10 @@ async def _session(number: int, until: float, latencies: list[float], failures: 
             client = Client(raw)
             await client.open()
             next_click = time.monotonic() + rng.random() * SECONDS_BETWEEN_CLICKS
-            while next_click < until:
+            while time.monotonic() < until:
                 await asyncio.sleep(max(0.0, next_click - time.monotonic()))
                 latencies.append(await client.click(rng.gauss(0, 1), rng.gauss(0, 1)))
-                next_click += SECONDS_BETWEEN_CLICKS
+                next_click = max(next_click + SECONDS_BETWEEN_CLICKS, time.monotonic())  # nobody clicks ahead
     except Exception as error:  # whatever it is, it is a failure of the app or of the network, and counted
         failures.append(f"session {number}: {error!r}")
 

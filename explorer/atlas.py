@@ -45,14 +45,15 @@ def atlas(decode: Callable[[Array], Array], area: latent.Window) -> Atlas:
         error = np.abs(between(decodes, shares) - exact)
         return bool(error.mean() <= MEAN_ERROR and np.quantile(error, 0.99) <= LATE_ERROR)
 
-    for side in SIDES:
-        decodes = decode(latent.nodes(area, side)).reshape(side, side, *exact.shape[1:])
-        if side == SIDES[-1]:
-            break
+    def decodes(side: int) -> Array:
+        return decode(latent.nodes(area, side)).reshape(side, side, *exact.shape[1:])
+
+    *smaller, largest = SIDES
+    for side in smaller:
         # First without the losses of packing, which takes longer than to decode.
-        if is_right(decodes) and is_right(unpack(packed := pack(decodes), side)):
+        if is_right(found := decodes(side)) and is_right(unpack(packed := pack(found), side)):
             return Atlas(side, packed)
-    return Atlas(side, pack(decodes))
+    return Atlas(largest, pack(decodes(largest)))
 
 
 def pack(decodes: Array) -> str:
