@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -484,6 +486,17 @@ def still_works_by_numbers(page: Page, fitted: Path, recipe: Experiment, picture
     np.testing.assert_allclose(seen(page, picture), decode(fitted, recipe, "vae", (1.5, -0.3)), atol=0.02)
 
 
+@contextmanager
+def spoilt(browser: Browser, script: str = "") -> Iterator[Page]:
+    """A page whose browser lacks something; errors are to be expected."""
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        if script:
+            page.add_init_script(script)
+        yield page
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -495,23 +508,22 @@ def still_works_by_numbers(page: Page, fitted: Path, recipe: Experiment, picture
 def test_without_a_lens_it_says_so(
     broken: str, browser: Browser, served: str, fitted: Path, recipe: Experiment
 ) -> None:
-    page = _spoilt(browser, broken)
-    open_map(page, served)
-    page.wait_for_function(THERE)
-    page.mouse.move(*part(page, "map_vae", 0.4, 0.5))
-    expect(page.locator(".map-answer").last).to_contain_text("The live picture is missing")
-    place = part(page, "map_vae", 0.6, 0.5)
-    page.mouse.click(*place)
-    wait_for_input(page, "VAE pick, x", point_at(page, "map_vae", *place)[0])
-    page.mouse.move(5, 5)
-    still_works_by_numbers(page, fitted, recipe, "pick-vae")
-    page.context.close()
+    with spoilt(browser, broken) as page:
+        open_map(page, served)
+        page.wait_for_function(THERE)
+        page.mouse.move(*part(page, "map_vae", 0.4, 0.5))
+        expect(page.locator(".map-answer").last).to_contain_text("The live picture is missing")
+        place = part(page, "map_vae", 0.6, 0.5)
+        page.mouse.click(*place)
+        wait_for_input(page, "VAE pick, x", point_at(page, "map_vae", *place)[0])
+        page.mouse.move(5, 5)
+        still_works_by_numbers(page, fitted, recipe, "pick-vae")
 
 
 def test_where_the_script_fails_it_says_so_and_numbers_work(
     browser: Browser, served: str, fitted: Path, recipe: Experiment
 ) -> None:
-    page = _spoilt(
+    with spoilt(
         browser,
         """
         const {observe} = ResizeObserver.prototype;
@@ -520,62 +532,48 @@ def test_where_the_script_fails_it_says_so_and_numbers_work(
             observe.call(this, element, ...options);
         };
         """,
-    )
-    page.goto(served)
-    expect(page.get_by_text("Clicks and the live picture are missing").first).to_be_visible()
-    still_works_by_numbers(page, fitted, recipe, "pick-vae")
-    page.context.close()
+    ) as page:
+        page.goto(served)
+        expect(page.get_by_text("Clicks and the live picture are missing").first).to_be_visible()
+        still_works_by_numbers(page, fitted, recipe, "pick-vae")
 
 
 def test_where_the_script_does_not_start_the_page_says_so_and_numbers_work(
     browser: Browser, served: str, fitted: Path, recipe: Experiment
 ) -> None:
-    page = _spoilt(
+    with spoilt(
         browser,
         """
         const {createObjectURL} = URL;
         URL.createObjectURL = (blob) => blob.type === "text/javascript" ? "blob:nothing" : createObjectURL(blob);
         """,
-    )
-    page.goto(served)
-    expect(page.get_by_text("Clicks on the map and the live picture are missing").first).to_be_visible()
-    still_works_by_numbers(page, fitted, recipe, "typed-vae")
-    page.context.close()
-
-
-def _spoilt(browser: Browser, script: str = "") -> Page:
-    """A page whose browser lacks something; errors are to be expected."""
-    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    page.set_default_timeout(30_000)
-    if script:
-        page.add_init_script(script)
-    return page
+    ) as page:
+        page.goto(served)
+        expect(page.get_by_text("Clicks on the map and the live picture are missing").first).to_be_visible()
+        still_works_by_numbers(page, fitted, recipe, "typed-vae")
 
 
 def test_where_no_component_loads_the_page_says_so_and_numbers_work(
     browser: Browser, fitted: Path, recipe: Experiment, tmp_path: Path
 ) -> None:
     # On a server of its own: its first session waits for the map.
-    with streamlit_server(fitted, data_dir=tmp_path) as address:
-        page = _spoilt(browser)
+    with streamlit_server(fitted, data_dir=tmp_path) as address, spoilt(browser) as page:
         page.route(re.compile("BidiComponent.*js"), lambda route: route.abort())
         page.goto(address)
         expect(page.get_by_text("Clicks on the map and the live picture are missing").first).to_be_visible(
             timeout=90_000
         )
         still_works_by_numbers(page, fitted, recipe, "typed-vae")
-        page.context.close()
 
 
 def test_where_the_charts_do_not_load_it_says_so_and_numbers_work(
     browser: Browser, served: str, fitted: Path, recipe: Experiment
 ) -> None:
-    page = _spoilt(browser)
-    page.route(re.compile("PlotlyChart.*js"), lambda route: route.abort())
-    page.goto(served)
-    expect(page.get_by_text("The map cannot be drawn here").first).to_be_visible(timeout=90_000)
-    still_works_by_numbers(page, fitted, recipe, "pick-vae")
-    page.context.close()
+    with spoilt(browser) as page:
+        page.route(re.compile("PlotlyChart.*js"), lambda route: route.abort())
+        page.goto(served)
+        expect(page.get_by_text("The map cannot be drawn here").first).to_be_visible(timeout=90_000)
+        still_works_by_numbers(page, fitted, recipe, "pick-vae")
 
 
 def test_at_rest_nothing_is_missing(page: Page, served: str) -> None:

@@ -64,6 +64,9 @@ def pick_beside_code(page: Page, chart: str, x: float, y: float) -> tuple[float,
 @pytest.mark.parametrize("plane", ["principal plane", "two dimensions&rightwards=2&upwards=4"])
 def test_click_on_a_plane_is_lifted_into_latent_space(plane: str, page: Page, served: str, twins: Twins) -> None:
     open_map(page, f"{served}&plane={plane}")
+    # On a server just started, too, where an overlay only asked whether the map is drawn.
+    expect(page.locator(".st-key-map_vae .map-overlay")).to_have_count(1)
+    expect(page.locator(".map-answer")).to_have_count(2)
     code = twins.vae.codes.code
     expected = latent.principal_plane(code) if "principal" in plane else latent.dimensions_plane(code, 1, 3)
     place = pick_beside_code(page, "map_vae", *expected.project(code[:1])[0].tolist())

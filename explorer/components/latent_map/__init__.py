@@ -115,8 +115,12 @@ def moment(x: float) -> Mark:
 
 def drawn(chart: str) -> bool:
     """Whether the browser has drawn a chart; False at first, and True in the rerun that it asks for once it has."""
-    data = _data(chart, asks=True)
-    return bool(_overlay(key=f"drawn_{chart}", data=data, height=0, on_drawn_change=lambda: None).drawn)
+    place = st.empty()
+    with place:
+        asking = _overlay(key=f"drawn_{chart}", data=_data(chart, asks=True), height=0, on_drawn_change=lambda: None)
+    if asking.drawn:
+        place.empty()
+    return bool(asking.drawn)
 
 
 def _data(chart: str, **others: Any) -> dict[str, Any]:

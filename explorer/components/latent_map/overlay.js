@@ -179,9 +179,12 @@ export class Overlay {
     this.clicked.push(point);
     this.markClicked();
     this.looking = null; // the answer shows, as long as the mouse rests
-    this.draw();
-    this.show();
     this.report?.("pick", { x: point[0], y: point[1] });
+    // Streamlit sends the report in a task of its own. Were this drawn before, the frame would be painted first.
+    setTimeout(() => {
+      this.draw();
+      this.show();
+    });
   }
 
   /** The point that is picked, as far as is known here. */
@@ -228,7 +231,8 @@ export class Overlay {
 
   /** Show the decode of the point looked at, else of the one just clicked, else the answer's own picture. */
   show() {
-    const { lens, chart } = this.data;
+    const { lens, chart, asks } = this.data;
+    if (asks) return; // such an overlay has no answer; it may stay for long, while the server loads the decoders
     const found = /** @type {any} */ (globalThis).latentAtlases?.get(chart);
     const atlas = found?.data.which === lens ? found : undefined; // not that of another decoder
     let works = !lens || !atlas || Boolean(atlas.decode);
