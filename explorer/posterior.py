@@ -39,6 +39,7 @@ Decoder = Callable[[Array], Array]
 
 COARSE_STEP = 4.0  # of the coarse grid, in standard deviations that all but a tenth of the encoder's exceed
 COARSE_SIDES = (64, 160)  # places along each side of it, at least and at most: 40 MB
+AT_A_TIME = 1000  # places of it that are decoded together: bounds the memory
 STEPS = 3.0  # of the fine grid to the posterior's spread
 LEFT_COARSE = 1e-4  # of the mass is not refined each time that the rest is
 DIVISION = 4  # of a cell's side at a time, at most
@@ -160,11 +161,12 @@ def coarse_grid(codes: Array, deviations: Array) -> tuple[float, int]:
 def lattice(decode: Decoder, reach: float, side: int) -> Lattice:
     """Decode a coarse grid over the square [-reach, reach]^2."""
     axis = _axis(reach, side)
+    places = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     logits, log_partition = [], []
-    for x in axis:  # a column at a time bounds the memory
-        column = decode(np.stack([np.full(side, x), axis], axis=1)).clip(-1e4, 1e4)  # half precision has no more
-        logits.append(column.T.astype(np.float16))
-        log_partition.append(_softplus(column).sum(axis=1, dtype=np.float64))
+    for first in range(0, len(places), AT_A_TIME):
+        part = decode(places[first : first + AT_A_TIME]).clip(-1e4, 1e4)  # half precision has no more
+        logits.append(part.T.astype(np.float16))
+        log_partition.append(_softplus(part).sum(axis=1, dtype=np.float64))
     return Lattice(reach, side, np.concatenate(logits, axis=1), np.concatenate(log_partition))
 
 

@@ -2,7 +2,9 @@
 
 import atexit
 import gc
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -24,6 +26,7 @@ __all__ = ["Twin", "Twins", "open_twins", "spare_the_garbage_collector"]
 
 Array = NDArray[Any]
 
+TOGETHER = 128  # decodes at a time: a convolution's features, of more, leave the cache, and its speed with it
 LIKELIHOOD_SAMPLES = 5  # posterior samples of each image: fewer, and the worst images would be the unlucky ones
 TITLES = {"autoencoder": ("Autoencoder (AE)", "AE"), "vae": ("Variational autoencoder (VAE)", "VAE")}
 
@@ -144,13 +147,18 @@ class Twin:
         model = self._model
         import torch
 
+        def decoded(part: "Tensor") -> "Tensor":
+            with torch.inference_mode():  # holds for the calling thread only
+                return model.decode(part)
+
+        parts = torch.as_tensor(np.asarray(z, np.float32)).split(TOGETHER)
+        if len(parts) > 1:
+            return torch.cat(list(_workers().map(decoded, parts))).numpy()
         # A decode is short: two threads would wait for each other, spinning, longer than it takes, while the browser
         # has the other core. Said at each call, because the number holds for the calling thread only, and Streamlit
         # runs every click in a new one.
         torch.set_num_threads(1)
-        with torch.inference_mode():
-            parts = torch.as_tensor(np.asarray(z, np.float32)).split(256)  # a convolution's features are large
-            return torch.cat([model.decode(part) for part in parts]).numpy()
+        return decoded(parts[0]).numpy()
 
     def reconstruct(self, grey: "Tensor") -> Array:
         """Decodes of images' own codes: (n, h, w) with pixels in [0, 1] -> (n, h, w)."""
@@ -253,6 +261,14 @@ def open_twins(folder: Path, dimensions: tuple[int, int] | None = None, beta: fl
     return Twins(ae, vae)
 
 
+@lru_cache
+def _workers() -> ThreadPoolExecutor:
+    """For many decodes: each core its own, and none waits for another as torch's own threads do."""
+    import torch
+
+    return ThreadPoolExecutor(os.cpu_count(), "decoder", torch.set_num_threads, (1,))
+
+
 @lru_cache(maxsize=32)  # a twin that shows another plane has the same decoder
 def _load_model(path: Path, version: int) -> "Autoencoder":
     import torch
@@ -264,9 +280,9 @@ def _load_model(path: Path, version: int) -> "Autoencoder":
 
 
 def spare_the_garbage_collector() -> None:
-    """To be called after a large import. Streamlit collects garbage after every run, before the last of its answer is
-    sent; without this it walks, at every click, the hundreds of thousands of objects that torch and torchvision leave
-    behind for good: 150 ms on two cores. What becomes garbage later is still collected."""
+    """To be called after a large import, which leaves hundreds of thousands of objects behind for good: each full
+    collection would walk them, for 150 ms on two cores in which no click is answered. What becomes garbage later is
+    still collected."""
     gc.collect()
     gc.freeze()
 
