@@ -339,18 +339,18 @@ def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoe
         y=autoencoder,
         line={"color": AE_COLOUR, "dash": "dash", "width": 2.5},
         annotation={"text": "AE: pays no KL", "font": {"size": FONT_SIZE, "color": AE_COLOUR}},
-        annotation_position="bottom right",
+        annotation_position="bottom left",
     )
     figure.add_scatter(
         x=kl,
         y=reconstruction,
         mode="lines+markers+text",
-        text=[f"beta {beta:g}" for beta in betas],
+        text=[f"<b>{beta:g}</b>" for beta in betas],
         textposition="bottom right",
         textfont={"size": FONT_SIZE},
         line={"color": VAE_COLOUR, "width": 2.5},
         marker={"size": 11},
-        hovertemplate="KL %{x:.2f}, reconstruction %{y:.2f} nats<extra></extra>",
+        hovertemplate="beta %{text}: KL %{x:.2f}, reconstruction %{y:.2f} nats<extra></extra>",
         cliponaxis=False,
     )
     at = betas.index(chosen)
@@ -360,6 +360,7 @@ def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoe
         mode="markers",
         marker={"size": 24, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 4}},
         hoverinfo="skip",
+        cliponaxis=False,
     )
     font = {"size": FONT_SIZE}
     figure.update_xaxes(title={"text": "KL, nats per image", "font": font}, tickfont=font, rangemode="tozero")

@@ -74,6 +74,7 @@ __all__ = [
     "split_size",
     "study",
     "study_figure",
+    "trade_off",
     "trade_off_figure",
     "traverse",
     "way",
@@ -193,13 +194,17 @@ def betas(name: str) -> list[float]:
     return sorted({own, *other_betas(checkpoints_dir() / name)})
 
 
-def trade_off_figure(twins: Twins) -> go.Figure:
-    """What each beta of the twins' experiment makes of reconstruction and KL, with the chosen one marked."""
+def trade_off(twins: Twins) -> list[tuple[float, float, float]]:
+    """Beta, and the reconstruction and the KL of the test images, of each VAE of the twins' experiment, by beta."""
     name = twins.folder.name
     vaes = [load(name, beta=beta).vae.checkpoint for beta in betas(name)]
-    points = [(vae.experiment.beta, vae.test["reconstruction"], vae.test["kl"]) for vae in vaes]
+    return [(vae.experiment.beta, vae.test["reconstruction"], vae.test["kl"]) for vae in vaes]
+
+
+def trade_off_figure(twins: Twins) -> go.Figure:
+    """What each beta makes of reconstruction and KL, with the chosen one marked."""
     chosen = twins.vae.checkpoint.experiment.beta
-    return figures.trade_off(points, chosen, twins.ae.checkpoint.test["reconstruction"])
+    return figures.trade_off(trade_off(twins), chosen, twins.ae.checkpoint.test["reconstruction"])
 
 
 def is_torch_loaded() -> bool:
@@ -397,7 +402,7 @@ def slack(vae: Twin, seen: Array) -> Slack:
     """What a VAE's encoder believes of an image, (h, w), zeros and ones, and what is true."""
     belief = measures.beliefs(vae, seen[None])[0]
     decode, image = measures.decoder(vae), seen.ravel()
-    truth = posterior.posterior(_lattice(vae), decode, image) if len(belief.mean) == 2 else None
+    truth = posterior.posterior(_lattice(vae), decode, image, belief) if len(belief.mean) == 2 else None
     return Slack(belief, posterior.elbo(decode, image, belief), truth)
 
 
@@ -569,7 +574,7 @@ def snapshot_figure(twin: Twin, update: int) -> go.Figure:
     moment = int(np.searchsorted(snapshots.update, update, side="right")) - 1
     points, last = (twin.flat.project(snapshots.code[each]) for each in (moment, -1))
     axes = replace(twin, embedding=None).axes
-    return figures.codes_map(points, snapshots.digit, latent.window(last), axes, small=True)
+    return figures.codes_map(points, snapshots.digit, latent.window(last, least=twin.least_side), axes, small=True)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)

@@ -190,7 +190,7 @@ def _of_posteriors(vae: Twin, seen: Array) -> dict[str, float]:
     decode, coarse, rng = decoder(vae), lattice(vae), np.random.default_rng(SEED)
     figures = []
     for image, belief in zip(seen.reshape(len(seen), -1), beliefs(vae, seen), strict=True):
-        truth = posterior.posterior(coarse, decode, image)
+        truth = posterior.posterior(coarse, decode, image, belief)
         weighted = posterior.importance_estimate(decode, image, belief, truth, samples=WEIGHTED_SAMPLES, rng=rng)
         figures.append((truth.log_evidence, posterior.elbo(decode, image, belief), *weighted))
     evidence, elbo, weighted_evidence, error = np.array(figures).T

@@ -170,7 +170,9 @@ def lattice(decode: Decoder, reach: float, side: int) -> Lattice:
     return Lattice(reach, side, np.concatenate(logits, axis=1), np.concatenate(log_partition))
 
 
-def posterior(coarse: Lattice, decode: Decoder, image: Array, steps: float = STEPS) -> Posterior:
+def posterior(
+    coarse: Lattice, decode: Decoder, image: Array, belief: Belief | None = None, *, steps: float = STEPS
+) -> Posterior:
     """The true posterior of an image, and `log p(x)`.
 
     The coarse grid finds the modes; the cells that matter are divided until their side is a fraction of the spread.
@@ -179,6 +181,8 @@ def posterior(coarse: Lattice, decode: Decoder, image: Array, steps: float = STE
         coarse: of the same decoder.
         decode: two-dimensional points to logits.
         image: (pixels,), zeros and ones.
+        belief: the encoder's, around whose mean it is looked closely, too: a mode much narrower than a coarse cell may
+            hide in it.
         steps: of the fine grid to the posterior's spread.
     """
     step = 2 * coarse.reach / coarse.side
@@ -187,16 +191,21 @@ def posterior(coarse: Lattice, decode: Decoder, image: Array, steps: float = STE
     joint = likelihood + _log_prior(-coarse.reach + (cells + 0.5) * step)
     left_coarse: list[Array] = []
     spread = _spread(cells, joint, step)
+    pointed = None if belief is None else _pointed(decode, image, belief)
+    finest = _finest(spread, pointed, joint, step)
     is_exact = False  # the coarse grid is in half precision
-    while not is_exact or step > spread / steps:
+    while not is_exact or step > finest / steps:
         # A cell's corner may lie half of this above its middle, in nats, or all of it where it curves twice as much.
         hidden = (step / spread) ** 2 / 2
         order = np.argsort(joint)
         mass = np.exp(joint[order] - joint[order[-1]])
         chosen = np.empty(len(joint), bool)
         chosen[order] = np.cumsum(mass) * np.exp(hidden) > LEFT_COARSE * mass.sum()
+        if belief is not None:
+            places = -coarse.reach + (cells + 0.5) * step
+            chosen |= (np.abs(places - belief.mean) < 1.5 * step).all(axis=1)
         left_coarse.append(joint[~chosen] + 2 * np.log(step))
-        wanted = step * steps / spread
+        wanted = step * steps / finest
         parts = max(1, int(np.ceil(wanted ** (1 / max(1, np.ceil(np.log(wanted) / np.log(DIVISION)))))))
         step /= parts
         offsets = np.stack(np.divmod(np.arange(parts**2), parts), axis=1)
@@ -204,6 +213,7 @@ def posterior(coarse: Lattice, decode: Decoder, image: Array, steps: float = STE
         points = -coarse.reach + (cells + 0.5) * step
         joint = _log_likelihood(decode(points), image) + _log_prior(points)
         spread = _spread(cells, joint, step)
+        finest = _finest(spread, pointed, joint, step)
         is_exact = True
     log_evidence = _log_sum(np.concatenate([*left_coarse, joint + 2 * np.log(step)]))
     return Posterior(log_evidence, spread, step, cells, -coarse.reach, joint - log_evidence)
@@ -313,6 +323,29 @@ def _spread(cells: Array, joint: Array, step: float) -> float:
     a, b, c = (-(part[known] * weights).sum() / weights.sum() / step**2 for part in (xx, yy, xy))
     curvature = np.linalg.eigvalsh([[a, c], [c, b]]).max()
     return float(1 / np.sqrt(max(curvature, 0.1)))  # the prior alone curves by 1
+
+
+class _Pointed(NamedTuple):
+    """The posterior where the encoder points."""
+
+    spread: float
+    log_mass: float  # of p(x, z), as if it were a Gaussian there
+
+
+def _pointed(decode: Decoder, image: Array, belief: Belief) -> _Pointed:
+    step = float(belief.deviation.min())
+    cells = np.stack(np.divmod(np.arange(9), 3), axis=1)
+    points = belief.mean + (cells - 1) * step
+    joint = _log_likelihood(decode(points), image) + _log_prior(points)
+    spread = _spread(cells, joint, step)
+    return _Pointed(spread, float(joint.max() + np.log(2 * np.pi * spread**2)))
+
+
+def _finest(spread: float, pointed: _Pointed | None, joint: Array, step: float) -> float:
+    """The spread to be resolved: that of the mass that was found, or of what the encoder points at, if that counts."""
+    if pointed is None or pointed.log_mass < _log_sum(joint + 2 * np.log(step)) + np.log(LEFT_COARSE):
+        return spread
+    return min(spread, pointed.spread)
 
 
 @lru_cache

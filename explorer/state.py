@@ -240,7 +240,7 @@ class State:
     @staticmethod
     def _place_of(twin: Twin, image: int) -> tuple[float, float]:
         """Where a test image lies on the map, to the three decimals of the inputs."""
-        x, y = np.round(twin.points[image].astype(float), 3).clip(-FARTHEST, FARTHEST).tolist()
+        x, y = (np.round(twin.points[image].astype(float), 3).clip(-FARTHEST, FARTHEST) + 0.0).tolist()  # no -0
         return x, y
 
     def pick(self, twin: Twin) -> tuple[float, float]:

@@ -69,7 +69,13 @@ class Twin:
     @cached_property
     def window(self) -> latent.Window:
         """What the map shows at first."""
-        return latent.window(self.points)
+        return latent.window(self.points, least=self.least_side)
+
+    @property
+    def least_side(self) -> float:
+        """Of its windows: of a collapsed posterior the codes lie on each other, and a map magnified until they do not
+        would hide just that. The prior's first circle fits; the AE's space has no scale."""
+        return 2.5 if self.name == "vae" else 0.0
 
     @cached_property
     def axes(self) -> figures.Axes:

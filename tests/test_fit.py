@@ -20,7 +20,8 @@ from training.__main__ import app
 from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, other_betas
 from training.datasets import Data
 from training.experiments import Experiment
-from training.fit import FitError, Interrupted, fit
+from training.fit import FitError, Interrupted, figures, fit
+from training.objective import evaluate
 
 
 def weights(path: Path) -> dict[str, Tensor]:
@@ -46,6 +47,15 @@ def test_loss_falls_and_is_recorded(model: str, fitted: Path, recipe: Experiment
     assert snapshots.update[-1] == updates
     assert np.diff(snapshots.update)[0] < np.diff(snapshots.update)[-1]  # dense at first
     assert snapshots.code.shape == (len(snapshots.update), 300, 2)
+
+
+def test_a_convolutional_fit_can_be_opened_and_says_what_it_reached(
+    recipe: Experiment, digits: Data, tmp_path: Path
+) -> None:
+    small = replace(recipe, architecture="convolutional", hidden_layers=(2, 3, 3, 2), epochs=1)
+    checkpoint = Checkpoint(fit(small, "vae", digits, tmp_path, device=CPU))
+    reached = evaluate(checkpoint.load_model(), digits.test)
+    assert figures(reached) == pytest.approx(checkpoint.test, rel=1e-5)
 
 
 @pytest.mark.parametrize("after", [1, 20, 38, 50, 151])  # 38 updates an epoch, 152 in all

@@ -156,6 +156,28 @@ def test_importance_sampling_agrees_within_its_error(
     assert abs(np.mean(deviations)) < 4 / math.sqrt(20)
 
 
+def test_a_needle_in_a_coarse_cell_is_found_where_the_encoder_points() -> None:
+    place, sharpness = np.array([1.3, 0.7]), 3000.0
+
+    def broad(z: np.ndarray) -> np.ndarray:
+        return (-3 - 0.1 * (z**2).sum(axis=1))[:, None].repeat(4, axis=1)
+
+    def with_needle(z: np.ndarray) -> np.ndarray:
+        return np.maximum(broad(z), (4 - sharpness * ((z - place) ** 2).sum(axis=1))[:, None])
+
+    image, coarse = np.ones(4), lattice(with_needle, 5.5, 32)
+    # Around the needle, by its radius: p(z) is the same all over it.
+    r = np.linspace(0, 0.15, 100_001)
+    needle = 2 * np.pi * np.trapezoid(r * np.exp(-4 * np.log1p(np.exp(sharpness * r**2 - 4))), r)
+    needle *= np.exp(-0.5 * (place**2).sum()) / (2 * np.pi)
+    _, joint = brute_force(broad, image, 401)
+    truth = np.logaddexp(float(joint.logsumexp(0)), np.log(needle))
+
+    found = posterior(coarse, with_needle, image, Belief(place + 0.002, np.array([0.01, 0.01])))
+    assert found.log_evidence == pytest.approx(truth, abs=0.01)
+    assert truth - posterior(coarse, with_needle, image).log_evidence > 1
+
+
 def test_importance_sampling_finds_what_the_grid_missed() -> None:
     # The grid is given one of the two modes only; the belief knows the other.
     def one_ring(z: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ def test_another_image_and_another_draw(
 
     x = images[23].ravel()
     belief = measures.beliefs(vae, images[[23]])[0]
-    truth = posterior(measures.lattice(vae), measures.decoder(vae), x)
+    truth = posterior(measures.lattice(vae), measures.decoder(vae), x, belief)
     bound = elbo(measures.decoder(vae), x, belief)
     assert told(page, "log p(x)") == pytest.approx(truth.log_evidence, abs=0.006)
     assert told(page, "ELBO") == pytest.approx(bound, abs=0.006)

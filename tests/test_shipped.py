@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from explorer.quality import SWITCHED_OFF
 from explorer.twins import open_twins
 from tests.conftest import ROOT, cannot_run, run_command, streamlit_server
 from training.__main__ import app
-from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
+from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path, other_betas
 from training.classifier import accuracy, load_classifier
 from training.datasets import load
 from training.experiments import EXPERIMENTS
@@ -23,6 +24,10 @@ from training.study import LATENT_SIZES, read_study, study_path
 
 CHECKPOINTS = ROOT / "checkpoints"
 SHIPPED = ("mnist-2d", "mnist-14px-8d", "mnist-32d", "mnist-conv-2d", "digits-2d")
+BETAS = (0.1, 0.5, 2.0, 5.0, 40.0)  # of the VAEs beside mnist-2d's own
+COLLAPSED = 40.0
+# The models of an experiment, by the beta of the VAE; None: its own.
+ALL = [(experiment, None) for experiment in SHIPPED] + [("mnist-2d", beta) for beta in BETAS]
 REACHED = {"mnist-2d": -130, "mnist-14px-8d": -31.9, "mnist-32d": -91}  # ELBO on the test images, at least
 
 
@@ -34,10 +39,32 @@ def test_each_is_whole_and_of_its_recipe(experiment: str, model: str) -> None:
     assert checkpoint.experiment == EXPERIMENTS[experiment]
 
 
+@pytest.mark.parametrize("beta", BETAS)
+def test_each_beta_differs_from_its_recipe_in_beta_only(beta: float) -> None:
+    checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / "mnist-2d", "vae", beta))
+    history = checkpoint.history()
+    checkpoint.codes(), checkpoint.snapshots(), checkpoint.load_model()
+    assert checkpoint.experiment == replace(EXPERIMENTS["mnist-2d"], beta=beta)
+    assert history["training"].update[-1] == 240 * 215
+    kl = history["validation"].kl
+    assert kl is not None
+    assert (kl[-1] < 0.1) == (beta == COLLAPSED)
+
+
+def test_a_larger_beta_lets_the_codes_say_less() -> None:
+    assert other_betas(CHECKPOINTS / "mnist-2d") == list(BETAS)
+    kls = [
+        Checkpoint(checkpoint_path(CHECKPOINTS / "mnist-2d", "vae", beta)).test["kl"]
+        for beta in (0.1, 0.5, None, 2.0, 5.0, 40.0)
+    ]
+    assert kls == sorted(kls, reverse=True)
+
+
 def test_checkpoints_are_small() -> None:
     sizes = {file: file.stat().st_size for file in CHECKPOINTS.rglob("*") if file.is_file()}
-    assert sum(sizes.values()) < 30e6
-    assert sum(size for file, size in sizes.items() if file.parent.name == "mnist-2d") < 12e6
+    assert sum(sizes.values()) < 50e6
+    twins = [sizes[checkpoint_path(CHECKPOINTS / "mnist-2d", model)] for model in MODEL_NAMES]
+    assert sum(twins) < 12e6
     assert {file.parent.name for file in sizes if file.parent != CHECKPOINTS} == set(SHIPPED)
     beside = {"latent-sizes.json", "mnist.classifier.safetensors", "digits.classifier.safetensors"}
     assert {file.name for file in sizes if file.parent == CHECKPOINTS} == beside
@@ -50,11 +77,16 @@ def test_readme_tells_what_the_checkpoints_say() -> None:
         vae, ae = (Checkpoint(checkpoint_path(CHECKPOINTS / experiment, m)).test for m in ("vae", "autoencoder"))
         figures = [vae["elbo"], vae["reconstruction"], vae["kl"], ae["reconstruction"]]
         assert " | ".join(f"{figure:.2f}".replace("-", "−") for figure in figures) in readme
+    for beta in (0.1, 0.5, None, 2.0, 5.0, 40.0):
+        vae = Checkpoint(checkpoint_path(CHECKPOINTS / "mnist-2d", "vae", beta)).test
+        figures = [vae[term] for term in ("reconstruction", "kl", "elbo")]
+        row = " | ".join(f"{figure:.2f}".replace("-", "−") for figure in figures)
+        assert f"| {1 if beta is None else beta:g} | {row} |" in readme
 
 
-@pytest.mark.parametrize("experiment", SHIPPED)
-def test_its_numbers_were_measured(experiment: str) -> None:
-    twins = open_twins(CHECKPOINTS / experiment)
+@pytest.mark.parametrize(("experiment", "beta"), ALL)
+def test_its_numbers_were_measured(experiment: str, beta: float | None) -> None:
+    twins = open_twins(CHECKPOINTS / experiment, beta=beta)
     measured = read_measures(CHECKPOINTS / experiment, twins)
     for twin in twins:
         assert measured.values[twin.name]["reconstruction"] == twin.checkpoint.test["reconstruction"]
@@ -96,8 +128,8 @@ def test_it_reaches_its_elbo_on_the_test_images(experiment: str) -> None:
     told = json.loads(run_command(app, "evaluate", experiment, "--json", "--device", "cpu").stdout)
     assert told["images"] == 10_000
     assert told["vae"]["elbo"] > REACHED[experiment]
-    for model in MODEL_NAMES:
-        stated = Checkpoint(checkpoint_path(CHECKPOINTS / experiment, model)).test
+    for model in told.keys() - {"experiment", "seed", "images"}:
+        stated = Checkpoint(CHECKPOINTS / experiment / f"{model}.safetensors").test
         assert told[model] == pytest.approx(stated, rel=1e-5)
 
 
@@ -109,12 +141,12 @@ def served() -> Iterator[str]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("experiment", SHIPPED)
-def test_lens_is_right_and_small_enough(experiment: str, page: Page, served: str) -> None:
-    page.goto(f"{served}/?experiment={experiment}")
+@pytest.mark.parametrize(("experiment", "beta"), ALL)
+def test_lens_is_right_and_small_enough(experiment: str, beta: float | None, page: Page, served: str) -> None:
+    page.goto(f"{served}/?experiment={experiment}" + (f"&beta={beta:g}" if beta else ""))
     page.wait_for_function("globalThis.latentAtlases?.size === 2", timeout=120_000)  # computed for the first time
     for model in MODEL_NAMES:
-        checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / experiment, model))
+        checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / experiment, model, beta if model == "vae" else None))
         codes = checkpoint.codes().code
         plane = latent.principal_plane(codes) if codes.shape[1] > 2 else latent.dimensions_plane(codes, 0, 1)
         area = latent.window(plane.project(codes))

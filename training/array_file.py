@@ -110,7 +110,7 @@ def finite(value: Any) -> float:
 
 def write_arrays(path: Path, arrays: dict[str, Array], settings: dict[str, Any]) -> None:
     """Write a file that `ArrayFile` reads; `settings` must hold its `format`. Raises as `write_atomically`."""
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_atomically(path, save(contiguous, metadata={"settings": json.dumps(settings)}))
 
 

@@ -12,7 +12,7 @@ d latent dimensions:
 |---|---|---|---|
 | `weights.*` | as in the model | float16 | the model's parameters |
 | `codes.code` | (n, d) | float32 | codes of the grey test images: f(x) or the posterior mean |
-| `codes.log_variance` | (n, d) | float32 | VAE only: log-variance of q(z\|x) |
+| `codes.log_variance` | (n, d) | float16 | VAE only: log-variance of q(z\|x) |
 | `codes.digit` | (n,) | uint8 | their classes |
 | `history.SPLIT.update`, `.epoch`, `.seconds` | (k,) | float64 | when; SPLIT is `training` or `validation` |
 | `history.SPLIT.reconstruction`, `.kl` (VAE) | (k,) | float64 | the terms of the ELBO, nats per image |
@@ -53,7 +53,7 @@ __all__ = [
     "write",
 ]
 
-FORMAT = 1
+FORMAT = 2
 MODEL_NAMES = ("autoencoder", "vae")
 
 
@@ -132,7 +132,10 @@ class Checkpoint(ArrayFile):
 
     def codes(self) -> Codes:
         """Where the test images land."""
-        codes = Codes(**self.group("codes"))
+        arrays = self.group("codes")
+        if "log_variance" in arrays:
+            arrays["log_variance"] = arrays["log_variance"].astype(np.float32)
+        codes = Codes(**arrays)
         self._check_digits(codes.digit)
         return codes
 
@@ -178,7 +181,7 @@ class Checkpoint(ArrayFile):
         kl = self.model == "vae"
         self.expect(
             "codes",
-            {"code": ("F32", (n, d)), "digit": ("U8", (n,))} | ({"log_variance": ("F32", (n, d))} if kl else {}),
+            {"code": ("F32", (n, d)), "digit": ("U8", (n,))} | ({"log_variance": ("F16", (n, d))} if kl else {}),
         )
         for split in ("training", "validation"):
             k = self.rows(f"history.{split}.update")
@@ -227,7 +230,8 @@ def write(
     for group, values in groups.items():
         for name, array in vars(values).items():
             if array is not None:
-                arrays[f"{group}.{name}"] = array
+                # Half precision: the standard deviations are right to a thousandth.
+                arrays[f"{group}.{name}"] = array.astype(np.float16) if name == "log_variance" else array
     settings = {
         "format": FORMAT,
         "model": path.stem.partition("-beta-")[0],

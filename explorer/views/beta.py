@@ -1,5 +1,7 @@
 """Beta: what the weight of the KL trades."""
 
+from itertools import pairwise
+
 import streamlit as st
 
 from explorer import library
@@ -22,12 +24,18 @@ def render(twins: Twins, state: State) -> None:
     st.markdown(
         "**What beta trades.** A VAE fitted to *reconstruction − beta × KL*: move beta, at the left, from nearly an "
         "AE to a collapsed posterior, whose codes say nothing, so that every decode is the mean image. Look at the map "
-        "spreading out or shrinking against the circles of the prior, and at where on the curve you are: each nat of "
-        "reconstruction has its price in KL, and at beta = 1 it is paid one for one."
+        "spreading out or shrinking against the circles of the prior, and at where on the curve you are: its numbers "
+        "are betas. Each nat of reconstruction has its price in KL, and at beta = 1 it is paid one for one."
     )
     left, right = st.columns([3, 2])
     with left, library.sentences():
         latent_map.chart(library.trade_off_figure(twins), key="trade_off")
+        for (beta, worse, _), (next_beta, better, _) in pairwise(library.trade_off(twins)):
+            if worse < better:
+                st.markdown(
+                    f"The textbook has a smaller beta always reconstruct better. Not here: beta {beta:g} reaches "
+                    f"{worse:.2f} nats, beta {next_beta:g} {better:.2f}, and with a smaller KL.".replace("-", "−")
+                )
     with right, library.sentences():
         st.markdown(f"#### The VAE of beta {recipe.beta:g}")
         latent_map.chart(library.codes_figure(twins.vae, State.shown(), small=True), key="map_beta_vae")
