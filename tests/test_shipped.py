@@ -128,6 +128,7 @@ def test_it_reaches_its_elbo_on_the_test_images(experiment: str) -> None:
     told = json.loads(run_command(app, "evaluate", experiment, "--json", "--device", "cpu").stdout)
     assert told["images"] == 10_000
     assert told["vae"]["elbo"] > REACHED[experiment]
+    assert told.keys() >= set(MODEL_NAMES)
     for model in told.keys() - {"experiment", "seed", "images"}:
         stated = Checkpoint(CHECKPOINTS / experiment / f"{model}.safetensors").test
         assert told[model] == pytest.approx(stated, rel=1e-5)

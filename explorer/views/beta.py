@@ -30,8 +30,8 @@ def render(twins: Twins, state: State) -> None:
     left, right = st.columns([3, 2])
     with left, library.sentences():
         latent_map.chart(library.trade_off_figure(twins), key="trade_off")
-        for (beta, worse, _), (next_beta, better, _) in pairwise(library.trade_off(twins)):
-            if worse < better:
+        for (beta, worse, kl), (next_beta, better, next_kl) in pairwise(library.trade_off(twins)):
+            if worse < better and kl > next_kl:
                 st.markdown(
                     f"The textbook has a smaller beta always reconstruct better. Not here: beta {beta:g} reaches "
                     f"{worse:.2f} nats, beta {next_beta:g} {better:.2f}, and with a smaller KL.".replace("-", "−")
