@@ -412,10 +412,16 @@ def _add_picture(figure: go.Figure, picture: str, area: Window, *, opacity: floa
 
 
 def _settled_range(curves: list[Array]) -> list[float]:
-    """Without the first steep steps, and without the spikes of a single update: they would flatten all the rest."""
-    low, high = np.percentile(np.concatenate(curves), [5, 99]).tolist()
-    pad = 0.1 * (high - low) or 1.0
-    return [low - pad, high + pad]
+    """Without the first steep steps, and without the spikes of a single update: they would flatten all the rest.
+
+    Nor is a curve that stands still magnified until its noise looks like a fall.
+    """
+    values = np.concatenate(curves)
+    low, middle, high = np.percentile(values, [5, 50, 99]).tolist()
+    span = max(high - low, 1.0, 0.03 * abs(middle))
+    extra = (span - (high - low)) / 2
+    bottom = low - extra - 0.1 * span
+    return [max(bottom, -0.1 * span) if values.min() >= 0 else bottom, high + extra + 0.1 * span]
 
 
 def _plane(area: Window, axes: Axes, small: bool) -> go.Figure:
@@ -423,6 +429,7 @@ def _plane(area: Window, axes: Axes, small: bool) -> go.Figure:
     figure = go.Figure()
     if axes.prior is not None:
         x, y = axes.prior
+        told = RINGS if area.side < 10 else RINGS[-1:]  # closer to each other, the labels would hide what they label
         for radius in RINGS:  # shapes and annotations lie above the dots
             figure.add_shape(
                 type="circle",
@@ -432,6 +439,7 @@ def _plane(area: Window, axes: Axes, small: bool) -> go.Figure:
                 y1=y + radius,
                 line={"color": NEUTRAL, "width": 2, "dash": "dash"},
             )
+        for radius in told:
             figure.add_annotation(
                 x=x + radius * np.sqrt(0.5),
                 y=y - radius * np.sqrt(0.5),
@@ -465,6 +473,7 @@ def _plane(area: Window, axes: Axes, small: bool) -> go.Figure:
         tickfont={"size": font},
         scaleanchor="x",
         scaleratio=1,
+        constraintoward="top",
         **shared,
     )
     margin = {"l": 48, "r": 6, "t": 6, "b": 40, "pad": 0} if small else {"l": 62, "r": 62, "t": 6, "b": 48, "pad": 0}

@@ -176,14 +176,15 @@ def beliefs(vae: Twin, seen: Array) -> list[posterior.Belief]:
 
 def decoder(vae: Twin) -> posterior.Decoder:
     """A VAE's decoder, as `posterior` takes it."""
-    return lambda z: vae.logits(z).reshape(len(z), -1)
+    return lambda z: vae.logits(z).reshape(len(z), vae.checkpoint.experiment.image_size**2)
 
 
 def lattice(vae: Twin) -> posterior.Lattice:
     """The decodes of the plane in which an image's posterior is looked for."""
     assert vae.codes.log_variance is not None
     deviations = np.exp(vae.codes.log_variance.astype(np.float64) / 2)
-    return posterior.lattice(decoder(vae), *posterior.coarse_grid(vae.codes.code, deviations))
+    known = posterior.Belief(vae.codes.code, deviations)
+    return posterior.lattice(decoder(vae), *posterior.coarse_grid(*known), known)
 
 
 def _of_posteriors(vae: Twin, seen: Array) -> dict[str, float]:

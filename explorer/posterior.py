@@ -38,10 +38,11 @@ Array = NDArray[Any]
 Decoder = Callable[[Array], Array]
 
 COARSE_STEP = 4.0  # of the coarse grid, in standard deviations that all but a tenth of the encoder's exceed
-COARSE_SIDES = (64, 160)  # places along each side of it, at least and at most: 40 MB
+COARSE_SIDES = (64, 160)  # places along each side of it, at least and at most: 40 MB, and 10,000 codes 16 MB
 AT_A_TIME = 1000  # places of it that are decoded together: bounds the memory
+LOOKED_AT = 12  # of the known codes, the likeliest, around which it is looked closely
 STEPS = 3.0  # of the fine grid to the posterior's spread
-LEFT_COARSE = 1e-4  # of the mass is not refined each time that the rest is
+LEFT_COARSE = 6e-4  # of the mass is not refined each time that the rest is
 DIVISION = 4  # of a cell's side at a time, at most
 NODES = 16  # of the quadrature over q, along each dimension
 DRAWS = 1000  # from q, where it has too many dimensions for a quadrature
@@ -63,12 +64,13 @@ class Belief(NamedTuple):
 
 
 class Lattice(NamedTuple):
-    """The decoder on a coarse grid over the square [-reach, reach]^2, kept for all images."""
+    """The decoder on a coarse grid over the square [-reach, reach]^2 and at known codes, kept for all images."""
 
     reach: float
     side: int  # places along each side
-    logits: Array  # (pixels, side * side), float16: enough to find the modes; all figures come from finer places
-    log_partition: Array  # (side * side,), the sum over the pixels of softplus(logits)
+    known: Belief  # of n images, (n, 2) each: between the grid's places, a mode as narrow as they may hide
+    logits: Array  # (pixels, side^2 + n), float16: enough to find the modes; all figures come from finer places
+    log_partition: Array  # (side^2 + n,), the sum over the pixels of softplus(logits)
 
 
 @dataclass(frozen=True)
@@ -158,16 +160,17 @@ def coarse_grid(codes: Array, deviations: Array) -> tuple[float, int]:
     return reach, int(np.clip(np.ceil(2 * reach / step), *COARSE_SIDES))
 
 
-def lattice(decode: Decoder, reach: float, side: int) -> Lattice:
-    """Decode a coarse grid over the square [-reach, reach]^2."""
+def lattice(decode: Decoder, reach: float, side: int, known: Belief | None = None) -> Lattice:
+    """Decode a coarse grid over the square [-reach, reach]^2, and the means of what is believed of some images."""
+    known = known or Belief(np.empty((0, 2)), np.empty((0, 2)))
     axis = _axis(reach, side)
-    places = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    places = np.concatenate([np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2), known.mean])
     logits, log_partition = [], []
     for first in range(0, len(places), AT_A_TIME):
         part = decode(places[first : first + AT_A_TIME]).clip(-1e4, 1e4)  # half precision has no more
         logits.append(part.T.astype(np.float16))
         log_partition.append(_softplus(part).sum(axis=1, dtype=np.float64))
-    return Lattice(reach, side, np.concatenate(logits, axis=1), np.concatenate(log_partition))
+    return Lattice(reach, side, known, np.concatenate(logits, axis=1), np.concatenate(log_partition))
 
 
 def posterior(
@@ -176,36 +179,43 @@ def posterior(
     """The true posterior of an image, and `log p(x)`.
 
     The coarse grid finds the modes; the cells that matter are divided until their side is a fraction of the spread.
+    A mode much narrower than a coarse cell may hide in it: it is also looked closely around the encoder's mean, and
+    around those known codes where the image is likeliest.
 
     Args:
         coarse: of the same decoder.
         decode: two-dimensional points to logits.
         image: (pixels,), zeros and ones.
-        belief: the encoder's, around whose mean it is looked closely, too: a mode much narrower than a coarse cell may
-            hide in it.
+        belief: the encoder's, if there is one.
         steps: of the fine grid to the posterior's spread.
     """
     step = 2 * coarse.reach / coarse.side
     cells = np.stack(np.divmod(np.arange(coarse.side**2), coarse.side), axis=1)
     likelihood = coarse.logits[image > 0].sum(axis=0, dtype=np.float32) - coarse.log_partition
-    joint = likelihood + _log_prior(-coarse.reach + (cells + 0.5) * step)
+    places = np.concatenate([-coarse.reach + (cells + 0.5) * step, coarse.known.mean])
+    joint, at_known = np.split(likelihood + _log_prior(places), [len(cells)])
+    likeliest = np.argsort(-at_known)[:LOOKED_AT]
+    means, deviations = (part[likeliest] for part in coarse.known)
+    if belief is not None:
+        means, deviations = np.vstack([means, belief.mean]), np.vstack([deviations, belief.deviation])
+    peaks = _peaks(decode, image, Belief(means, deviations))
     left_coarse: list[Array] = []
     spread = _spread(cells, joint, step)
-    pointed = None if belief is None else _pointed(decode, image, belief)
-    finest = _finest(spread, pointed, joint, step)
+    peaks = peaks.that_count(joint, step)
     is_exact = False  # the coarse grid is in half precision
-    while not is_exact or step > finest / steps:
+    # A sum over steps of one standard deviation is a Gaussian's integral to within 1e-8.
+    while step > (finest := min([spread / steps, *peaks.spread])) or not is_exact:
         # A cell's corner may lie half of this above its middle, in nats, or all of it where it curves twice as much.
         hidden = (step / spread) ** 2 / 2
         order = np.argsort(joint)
         mass = np.exp(joint[order] - joint[order[-1]])
         chosen = np.empty(len(joint), bool)
         chosen[order] = np.cumsum(mass) * np.exp(hidden) > LEFT_COARSE * mass.sum()
-        if belief is not None:
-            places = -coarse.reach + (cells + 0.5) * step
-            chosen |= (np.abs(places - belief.mean) < 1.5 * step).all(axis=1)
+        points = -coarse.reach + (cells + 0.5) * step
+        for place in peaks.place[peaks.spread < step]:
+            chosen |= (np.abs(points - place) < 1.5 * step).all(axis=1)
         left_coarse.append(joint[~chosen] + 2 * np.log(step))
-        wanted = step * steps / finest
+        wanted = step / finest
         parts = max(1, int(np.ceil(wanted ** (1 / max(1, np.ceil(np.log(wanted) / np.log(DIVISION)))))))
         step /= parts
         offsets = np.stack(np.divmod(np.arange(parts**2), parts), axis=1)
@@ -213,7 +223,7 @@ def posterior(
         points = -coarse.reach + (cells + 0.5) * step
         joint = _log_likelihood(decode(points), image) + _log_prior(points)
         spread = _spread(cells, joint, step)
-        finest = _finest(spread, pointed, joint, step)
+        peaks = peaks.that_count(joint, step)
         is_exact = True
     log_evidence = _log_sum(np.concatenate([*left_coarse, joint + 2 * np.log(step)]))
     return Posterior(log_evidence, spread, step, cells, -coarse.reach, joint - log_evidence)
@@ -325,27 +335,27 @@ def _spread(cells: Array, joint: Array, step: float) -> float:
     return float(1 / np.sqrt(max(curvature, 0.1)))  # the prior alone curves by 1
 
 
-class _Pointed(NamedTuple):
-    """The posterior where the encoder points."""
+class _Peaks(NamedTuple):
+    """`p(x, z)` around n places that are looked at, as if it were a Gaussian at each."""
 
-    spread: float
-    log_mass: float  # of p(x, z), as if it were a Gaussian there
+    place: Array  # (n, 2)
+    spread: Array  # (n,)
+    log_mass: Array  # (n,)
+
+    def that_count(self, joint: Array, step: float) -> "_Peaks":
+        """Beside the mass that was found, (m,)."""
+        counts = self.log_mass >= _log_sum(joint + 2 * np.log(step)) + np.log(LEFT_COARSE)
+        return _Peaks(*(part[counts] for part in self))
 
 
-def _pointed(decode: Decoder, image: Array, belief: Belief) -> _Pointed:
-    step = float(belief.deviation.min())
+def _peaks(decode: Decoder, image: Array, beliefs: Belief) -> _Peaks:
+    """By each mean, (n, 2), and its eight neighbours at the belief's least deviation."""
+    steps = beliefs.deviation.min(axis=1, initial=np.inf)
     cells = np.stack(np.divmod(np.arange(9), 3), axis=1)
-    points = belief.mean + (cells - 1) * step
-    joint = _log_likelihood(decode(points), image) + _log_prior(points)
-    spread = _spread(cells, joint, step)
-    return _Pointed(spread, float(joint.max() + np.log(2 * np.pi * spread**2)))
-
-
-def _finest(spread: float, pointed: _Pointed | None, joint: Array, step: float) -> float:
-    """The spread to be resolved: that of the mass that was found, or of what the encoder points at, if that counts."""
-    if pointed is None or pointed.log_mass < _log_sum(joint + 2 * np.log(step)) + np.log(LEFT_COARSE):
-        return spread
-    return min(spread, pointed.spread)
+    points = (beliefs.mean[:, None] + (cells - 1) * steps[:, None, None]).reshape(-1, 2)
+    joint = (_log_likelihood(decode(points), image) + _log_prior(points)).reshape(-1, 9)
+    spread = np.array([_spread(cells, *each) for each in zip(joint, steps.tolist(), strict=True)])
+    return _Peaks(beliefs.mean, spread, joint.max(axis=1) + np.log(2 * np.pi * spread**2))
 
 
 @lru_cache

@@ -156,7 +156,8 @@ def test_importance_sampling_agrees_within_its_error(
     assert abs(np.mean(deviations)) < 4 / math.sqrt(20)
 
 
-def test_a_needle_in_a_coarse_cell_is_found_where_the_encoder_points() -> None:
+@pytest.mark.parametrize("pointer", ["belief", "known code"])
+def test_a_needle_in_a_coarse_cell_is_found_where_something_points_at_it(pointer: str) -> None:
     place, sharpness = np.array([1.3, 0.7]), 3000.0
 
     def broad(z: np.ndarray) -> np.ndarray:
@@ -173,7 +174,13 @@ def test_a_needle_in_a_coarse_cell_is_found_where_the_encoder_points() -> None:
     _, joint = brute_force(broad, image, 401)
     truth = np.logaddexp(float(joint.logsumexp(0)), np.log(needle))
 
-    found = posterior(coarse, with_needle, image, Belief(place + 0.002, np.array([0.01, 0.01])))
+    belief = Belief(place + 0.002, np.array([0.01, 0.01]))
+    if pointer == "belief":
+        found = posterior(coarse, with_needle, image, belief)
+    else:  # that of another image, among many that lie elsewhere
+        means = np.random.default_rng(0).uniform(-4, 0, (50, 2))
+        known = Belief(np.vstack([means, belief.mean]), np.full((51, 2), 0.01))
+        found = posterior(lattice(with_needle, 5.5, 32, known), with_needle, image)
     assert found.log_evidence == pytest.approx(truth, abs=0.01)
     assert truth - posterior(coarse, with_needle, image).log_evidence > 1
 

@@ -91,6 +91,10 @@ def test_its_numbers_were_measured(experiment: str, beta: float | None) -> None:
     for twin in twins:
         assert measured.values[twin.name]["reconstruction"] == twin.checkpoint.test["reconstruction"]
     assert set(measured.tsne) == (set(MODEL_NAMES) if twins.latent_dim > 2 else set())
+    if twins.latent_dim == 2:  # log p(x) on a grid is that of importance sampling
+        of_vae = measured.values["vae"]
+        difference = of_vae["evidence"] - of_vae["evidence_weighted"]
+        assert abs(difference) < 2.5 * of_vae["evidence_weighted_error"]
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "digits"])
