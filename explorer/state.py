@@ -22,6 +22,7 @@ __all__ = ["CLOSE_UPS", "END_KINDS", "FRAMES", "REPERTOIRE", "SECONDS_A_MOMENT",
 FRAMES = 21  # of an interpolation, both ends included
 END_KINDS = ("test digit", "pick")  # what an end of the interpolation can be
 SECONDS_A_MOMENT = 0.6  # while the film of the fit plays
+ECHOES = 3  # moments after its end in which a browser may still report the moment that it showed before
 REPERTOIRE = ("training images", "validation images", "test images", "worst test images", "median test images")
 RANKINGS = {"VAE ELBO": "vae", "AE reconstruction": "autoencoder"}
 SHOWN_AT_ONCE = 10  # images to reconstruct
@@ -67,8 +68,9 @@ class Key(StrEnum):
     MOMENT = "moment"
     STEP = "step"  # of the tour
     ARRANGED = "arranged"  # the step that the views were last set to; not in the URL
-    PLAYING = "playing"  # not in the URL: a link opens still
-    PLAYED_SINCE = "played_since"  # when the film's first moment was, or would have been, on a monotonic clock
+    # When the film's first moment was, or would have been, on a monotonic clock; None: it was stopped. Not in the URL:
+    # a link opens still.
+    PLAYED_SINCE = "played_since"
 
 
 @dataclass
@@ -127,7 +129,7 @@ class State:
         vae = state.twins.vae
         st.session_state.update(zip(state.pick_keys(vae), state._place_of(vae, state.digit()), strict=True))
         st.session_state[Key.MOMENT] = int(vae.snapshots.update[-1])
-        st.session_state[Key.PLAYING] = False
+        st.session_state[Key.PLAYED_SINCE] = None
 
     @staticmethod
     def begin_anew() -> None:
@@ -143,7 +145,7 @@ class State:
         st.session_state[Key.DIGIT] = 0
         state.unmove()
         st.session_state[Key.MOMENT] = int(state.twins.vae.snapshots.update[-1])
-        st.session_state[Key.PLAYING] = False
+        st.session_state[Key.PLAYED_SINCE] = None
 
     @staticmethod
     def show(tab: str, settings: dict[str, object]) -> None:
@@ -620,31 +622,29 @@ class State:
 
     def play_or_pause(self) -> None:
         """A callback: the film runs from the chosen moment, from the last one from the beginning; or it stops."""
-        playing = not self.is_playing()
-        st.session_state[Key.PLAYING] = playing
-        if playing and self._moment() == len(self.twins.vae.snapshots.update) - 1:
-            st.session_state[Key.MOMENT] = int(self.twins.vae.snapshots.update[0])
-        self.seek()
-
-    def seek(self) -> None:
-        """A callback: the film goes on from the chosen moment."""
-        st.session_state[Key.PLAYED_SINCE] = time.monotonic() - self._moment() * SECONDS_A_MOMENT
-
-    @staticmethod
-    def is_playing() -> bool:
-        """Whether the film of the fit runs."""
-        return bool(st.session_state.get(Key.PLAYING))
-
-    def _moment(self) -> int:
-        updates = self.twins.vae.snapshots.update.tolist()
-        return int(updates.index(st.session_state.get(Key.MOMENT, updates[-1])))
-
-    def follow_the_film(self) -> None:
-        """While it plays the moment is that of the film; to be called before the slider is drawn."""
-        if not self.is_playing():
+        if self.is_playing():
+            self.follow_the_film()
+            st.session_state[Key.PLAYED_SINCE] = None
             return
         updates = self.twins.vae.snapshots.update.tolist()
-        played = int((time.monotonic() - st.session_state[Key.PLAYED_SINCE]) / SECONDS_A_MOMENT)
-        st.session_state[Key.MOMENT] = updates[min(played, len(updates) - 1)]
-        if played >= len(updates):
-            st.session_state[Key.PLAYING] = False
+        moment = updates.index(st.session_state.get(Key.MOMENT, updates[-1])) % (len(updates) - 1)
+        st.session_state[Key.PLAYED_SINCE] = time.monotonic() - moment * SECONDS_A_MOMENT
+
+    def is_playing(self) -> bool:
+        """Whether the film of the fit runs."""
+        played = self._played()
+        return played is not None and played < len(self.twins.vae.snapshots.update)
+
+    def _played(self) -> int | None:
+        """How many moments of the film have been shown, or would have been if it had not ended."""
+        since = st.session_state.get(Key.PLAYED_SINCE)
+        return None if since is None else int((time.monotonic() - since) / SECONDS_A_MOMENT)
+
+    def follow_the_film(self) -> None:
+        """While it plays the moment is that of the film, whatever the browser reports: it may be behind by a moment.
+
+        To be called before the slider is drawn.
+        """
+        played, updates = self._played(), self.twins.vae.snapshots.update.tolist()
+        if played is not None and played < len(updates) + ECHOES:
+            st.session_state[Key.MOMENT] = updates[min(played, len(updates) - 1)]

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer import latent, measures
-from explorer.state import FRAMES
+from explorer.state import FRAMES, SECONDS_A_MOMENT
 from explorer.twins import open_twins
 from tests.conftest import ROOT, rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -161,6 +162,46 @@ def test_curves_tell_the_test_figures(app: AppTest, checkpoints: Path, recipe: E
     app.segmented_control("x_axis").set_value("seconds").run()
     app.toggle("log").set_value(False).run()
     assert not app.exception
+
+
+def test_film_follows_the_clock_whatever_a_slow_browser_reports(
+    app: AppTest, checkpoints: Path, recipe: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("explorer.state.time", SimpleNamespace(monotonic=lambda: now))
+    updates = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).snapshots().update.tolist()
+    app.query_params.update({"tab": "Training curves", "moment": str(updates[-4])})
+    app.run()
+    app.button("play").click().run()
+    for moment in (-3, -2, -1):
+        now += SECONDS_A_MOMENT
+        # Each time the browser still has the moment before; no person set it.
+        slider = app.select_slider("moment")
+        slider.proto.disabled = False
+        slider.set_value(updates[moment - 1]).run()
+        assert not app.exception
+        assert app.select_slider("moment").value == updates[moment]
+        assert app.button("play").label == "Pause"
+        assert app.select_slider("moment").disabled
+    now += SECONDS_A_MOMENT
+    slider = app.select_slider("moment")
+    slider.proto.disabled = False
+    slider.set_value(updates[-2]).run()
+    assert app.select_slider("moment").value == updates[-1]
+    assert app.button("play").label == "Play"
+    # Later the slider is the reader's again.
+    now += 60
+    app.select_slider("moment").set_value(updates[2]).run()
+    assert app.select_slider("moment").value == updates[2]
+    # A pause keeps the moment that was shown; from the last one, it plays from the beginning.
+    app.button("play").click().run()
+    now += 1.5 * SECONDS_A_MOMENT
+    app.button("play").click().run()
+    assert app.button("play").label == "Play"
+    assert app.select_slider("moment").value == updates[3]
+    app.select_slider("moment").set_value(updates[-1]).run()
+    app.button("play").click().run()
+    assert app.select_slider("moment").value == updates[0]
 
 
 def test_broken_checkpoint_is_told_and_the_others_still_work(

@@ -74,8 +74,9 @@ def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, l
             updates,
             updates[-1],
             key=Key.MOMENT,
-            on_change=state.seek,
             bind="query-params",
+            disabled=timed,
+            help="*Play* shows one after the other; to choose one while it plays, *Pause* first.",
         )
         curve = twins.vae.history["training"]
         x = curve.when(x_axis)
