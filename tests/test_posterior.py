@@ -2,6 +2,7 @@
 
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -258,6 +259,23 @@ def test_tab_shows_the_figures_of_the_image(
         assert told(app, "ELBO") == pytest.approx(bound, abs=0.006)
         assert told(app, "Slack") == pytest.approx(evidence - bound, abs=0.015)
         np.testing.assert_allclose(shown(app, "subject"), seen[image], atol=0.003)
+
+
+def test_average_slack_is_that_of_the_chosen_beta(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:  # noqa: F811
+    folder = checkpoints / recipe.name
+    shutil.copy(checkpoint_path(folder, "vae"), other := checkpoint_path(folder, "vae", 0.5))
+    rewrite(other, lambda arrays, settings: settings["experiment"].update(beta=0.5))
+    for beta, slack in ((None, 1.25), (0.5, 7.75)):
+        values = {model: dict.fromkeys(names, 1.0) for model, names in measures.VALUES.items()}
+        values["vae"] |= dict.fromkeys(measures.OF_POSTERIORS, 1.0) | {"slack": slack}
+        overlap = {model: [0.0] * 10 for model in MODEL_NAMES}
+        measures.write_measures(folder, measures.Measures(values, overlap, {}), beta)
+    app.query_params["tab"] = "Posterior"
+    app.run()
+    assert "Over 300 test images: 1.25 nats on average" in html(app)
+    app.select_slider("beta").set_value(0.5).run()
+    assert not app.exception
+    assert "Over 300 test images: 7.75 nats on average" in html(app)
 
 
 def test_resample_draws_from_the_belief(app: AppTest, vae: Twin, seen: np.ndarray) -> None:  # noqa: F811

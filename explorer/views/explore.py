@@ -46,7 +46,7 @@ class Half:
 def render(twins: Twins, state: State) -> None:
     """The tab: the maps, the picks, the ringed digit."""
     text, left, right = st.columns([5, 2, 3], vertical_alignment="bottom")
-    controls = Controls(text, left, right.container(gap="xsmall"))
+    controls = Controls(text, left, right.container(gap="xxsmall"))
     path_place = controls.right.container()
     halves = [_half(twin, column) for twin, column in zip(twins, st.columns(2), strict=True)]
     _maps(twins, controls, halves)
