@@ -121,6 +121,32 @@ def test_curves_show_both_terms_of_both_splits_and_no_elbo_for_the_autoencoder()
     np.testing.assert_allclose(elbo.x, [3, 6, 9, 12])  # seconds, without the untrained model
 
 
+def test_curves_that_stand_still_are_not_magnified_and_those_that_rise_fill_their_panel() -> None:
+    rng, update = np.random.default_rng(0), np.arange(200)
+
+    def panels(reconstruction: np.ndarray, kl: np.ndarray) -> list[tuple[float, float]]:
+        curves = {
+            model: dict.fromkeys(
+                ("training", "validation"),
+                Curve(update, update / 10, update * 1.0, reconstruction, kl if kl_too else None),
+            )
+            for model, kl_too in (("vae", True), ("autoencoder", False))
+        }
+        figure = figures.curves(curves, "updates", logarithmic=False)
+        return [axis.range for axis in (figure.layout.yaxis, figure.layout.yaxis2, figure.layout.yaxis3)]
+
+    noise = 0.1 * rng.standard_normal(200)
+    elbo, reconstruction, kl = panels(-206 + noise, np.abs(noise) / 100)
+    for low, high in (elbo, reconstruction):
+        assert low < -208 < -204 < high
+    assert -0.2 < kl[0] <= 0 < 0.5 < kl[1]
+    elbo, reconstruction, kl = panels(-np.linspace(300, 120, 200), np.linspace(1, 8, 200))
+    assert -320 < reconstruction[0] < -280
+    assert -120 < reconstruction[1] < -100
+    assert 0 < kl[0] < 2
+    assert 8 < kl[1] < 10
+
+
 def test_what_is_read_has_its_digits_colour_and_is_fainter_the_less_sure() -> None:
     belief = np.full((2, 2, 10), 0.1)
     belief[0, 0] = np.eye(10)[3]
