@@ -53,7 +53,7 @@ with st.sidebar:
     )
     about = st.empty()
     choices = st.container()
-    State.shown_input()
+    codes_shown = st.container()
     State.reading_input()
     details = st.expander("Model details")
     codes_place = st.empty()
@@ -65,6 +65,8 @@ with library.sentences():
         State.beta_input(experiment)
         State.plane_inputs(experiment)
     twins = State.twins_of(experiment)
+    with codes_shown:
+        State.shown_input(len(twins.digits))
     about.caption(twins.vae.checkpoint.experiment.title)
     with details:
         st.markdown(library.details(twins))

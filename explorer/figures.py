@@ -392,6 +392,7 @@ def kl_bars(kl: Array, switched_off: float) -> go.Figure:
     font = {"size": FONT_SIZE}
     figure.update_xaxes(title={"text": "latent dimension of the VAE", "font": font}, dtick=1, tickfont=font)
     figure.update_yaxes(title={"text": "mean KL, nats per image", "font": font}, tickfont=font, rangemode="tozero")
+    figure.update_yaxes(autorangeoptions={"include": 10 * switched_off})  # next to nothing is not to fill the chart
     figure.update_layout(height=230, margin={"l": 60, "r": 10, "t": 24, "b": 50, "pad": 0}, showlegend=False)
     return figure
 

@@ -254,14 +254,20 @@ def place(twin: Twin, picture: Array) -> Placed:
     seen = reduce(torch.as_tensor(picture)[None], recipe.image_size, binarised=recipe.binarised)
     grey = seen.float() / 255
     code, spread = twin.encode(grey)
-    reconstruction, kl = twin.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))
+    if spread is None:
+        reconstruction, kl = float(twin.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
+    else:  # as in the Posterior tab, to the last digit
+        binarised = measures.binarised(seen)
+        belief = measures.beliefs(twin, binarised)[0]
+        kl = belief.kl
+        reconstruction = posterior.elbo(measures.decoder(twin), binarised.ravel(), belief) + kl
     return Placed(
         grey[0].numpy(),
         twin.plane.project(code)[0].tolist(),
         twin.outline(code[0], None if spread is None else spread[0]),
         twin.decode(code)[0],
-        float(reconstruction[0]),
-        None if kl is None else float(kl[0]),
+        reconstruction,
+        kl,
         latent.nearest_images(twin.codes.code, code[0], NEIGHBOURS_SHOWN),
     )
 
@@ -280,6 +286,11 @@ def binarised_drawing(twins: Twins, picture: Array) -> Array:
     recipe = twins.vae.checkpoint.experiment
     seen = reduce(torch.as_tensor(picture)[None], recipe.image_size, binarised=recipe.binarised)
     return measures.binarised(seen)[0]
+
+
+def a_digit(digit: int) -> str:
+    """A digit with its article."""
+    return f"an {digit}" if digit == 8 else f"a {digit}"
 
 
 def has_data(twins: Twins) -> bool:

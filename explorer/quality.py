@@ -64,7 +64,7 @@ def entropy(shares: Array) -> float:
     """`-sum p log p` of shares that sum to 1, (k,): log k when all are equal, 0 when one has it all."""
     some = np.asarray(shares, np.float64)
     some = some[some > 0]
-    return float(-(some * np.log(some)).sum())
+    return float(-(some * np.log(some)).sum()) + 0.0  # no -0
 
 
 def far_share(distances: Array, own_distances: Array) -> float:

@@ -198,14 +198,16 @@ class State:
         return None if right == up else (right, up)
 
     @staticmethod
-    def shown_input() -> None:
-        """The widget that chooses how many codes a map shows."""
+    def shown_input(codes: int) -> None:
+        """The widget that chooses how many codes a map shows, of as many as there are."""
+        few = codes <= CODES_SHOWN[0]
         st.select_slider(
-            "Test codes on a map",
+            f"Test codes on a map: all {codes}" if few else "Test codes on a map",
             CODES_SHOWN,
             5000,
             key=Key.SHOWN,
             bind="query-params",
+            disabled=few,
             help="Fewer are faster to draw. What is said of a point is always computed from all of them.",
         )
 

@@ -16,6 +16,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer import latent, measures
+from explorer.library import a_digit
 from explorer.state import FRAMES, SECONDS_A_MOMENT
 from explorer.twins import open_twins
 from tests.conftest import ROOT, rewrite
@@ -61,7 +62,8 @@ def test_explore_decodes_the_pick_and_says_where_it_lies(app: AppTest, checkpoin
     np.testing.assert_allclose(shown(app, "pick-vae"), decode(checkpoints, recipe, "vae", (0.5, -0.25)), atol=0.003)
     codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
     near = latent.nearest(codes.code, (0.5, -0.25))
-    assert f"<b>a {codes.digit[near.image]}</b> (image {near.image}), {near.distance:.2g} away" in html(app)
+    away = f"{near.distance:.2g} away".replace("-", "−")
+    assert f"<b>{a_digit(codes.digit[near.image])}</b> (image {near.image}), {away}" in html(app)
     assert "Decode of (0.5, −0.25)" in html(app)
     # The nearest test digit is ringed, and both models decode their own code of it.
     assert app.number_input("digit").value == near.image
@@ -141,7 +143,7 @@ def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, reci
     codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
     app.query_params["digit"] = "7"
     app.run()
-    assert f"It is a {codes.digit[7]}, and has a code in each space." in html(app)
+    assert f"It is {a_digit(codes.digit[7])}, and has a code in each space." in html(app)
     app.query_params.update({"tab": "Interpolate", "from_image": "4"})
     app.run()
     assert app.selectbox("from_class").value == codes.digit[4]
@@ -392,6 +394,33 @@ def test_maps_show_what_the_classifier_reads(app: AppTest) -> None:
     assert after == [1, 1]
     app.segmented_control("face").set_value("grid").run()
     assert not app.exception
+
+
+def test_on_the_heap_of_a_collapsed_posterior_nothing_is_a_gap(
+    app: AppTest, checkpoints: Path, recipe: Experiment
+) -> None:
+    def collapse(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
+        arrays["codes.code"] = (1e-6 * arrays["codes.code"]).astype(arrays["codes.code"].dtype)
+
+    rewrite(checkpoint_path(checkpoints / recipe.name, "vae"), collapse)
+    app.query_params.update({"vae_x": "0.001", "vae_y": "0"})  # farther from the heap than any of its codes
+    app.run()
+    assert not app.exception
+    vae = next(part for part in html(app).split("Decode of ") if part.startswith("(0.001, 0)</h5>"))
+    assert "Among the codes" in vae
+    assert "nearer than could be seen on the map" in vae
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+    app.query_params.update({"vae_x": "0.5", "vae_y": "0"})
+    app.run()
+    vae = next(part for part in html(app).split("Decode of ") if part.startswith("(0.5, 0)</h5>"))
+    assert "In a gap" in vae
+
+
+def test_how_many_codes_a_map_shows_is_no_choice_where_there_are_few(app: AppTest) -> None:
+    app.run()
+    slider = app.select_slider("codes")
+    assert slider.label == "Test codes on a map: all 300"
+    assert slider.disabled
 
 
 def test_beta_chooses_the_vae_and_everything_follows(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:

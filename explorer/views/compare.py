@@ -38,7 +38,7 @@ class Row:
 
 
 def _nats(value: float) -> str:
-    return f"{value:.{2 if abs(value) >= 0.1 else 4}f} nats".replace("-", "−")
+    return f"{value + 0.0:.{2 if abs(value) >= 0.1 else 4}f} nats".replace("-", "−")
 
 
 def _percent(value: float) -> str:
@@ -315,8 +315,9 @@ def _more(row: Row, model: str, numbers: dict[str, float]) -> str:
         return f"  \n{_nats(numbers['aggregate_kl'])} with the encoder's spread"
     if row.name == "slack":
         sampled, error = numbers["evidence_weighted"], numbers["evidence_weighted_error"]
-        evidence = f"log p(x) {numbers['evidence']:.3f}, by sampling {sampled:.3f} ± {error:.3f}".replace("-", "−")
-        return f"  \nmedian {_nats(numbers['slack_median'])}  \n{evidence}"
+        evidence = f"log p(x) {numbers['evidence']:.3f}, by sampling {sampled:.3f} ± {error:.3f}"
+        bound = f"ELBO of the same images {numbers['evidence_elbo']:.3f}"
+        return f"  \nmedian {_nats(numbers['slack_median'])}  \n{evidence}  \n{bound}".replace("-", "−")
     if row.name == "prior_unread" and model == "autoencoder":
         share, error = 1 - numbers["fitted_read"], numbers["fitted_read_error"]
         return f"  \n{_percent(share)} ± {_percent(error)} with the Gaussian fitted to its codes"

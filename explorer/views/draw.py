@@ -28,7 +28,7 @@ BLANK = '<div class="blank"></div>'
 WHAT_NATS_ARE = (
     "The cross is the code of the grey picture, and the picture that comes back the decode of that code. "
     "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once; the VAE's log p(x|z) "
-    "is the mean over five posterior samples. The ellipse is the VAE's encoder's Gaussian."
+    "is the mean over its encoder's Gaussian, the ellipse."
 )
 
 
@@ -119,7 +119,7 @@ def _reading(twins: Twins, drawn: Array) -> str:
         belief = measures.read(library.classifier(twins.vae), drawn[None] / 255)[0]
     except CheckpointError:
         return ""
-    read = f"<b>a {belief.argmax()}</b>, {belief.max():.0%} sure".replace("%", "&nbsp;%")
+    read = f"<b>{library.a_digit(belief.argmax())}</b>, {belief.max():.0%} sure".replace("%", "&nbsp;%")
     return f"A classifier reads {read}." if belief.max() >= quality.SURE else f"A classifier is unsure: {read}."
 
 
@@ -144,7 +144,7 @@ def _answer(twins: Twins, twin: Twin, placed: library.Placed) -> str:
     neighbours = [
         picture(
             images.data_uri(original),
-            f"test image {image}, a {twin.codes.digit[image]}",
+            f"test image {image}, {library.a_digit(twin.codes.digit[image])}",
             name=f"near-{twin.name}-{rank}",
             caption=f"{twin.codes.digit[image]} (image {image})",
         )

@@ -21,6 +21,7 @@ NO_OVERLAY = (
     "Clicks on the map and the live picture are missing: their script did not start. The numbers below still work."
 )
 FILM_COLUMNS = library.FILM_FRAMES // 2  # two rows: frames large enough for the last row of a room
+SEEN = 1e-3  # of a map's side: less cannot be told apart on it
 PATIENCE = 8  # seconds in which a browser that can draw the maps has drawn the first
 
 
@@ -45,7 +46,7 @@ class Half:
 
 def render(twins: Twins, state: State) -> None:
     """The tab: the maps, the picks, the ringed digit."""
-    text, left, right = st.columns([5, 2, 3], vertical_alignment="bottom")
+    text, left, right = st.columns([10, 4.5, 5.5], vertical_alignment="bottom")
     controls = Controls(text, left, right.container(gap="xxsmall"))
     path_place = controls.right.container()
     halves = [_half(twin, column) for twin, column in zip(twins, st.columns(2), strict=True)]
@@ -157,15 +158,17 @@ def _pick(twin: Twin, state: State) -> None:
     percentile = latent.gap_percentile(near.neighbour_distance, twin.neighbour_distances)
     where = f"({point[0]:.3g}, {point[1]:.3g})".replace("-", "−")
     verdict = "In a gap" if percentile > 99 else "Where codes are thin" if percentile > 90 else "Among the codes"
+    than = f"farther than that of {percentile:.0f} % of the codes"
+    if near.neighbour_distance < SEEN * twin.window.side:  # the codes of a collapsed posterior
+        verdict, than = "Among the codes", "nearer than could be seen on the map"
     decode = images.data_uri(twin.decode(z)[0])
 
     def answer(name: str) -> str:
         return markup(
             [picture(decode, f"{twin.short}: decode of {where}", name=f"{name}-{twin.name}", caption=PICKED)],
             f"Decode of {where}",
-            f"Nearest test code: <b>a {nearest_digit}</b> (image {near.image}), {near.distance:.2g} away.",
-            f"<b>{verdict}</b>: its {latent.NEIGHBOUR}th nearest code is {near.neighbour_distance:.2g} away, "
-            f"farther than that of {percentile:.0f} % of the codes.",
+            f"Nearest test code: <b>{library.a_digit(nearest_digit)}</b> (image {near.image}), {_away(near.distance)}.",
+            f"<b>{verdict}</b>: its {latent.NEIGHBOUR}th nearest code is {_away(near.neighbour_distance)}, {than}.",
             kind="pick",
         )
 
@@ -231,10 +234,14 @@ def _ringed(twins: Twins, digit: int) -> None:
     original = library.original(twins, digit)
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
-    said = f"It is a {twins.digits[digit]}, and has a code in each space."
+    said = f"It is {library.a_digit(twins.digits[digit])}, and has a code in each space."
     card(pictures, "The same image at both rings", said, _about_spread(twins.vae, digit), kind="row")
     if original is None:
         st.caption("The original image is not on this computer.", help=library.HOW_TO_GET_ORIGINALS)
+
+
+def _away(distance: float) -> str:
+    return f"{distance:.2g} away".replace("-", "−")  # a line is not broken at a minus sign
 
 
 def _about_spread(vae: Twin, digit: int) -> str:

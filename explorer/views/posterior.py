@@ -105,10 +105,12 @@ def _frame(vae: Twin, area: latent.Window) -> None:
     """Where on the map the close-up lies; ringed where it is small."""
     left, bottom, right, top = area.left, area.bottom, area.right, area.top
     marks = [latent_map.ellipse([[left, bottom], [right, bottom], [right, top], [left, top]])]
+    told = "The close-up is wider than this map." if area.side > vae.window.side else "The square is the close-up."
     if area.side < vae.window.side / 10:
         marks.append(latent_map.ring((left + right) / 2, (bottom + top) / 2))
+        told = "The close-up is in the ring."
     latent_map.overlay(OVERVIEW, marks, title="The VAE's map with the place of the close-up")
-    st.caption("The square is the close-up.")
+    st.caption(told)
 
 
 def _pictures(vae: Twin, seen: Array, z: Array, what: str) -> None:
@@ -116,7 +118,9 @@ def _pictures(vae: Twin, seen: Array, z: Array, what: str) -> None:
     place = f"({place})".replace("-", "−")
     decode = images.data_uri(vae.decode([z])[0])
     pictures = [
-        picture(images.data_uri(seen), f"{what}, black and white", name="subject", caption=f"x: {what}"),
+        picture(
+            images.data_uri(seen), f"{what}, black and white", name="subject", caption=f"x: {what}, black or white"
+        ),
         picture(decode, f"the decode of z = {place}", name="resampled", caption="decode of z"),
     ]
     card(pictures, f"z = {place}", kind="belief")
