@@ -538,42 +538,32 @@ def test_where_the_script_fails_it_says_so_and_numbers_work(
         still_works_by_numbers(page, fitted, recipe, "pick-vae")
 
 
-def test_where_the_script_does_not_start_the_page_says_so_and_numbers_work(
-    browser: Browser, served: str, fitted: Path, recipe: Experiment
+def test_where_something_does_not_load_the_page_says_so_and_numbers_work(
+    browser: Browser, served: str, fitted: Path, recipe: Experiment, tmp_path: Path
 ) -> None:
-    with spoilt(
-        browser,
-        """
+    no_workers = """
         const {createObjectURL} = URL;
         URL.createObjectURL = (blob) => blob.type === "text/javascript" ? "blob:nothing" : createObjectURL(blob);
-        """,
-    ) as page:
-        page.goto(served)
-        expect(page.get_by_text("Clicks on the map and the live picture are missing").first).to_be_visible()
-        still_works_by_numbers(page, fitted, recipe, "typed-vae")
-
-
-def test_where_no_component_loads_the_page_says_so_and_numbers_work(
-    browser: Browser, fitted: Path, recipe: Experiment, tmp_path: Path
-) -> None:
-    # On a server of its own: its first session waits for the map.
-    with streamlit_server(fitted, data_dir=tmp_path) as address, spoilt(browser) as page:
-        page.route(re.compile("BidiComponent.*js"), lambda route: route.abort())
-        page.goto(address)
-        expect(page.get_by_text("Clicks on the map and the live picture are missing").first).to_be_visible(
-            timeout=90_000
-        )
-        still_works_by_numbers(page, fitted, recipe, "typed-vae")
-
-
-def test_where_the_charts_do_not_load_it_says_so_and_numbers_work(
-    browser: Browser, served: str, fitted: Path, recipe: Experiment
-) -> None:
-    with spoilt(browser) as page:
-        page.route(re.compile("PlotlyChart.*js"), lambda route: route.abort())
-        page.goto(served)
-        expect(page.get_by_text("The map cannot be drawn here").first).to_be_visible(timeout=90_000)
-        still_works_by_numbers(page, fitted, recipe, "pick-vae")
+        """
+    # The page says so only after a while: all three wait together.
+    with (
+        streamlit_server(fitted, data_dir=tmp_path) as of_its_own,  # its first session waits for the map
+        spoilt(browser) as no_component,
+        spoilt(browser, no_workers) as no_script,
+        spoilt(browser) as no_charts,
+    ):
+        no_component.route(re.compile("BidiComponent.*js"), lambda route: route.abort())
+        no_charts.route(re.compile("PlotlyChart.*js"), lambda route: route.abort())
+        for page, address in ((no_component, of_its_own), (no_script, served), (no_charts, served)):
+            page.goto(address)
+        no_clicks = "Clicks on the map and the live picture are missing"
+        for page, sentence, decode in (
+            (no_script, no_clicks, "typed-vae"),
+            (no_charts, "The map cannot be drawn here", "pick-vae"),
+            (no_component, no_clicks, "typed-vae"),
+        ):
+            expect(page.get_by_text(sentence).first).to_be_visible(timeout=90_000)
+            still_works_by_numbers(page, fitted, recipe, decode)
 
 
 def test_at_rest_nothing_is_missing(page: Page, served: str) -> None:
