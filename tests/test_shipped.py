@@ -162,7 +162,7 @@ def test_lens_is_right_and_small_enough(experiment: str, beta: float | None, pag
         codes = checkpoint.codes().code
         plane = latent.principal_plane(codes) if codes.shape[1] > 2 else latent.dimensions_plane(codes, 0, 1)
         area = next(twin for twin in open_twins(CHECKPOINTS / experiment, beta=beta) if twin.name == model).window
-        points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(4000, 2))
+        points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(2000, 2))
         # As text: millions of numbers would take minutes on their way.
         decode = f"([x, y]) => String.fromCharCode(...latentAtlases.get('map_{model}').decode(x, y))"
         text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())
