@@ -39,7 +39,7 @@ Decoder = Callable[[Array], Array]
 
 COARSE_STEP = 4.0  # of the coarse grid, in standard deviations that all but a tenth of the encoder's exceed
 COARSE_SIDES = (64, 160)  # places along each side of it, at least and at most: 40 MB, and 10,000 codes 16 MB
-AT_A_TIME = 1000  # places of it that are decoded together: bounds the memory
+AT_A_TIME = 1024  # places that are decoded together: bounds the memory
 LOOKED_AT = 12  # of the known codes, the likeliest, around which it is looked closely
 STEPS = 3.0  # of the fine grid to the posterior's spread
 LEFT_COARSE = 6e-4  # of the mass is not refined each time that the rest is
@@ -221,7 +221,7 @@ def posterior(
         offsets = np.stack(np.divmod(np.arange(parts**2), parts), axis=1)
         cells = (parts * cells[chosen, None] + offsets).reshape(-1, 2)
         points = -coarse.reach + (cells + 0.5) * step
-        joint = _log_likelihood(decode(points), image) + _log_prior(points)
+        joint = _log_joint(decode, points, image)
         spread = _spread(cells, joint, step)
         peaks = peaks.that_count(joint, step)
         is_exact = True
@@ -265,7 +265,7 @@ def importance_estimate(
             for count, (_, means, deviation) in zip(counts, parts, strict=True)
         ]
     )
-    log_weights = _log_likelihood(decode(z), image) + _log_prior(z) - proposal
+    log_weights = _log_joint(decode, z, image) - proposal
     top = log_weights.max()
     weights = np.exp(log_weights - top)
     # Stratified: what the parts of the mixture differ in is no error.
@@ -291,6 +291,12 @@ def _log_likelihood(logits: Array, image: Array) -> Array:
 def _log_prior(z: Array) -> Array:
     """`log N(z; 0, I)`: (n, d) -> (n,)."""
     return -0.5 * (z**2).sum(axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
+
+
+def _log_joint(decode: Decoder, z: Array, image: Array) -> Array:
+    """`log p(x, z)`: (n, d) and (pixels,) -> (n,). In parts: the logits of all are hundreds of megabytes."""
+    parts = (z[first : first + AT_A_TIME] for first in range(0, max(len(z), 1), AT_A_TIME))
+    return np.concatenate([_log_likelihood(decode(part), image) for part in parts]) + _log_prior(z)
 
 
 def _log_mixture(z: Array, means: Array, deviation: Array) -> Array:
@@ -353,7 +359,7 @@ def _peaks(decode: Decoder, image: Array, beliefs: Belief) -> _Peaks:
     steps = beliefs.deviation.min(axis=1, initial=np.inf)
     cells = np.stack(np.divmod(np.arange(9), 3), axis=1)
     points = (beliefs.mean[:, None] + (cells - 1) * steps[:, None, None]).reshape(-1, 2)
-    joint = (_log_likelihood(decode(points), image) + _log_prior(points)).reshape(-1, 9)
+    joint = _log_joint(decode, points, image).reshape(-1, 9)
     spread = np.array([_spread(cells, *each) for each in zip(joint, steps.tolist(), strict=True)])
     return _Peaks(beliefs.mean, spread, joint.max(axis=1) + np.log(2 * np.pi * spread**2))
 
