@@ -257,10 +257,8 @@ def place(twin: Twin, picture: Array) -> Placed:
     if spread is None:
         reconstruction, kl = float(twin.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
     else:  # as in the Posterior tab, to the last digit
-        binarised = measures.binarised(seen)
-        belief = measures.beliefs(twin, binarised)[0]
-        kl = belief.kl
-        reconstruction = posterior.elbo(measures.decoder(twin), binarised.ravel(), belief) + kl
+        belief, elbo = _bound(twin, measures.binarised(seen)[0])
+        reconstruction, kl = elbo + belief.kl, belief.kl
     return Placed(
         grey[0].numpy(),
         twin.plane.project(code)[0].tolist(),
@@ -411,10 +409,15 @@ def _lattice(vae: Twin) -> posterior.Lattice:
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)
 def slack(vae: Twin, seen: Array) -> Slack:
     """What a VAE's encoder believes of an image, (h, w), zeros and ones, and what is true."""
+    belief, elbo = _bound(vae, seen)
+    if len(belief.mean) > 2:
+        return Slack(belief, elbo, None)
+    return Slack(belief, elbo, posterior.posterior(_lattice(vae), measures.decoder(vae), seen.ravel(), belief))
+
+
+def _bound(vae: Twin, seen: Array) -> tuple[posterior.Belief, float]:
     belief = measures.beliefs(vae, seen[None])[0]
-    decode, image = measures.decoder(vae), seen.ravel()
-    truth = posterior.posterior(_lattice(vae), decode, image, belief) if len(belief.mean) == 2 else None
-    return Slack(belief, posterior.elbo(decode, image, belief), truth)
+    return belief, posterior.elbo(measures.decoder(vae), seen.ravel(), belief)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)

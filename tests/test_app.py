@@ -416,6 +416,10 @@ def test_on_the_heap_of_a_collapsed_posterior_nothing_is_a_gap(
     assert "In a gap" in vae
 
 
+def test_a_digit_has_its_article() -> None:
+    assert [a_digit(digit) for digit in (1, 7, 8)] == ["a 1", "a 7", "an 8"]
+
+
 def test_how_many_codes_a_map_shows_is_no_choice_where_there_are_few(app: AppTest) -> None:
     app.run()
     slider = app.select_slider("codes")

@@ -61,6 +61,9 @@ def wait_for_width(page: Page, width: float) -> None:
     assert in_chart(page, "map_vae", script) == pytest.approx([width, width], rel=0.02)
 
 
+WORDS = '.card.pick:has(img[data-name="pick-vae"]) > :last-child'  # beside the picture of the VAE's map
+
+
 def middle_of(fitted: Path, recipe: Experiment) -> tuple[float, float]:
     """Of the VAE's map, to three decimals."""
     area = latent.window(Checkpoint(checkpoint_path(fitted / recipe.name, "vae")).codes().code)
@@ -81,6 +84,7 @@ def expect_lens(page: Page, by: str, fitted: Path, recipe: Experiment, point: tu
     assert words == f"under the {by}"
     assert numbers == pytest.approx(point, rel=0.006, abs=0.006)
     np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", point), atol=0.03)
+    expect(page.locator(WORDS)).to_have_css("opacity", "0.4")  # they are of the pick
 
 
 def expect_pick(page: Page, fitted: Path, recipe: Experiment) -> None:
@@ -88,6 +92,7 @@ def expect_pick(page: Page, fitted: Path, recipe: Experiment) -> None:
     expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_have_text("the point you picked")
     x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
     np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", (x, y)), atol=0.02)
+    expect(page.locator(WORDS)).to_have_css("opacity", "1")
 
 
 class Fingers:

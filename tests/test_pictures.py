@@ -98,6 +98,14 @@ def test_rings_lie_around_the_prior_if_there_is_one() -> None:
         assert rings == [("circle", 0.5 - r, 0.5 + r, -2.0 - r, -2.0 + r) for r in radii]
 
 
+def test_rings_that_lie_close_share_one_label() -> None:
+    codes, digits = np.zeros((10, 2)), np.arange(10)
+    for side, told in ((8, ["1 sd", "2 sd", "3 sd"]), (13, ["3 sd"])):
+        figure = figures.codes_map(codes, digits, Window(-side / 2, -side / 2, side), figures.Axes("x", "y", (0, 0)))
+        assert [label.text for label in figure.layout.annotations if "sd" in label.text] == told
+        assert len(figure.layout.shapes) == 3
+
+
 def test_grid_covers_the_window_exactly() -> None:
     figure = figures.grid_map("data:,", Window(-2, 1, 5), figures.Axes("x", "y"))
     picture = figure.layout.images[0]

@@ -38,6 +38,7 @@ def test_standard_gaussian_codes_are_centred_and_cost_nothing() -> None:
 def test_entropy_is_log_k_for_equal_shares_and_zero_for_one() -> None:
     assert quality.entropy(np.full(10, 0.1)) == pytest.approx(math.log(10))
     assert quality.entropy(np.eye(10)[3]) == 0
+    assert str(quality.entropy(np.eye(10)[3])) == "0.0"  # and no -0, which would be shown
     shares = RNG.dirichlet(np.ones(10))
     assert quality.entropy(shares) == pytest.approx(
         float(torch.distributions.Categorical(torch.tensor(shares)).entropy())

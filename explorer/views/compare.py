@@ -38,7 +38,7 @@ class Row:
 
 
 def _nats(value: float) -> str:
-    return f"{value + 0.0:.{2 if abs(value) >= 0.1 else 4}f} nats".replace("-", "−")
+    return f"{value:.{2 if abs(value) >= 0.1 else 4}f} nats".replace("-", "−")
 
 
 def _percent(value: float) -> str:
