@@ -2,6 +2,9 @@
 
 from functools import partial
 
+# Before anything that looks for it without importing it: Plotly takes pandas from `sys.modules`, and would find it half
+# imported where another session's thread needs it late (scikit-learn does). Each session's thread waits here instead.
+import pandas  # noqa: F401
 import streamlit as st
 
 from explorer import library, tables

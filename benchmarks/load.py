@@ -1,4 +1,4 @@
-"""The app under a class: 40 sessions that click once a second each, for ten minutes, on one server.
+"""The app under a class: 40 sessions that open a cold server at once, then click once a second each, for ten minutes.
 
 Sessions are protocol clients, not browsers: they speak Streamlit's websocket protocol, so that what is measured is the
 server. A click is answered when the new decode has arrived.
@@ -11,6 +11,8 @@ import random
 import statistics
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import psutil
@@ -23,7 +25,6 @@ from benchmarks.app import PORT, server
 SESSIONS = 40
 MINUTES = float(os.environ.get("LOAD_MINUTES", "10"))
 SECONDS_BETWEEN_CLICKS = 1.0
-SECONDS_BETWEEN_OPENINGS = 0.5  # a class does not press Enter together
 SETTLED = 2.0  # minutes after which memory is compared with its end
 ANSWER_WITHIN = 30.0  # seconds; later is a failure
 OVERLAY = "overlay_map_vae"
@@ -75,8 +76,9 @@ class Client:
         state.json_trigger_value = json.dumps([{"event": event, "value": value}])
         await self.connection.send(message.SerializeToString())
 
-    async def open(self) -> None:
-        """Up to the first answer."""
+    async def open(self) -> float:
+        """Seconds up to the first answer."""
+        started = time.perf_counter()
         message = BackMsg()
         message.rerun_script.query_string = ""
         await self.connection.send(message.SerializeToString())
@@ -84,6 +86,7 @@ class Client:
         if not self.overlay:  # the first session of a server is told to draw its map before the decoders are loaded
             await self.trigger(self.asks[-1], "drawn", True)
             await self.until("end")
+        return time.perf_counter() - started
 
     async def click(self, x: float, y: float) -> float:
         """Seconds from a click to its answer."""
@@ -93,13 +96,20 @@ class Client:
         return time.perf_counter() - started
 
 
-async def _session(number: int, until: float, latencies: list[float], failures: list[str]) -> None:
+@asynccontextmanager
+async def session(host: str) -> AsyncIterator[Client]:
+    """A session of the server at `host:port`."""
+    async with connect(f"ws://{host}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as connection:  # type: ignore[list-item]
+        yield Client(connection)
+
+
+async def _session(
+    number: int, until: float, openings: list[float], latencies: list[float], failures: list[str]
+) -> None:
     rng = random.Random(number)
-    await asyncio.sleep(number * SECONDS_BETWEEN_OPENINGS)
     try:
-        async with connect(f"ws://localhost:{PORT}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as raw:  # type: ignore[list-item]
-            client = Client(raw)
-            await client.open()
+        async with session(f"localhost:{PORT}") as client:
+            openings.append(await client.open())
             next_click = time.monotonic() + rng.random() * SECONDS_BETWEEN_CLICKS
             while time.monotonic() < until:
                 await asyncio.sleep(max(0.0, next_click - time.monotonic()))
@@ -110,18 +120,20 @@ async def _session(number: int, until: float, latencies: list[float], failures: 
 
 
 async def _measure(process: psutil.Process) -> None:
+    openings: list[float] = []
     latencies: list[float] = []
     failures: list[str] = []
-    # The first one alone: it loads the decoders for all.
-    await _session(0, 0, latencies, failures)
     until = time.monotonic() + 60 * MINUTES
-    sessions = [asyncio.create_task(_session(number, until, latencies, failures)) for number in range(1, SESSIONS + 1)]
+    sessions = [
+        asyncio.create_task(_session(number, until, openings, latencies, failures)) for number in range(SESSIONS)
+    ]
     await asyncio.sleep(60 * min(SETTLED, MINUTES / 2))
     settled = process.memory_info().rss / 2**20
     await asyncio.gather(*sessions)
     ended = process.memory_info().rss / 2**20
     for failure in failures[:5]:
         print(failure, file=sys.stderr)
+    print(f"{SESSIONS} sessions on a cold server at once: the last one has its answer after {max(openings):.1f} s")
     late = statistics.quantiles(latencies, n=20)[-1]
     print(f"{SESSIONS} sessions, {len(latencies)} clicks in {MINUTES:g} minutes, {len(failures)} failures")
     print(

@@ -124,7 +124,7 @@ def drawn(chart: str) -> bool:
 
 
 def _data(chart: str, **others: Any) -> dict[str, Any]:
-    nothing = {"title": "", "marks": [], "reports": False, "draws": False, "lens": "", "answer": "", "asks": False}
+    nothing = {"title": "", "marks": (), "reports": False, "draws": False, "lens": "", "answer": "", "asks": False}
     return {"chart": chart} | nothing | others
 
 
@@ -163,5 +163,5 @@ def overlay(
             on_path(drawn["points"])
 
     does = {"reports": on_pick is not None, "draws": on_path is not None}
-    data = _data(chart, title=title, marks=list(marks), lens=lens, answer=answer, **does)
+    data = _data(chart, title=title, marks=tuple(marks), lens=lens, answer=answer, **does)
     _overlay(key=key, data=data, on_pick_change=report_pick, on_path_change=report_path)

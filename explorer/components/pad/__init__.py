@@ -49,5 +49,5 @@ def pad(
         if drawn is not None:
             on_draw(drawn)
 
-    data = {"side": SIDE, "brush": BRUSH, "version": version, "base": base, "strokes": list(strokes)}
+    data = {"side": SIDE, "brush": BRUSH, "version": version, "base": base, "strokes": tuple(strokes)}
     _pad(key="pad", data={**data, "answered": answered, "uploader": uploader}, on_drawn_change=report)
