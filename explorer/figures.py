@@ -149,7 +149,7 @@ def grid_map(picture: str, area: Window, axes: Axes, *, reading: str = "") -> go
     return figure
 
 
-def contours(x: Array, y: Array, depth: Array, area: Window, axes: Axes, belief: Array) -> go.Figure:
+def contours(x: Array, y: Array, depth: Array, area: Window, axes: Axes, belief: Array, truth: Array) -> go.Figure:
     """A posterior in the plane: where its densest 39 %, 86 % and 99 % lie, a Gaussian's 1, 2 and 3 sd ellipses.
 
     Args:
@@ -159,6 +159,7 @@ def contours(x: Array, y: Array, depth: Array, area: Window, axes: Axes, belief:
         area: what the map shows at first.
         axes: what its coordinates are.
         belief: (n, 2), the outline of the encoder's Gaussian, to be labelled.
+        truth: (l, 2), the points of the posterior's 2 sd region, to be labelled; any of them may lie outside.
     """
     x_name, y_name = (f"{axis.split(' (')[0]} (sd of the prior)" for axis in (axes.x, axes.y))
     figure = _plane(area, Axes(x_name, y_name), small=False)
@@ -175,26 +176,42 @@ def contours(x: Array, y: Array, depth: Array, area: Window, axes: Axes, belief:
         showscale=False,
         hoverinfo="skip",
     )
-    rows, columns = np.nonzero(depth <= 2)
-    truth = np.stack([x[columns], y[rows]], axis=1)
     # Labels point at the two from outside, away from each other.
     upper = truth.mean(axis=0)[1] >= belief.mean(axis=0)[1]
-    for text, outline, up in (("truth p(z|x)", truth, upper), ("belief q(z|x)", belief, not upper)):
-        at = outline[outline[:, 1].argmax() if up else outline[:, 1].argmin()]
-        figure.add_annotation(
-            x=at[0],
-            y=at[1],
-            ax=0,
-            ay=-34 if up else 34,
-            text=text,
-            font={"size": FONT_SIZE, "color": "black"},
-            bgcolor="rgba(255, 255, 255, 0.85)",
-            arrowcolor=NEUTRAL,
-            arrowwidth=2,
-            borderpad=2,
-        )
+    _label(figure, "truth p(z|x)", truth, area, above=bool(upper))
+    _label(figure, "belief q(z|x)", belief, area, above=not upper)
     figure.update_layout(uirevision=repr(area), margin={"r": 6})
     return figure
+
+
+def _label(figure: go.Figure, text: str, region: Array, window: Window, *, above: bool) -> None:
+    """Name a region of points, (n, 2), or say at the window's edge in which direction it lies outside."""
+    low, high = np.array([window.left, window.bottom]), np.array([window.right, window.top])
+    visible = region[((region >= low) & (region <= high)).all(axis=1)]
+    tail = np.array([0.0, -34.0 if above else 34.0])  # pixels from the arrow's head to the text, downwards positive
+    anchor = "center"
+    if len(visible):
+        head = visible[visible[:, 1].argmax() if above else visible[:, 1].argmin()]
+    else:
+        way = region.mean(axis=0) - (low + high) / 2
+        way /= np.abs(way).max()
+        head = (low + high) / 2 + 0.48 * window.side * way
+        tail = np.array([-50, 50]) * way
+        anchor = "right" if way[0] > 0.3 else "left" if way[0] < -0.3 else "center"
+        text = f"{text}: outside, this way"
+    figure.add_annotation(
+        x=head[0],
+        y=head[1],
+        ax=tail[0],
+        ay=tail[1],
+        xanchor=anchor,
+        text=text,
+        font={"size": FONT_SIZE, "color": "black"},
+        bgcolor="rgba(255, 255, 255, 0.85)",
+        arrowcolor=NEUTRAL,
+        arrowwidth=2,
+        borderpad=2,
+    )
 
 
 def reading_colours(probabilities: Array) -> Array:

@@ -426,7 +426,8 @@ def posterior_figure(vae: Twin, seen: Array, area: latent.Window) -> go.Figure:
     found = slack(vae, seen)
     assert found.truth is not None
     outline = np.array(vae.outline(found.belief.mean, 2 * found.belief.deviation))
-    return figures.contours(*found.truth.raster(area), area, vae.axes, outline)
+    truth = found.truth.points[found.truth.depth <= 2]
+    return figures.contours(*found.truth.raster(area), area, vae.axes, outline, truth)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=64)

@@ -130,6 +130,7 @@ class Posterior:
             (np.floor((np.array(corner) - self.corner) / (self.step * block))).astype(int)
             for corner in ((area.left, area.bottom), (area.right, area.top))
         )
+        low, high = low - 1, high + 1  # to the edges, and never a single row
         picture = np.full(high - low + 1, np.inf)
         pixels = self.cells // block - low
         inside = ((pixels >= 0) & (pixels < picture.shape)).all(axis=1)

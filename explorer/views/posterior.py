@@ -16,7 +16,7 @@ from explorer.state import CLOSE_UPS, State
 from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
-__all__ = ["render"]
+__all__ = ["close_up_window", "render"]
 
 Array = NDArray[Any]
 
@@ -83,7 +83,7 @@ def _belief(
                 st.caption(ELLIPSES)
         else:
             with close_up:
-                area = _area(slack, State.close_up_input())
+                area = close_up_window(slack, State.close_up_input())
                 latent_map.chart(library.posterior_figure(twins.vae, seen, area), key=CLOSE_UP)
                 latent_map.overlay(CLOSE_UP, marks, title="What the encoder believes, and what is true")
                 st.caption(LEGEND)
@@ -151,7 +151,7 @@ def _average(twins: Twins) -> str:
     return f" Over {n} test images: {_nats(values['slack'])} on average, {_nats(values['slack_median'])} at the median."
 
 
-def _area(slack: library.Slack, look: str) -> latent.Window:
+def close_up_window(slack: library.Slack, look: str) -> latent.Window:
     """A square that holds the belief, the truth, or both, and their labels."""
     assert slack.truth is not None
     q = slack.belief
