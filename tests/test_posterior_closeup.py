@@ -28,7 +28,9 @@ def bell() -> Posterior:
 
 
 @given(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4), st.floats(1e-6, 1e4))
-def test_any_window_is_drawn_and_both_regions_are_named(bell: Posterior, left: float, bottom: float, side: float) -> None:
+def test_any_window_is_drawn_and_both_regions_are_named(
+    bell: Posterior, left: float, bottom: float, side: float
+) -> None:
     window = Window(left, bottom, side)
     truth = bell.points[bell.depth <= 2]
     belief = np.array([[3.0, 3.0], [3.1, 3.1]])

@@ -11,9 +11,9 @@ from training.experiments import STRIDES, Experiment
 
 __all__ = ["MODELS", "Autoencoder", "VariationalAutoencoder", "build"]
 
-# Of an encoder's log-variances: standard deviations of 4.5e-5 to 7.4. Those of MNIST's images lie between -12 and -2. Without
-# the upper bound that of one image in thousands runs away during a fit: its KL was seen at 8.7e12 nats, a spike in the
-# curves, and a step of the fit spent on it. And what is far from all training images overflows.
+# Bounds of an encoder's log-variances: standard deviations of 4.5e-5 to 7.4; those of MNIST's images lie between -12 and
+# -2. Without the upper one an image in thousands runs away during a fit (a KL of 8.7e12 nats was seen: a spike in the
+# curves, and a weight update spent on it), and what is far from all training images overflows.
 LOG_VARIANCE_BOUNDS = (-20.0, 4.0)
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "tanh": nn.Tanh}
 
@@ -83,7 +83,7 @@ class VariationalAutoencoder(Autoencoder):
     encoder_outputs = 2
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance, within `LOG_VARIANCE_BOUNDS`, of q(z|x): (n, h, w) -> (n, latent_dim) and (n, latent_dim)."""
+        """Mean and log-variance of q(z|x): (n, h, w) -> (n, latent_dim) and, within its bounds, (n, latent_dim)."""
         mean, log_variance = super().code(images).chunk(2, dim=1)
         return mean, log_variance.clamp(*LOG_VARIANCE_BOUNDS)
 

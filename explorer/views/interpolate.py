@@ -33,21 +33,13 @@ def render(twins: Twins, state: State) -> None:
     _ends(twins, state, controls, places)
 
 
+# One fragment: what reruns may write only where it wrote in the last full run, so no other may share the maps with it.
 @st.fragment
 def _ends(twins: Twins, state: State, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
-    with library.sentences():
-        with controls:
-            for column, end in zip(st.columns(2), ENDS, strict=True):
-                with column:
-                    _end(end, twins, state)
-        # The slider redraws no end, so it is in a fragment of its own; a click on a map moves the end that is the pick.
-        moves_an_end = state.is_pick("from") or state.is_pick("to")
-        way = _way if moves_an_end else st.fragment(_way)
-        way(twins, state, controls.container(), places)
-
-
-def _way(twins: Twins, state: State, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
-    with controls:
+    with controls, library.sentences():
+        for column, end in zip(st.columns(2), ENDS, strict=True):
+            with column:
+                _end(end, twins, state)
         at = st.slider(
             f"Frame: 0 is the start, {FRAMES - 1} the end",
             0,
@@ -56,6 +48,7 @@ def _way(twins: Twins, state: State, controls: DeltaGenerator, places: list[Delt
             key=Key.FRAME,
             bind="query-params",
         )
+        strips = st.container()
     with library.sentences():
         ways = [library.way(twin, state.end_point("from", twin), state.end_point("to", twin), FRAMES) for twin in twins]
         for place, twin, way in zip(places, twins, ways, strict=True):
@@ -69,12 +62,16 @@ def _way(twins: Twins, state: State, controls: DeltaGenerator, places: list[Delt
                         kind="frame",
                     ),
                 )
-        strips = {
-            twin.short: (way.strip, f"the {twin.short}'s decodes along the way")
-            for twin, way in zip(twins, ways, strict=True)
-        }
-        with controls:
-            films(strips, name="way", frames=FRAMES, at=at)
+        with strips:
+            films(
+                {
+                    twin.short: (way.strip, f"the {twin.short}'s decodes along the way")
+                    for twin, way in zip(twins, ways, strict=True)
+                },
+                name="way",
+                frames=FRAMES,
+                at=at,
+            )
 
 
 def _end(end: str, twins: Twins, state: State) -> None:

@@ -62,6 +62,9 @@ def _belief(
     close_up: DeltaGenerator | None,
     figures: DeltaGenerator,
 ) -> None:
+    # What reruns may write only where it wrote in the last full run: a place in each, whether or not there is an image.
+    overview, figures = overview.container(), figures.container()
+    close_up = None if close_up is None else close_up.container()
     with controls:
         drawn = state.subject_input()
         seed = State.belief_seed_inputs()
