@@ -12,6 +12,7 @@ from explorer.components import latent_map
 from explorer.components.card import style
 from explorer.components.save_picture import save_picture
 from explorer.state import Key, State
+from explorer.text import escape_markdown
 from explorer.views import (
     beta,
     compare,
@@ -25,6 +26,8 @@ from explorer.views import (
     reconstruct,
     traverse,
 )
+from training.checkpoint import misnamed
+from training.folders import checkpoints_dir
 
 TABS = {
     "Explore": explore,
@@ -62,6 +65,8 @@ with st.sidebar:
     codes_place = st.empty()
 
 save_picture(experiment)
+for name in misnamed(checkpoints_dir()):
+    st.warning(escape_markdown(f"A folder of experiments is left out: its name, {name}, is not UTF-8. Rename it."))
 
 with library.sentences():
     with choices:
@@ -70,7 +75,7 @@ with library.sentences():
     twins = State.twins_of(experiment)
     with codes_shown:
         State.shown_input(len(twins.digits))
-    about.caption(twins.vae.checkpoint.experiment.title)
+    about.caption(escape_markdown(twins.vae.checkpoint.experiment.title))
     with details:
         st.markdown(library.details(twins))
     codes_place.download_button(

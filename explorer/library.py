@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from explorer import atlas as atlases
 from explorer import figures, images, latent, measures, posterior, quality
 from explorer.atlas import Atlas
+from explorer.text import escape_markdown
 from explorer.twins import Twin, Twins, open_twins, spare_the_garbage_collector
+from training.array_file import file_version
 from training.checkpoint import (
     CheckpointError,
     checkpoint_path,
@@ -98,7 +100,7 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except CheckpointError as error:
-        st.error(str(error))
+        st.error(escape_markdown(str(error)))
 
 
 class Reconstruction(NamedTuple):
@@ -178,7 +180,7 @@ def load(
     if beta not in other_betas(folder):
         beta = None
     paths = [checkpoint_path(folder, "autoencoder"), checkpoint_path(folder, "vae", beta)]
-    versions = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
+    versions = tuple(file_version(path) for path in paths)
     twins = _load(folder, versions, dimensions, beta)
     return _embed(twins, measured(twins).tsne) if embedded else twins
 
@@ -488,7 +490,7 @@ def classifier(twin: Twin) -> "Classifier":
 
     dataset = twin.checkpoint.experiment.dataset
     path = classifier_path(checkpoints_dir(), dataset)
-    return _load_classifier(checkpoints_dir(), dataset, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _load_classifier(checkpoints_dir(), dataset, file_version(path))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -538,7 +540,7 @@ def measured(twins: Twins) -> measures.Measures:
         CheckpointError: see `measures.read_measures`.
     """
     path = measures.measures_path(twins.folder, twins.other_beta)
-    return _read_measures(path.stat().st_mtime_ns if path.is_file() else 0, twins)
+    return _read_measures(file_version(path), twins)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=_KEYS, max_entries=32)

@@ -14,7 +14,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from explorer import figures, latent
-from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, Codes, Curve, Snapshots, checkpoint_path
+from training.checkpoint import (
+    MODEL_NAMES,
+    Checkpoint,
+    CheckpointError,
+    Codes,
+    Curve,
+    Snapshots,
+    check_pair,
+    checkpoint_path,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -253,9 +262,9 @@ def open_twins(folder: Path, dimensions: tuple[int, int] | None = None, beta: fl
     twins = []
     for model in MODEL_NAMES:
         checkpoint = Checkpoint(checkpoint_path(folder, model, beta if model == "vae" else None))
-        version = checkpoint.path.stat().st_mtime_ns
-        twins.append(Twin(checkpoint, *TITLES[model], checkpoint.codes(), dimensions, version))
+        twins.append(Twin(checkpoint, *TITLES[model], checkpoint.codes(), dimensions, checkpoint.version))
     ae, vae = twins
+    check_pair(ae.checkpoint, vae.checkpoint)
     same_data = np.array_equal(ae.codes.digit, vae.codes.digit)
     # A VAE beside the recipe's may have been fitted for a shorter time.
     same_steps = beta is not None or np.array_equal(ae.snapshots.update, vae.snapshots.update)
@@ -280,7 +289,10 @@ def _load_model(path: Path, version: int) -> "Autoencoder":
     import torch
 
     # Convolutions on a CPU are several times as fast in this order of memory.
-    model = Checkpoint(path).load_model().to(memory_format=torch.channels_last)
+    checkpoint = Checkpoint(path)
+    if checkpoint.version != version:
+        raise checkpoint.replaced()
+    model = checkpoint.load_model().to(memory_format=torch.channels_last)
     spare_the_garbage_collector()
     return model
 

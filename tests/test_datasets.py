@@ -1,35 +1,46 @@
 """Where the images come from, and what is said when they do not come."""
 
+import gzip
+import hashlib
 import shutil
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
+import torchvision.datasets
 
-from tests.conftest import cannot_run
 from training.datasets import DATASETS, Data, DataError, binarise, load
 from training.folders import data_dir
 
 
-def write_idx(path: Path, array: np.ndarray) -> None:
-    """A file in MNIST's own format: two zeros, type (8: unsigned byte), number of axes, their sizes, the bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def idx(array: np.ndarray) -> bytes:
+    """An array in MNIST's own format: two zeros, type (8: unsigned byte), number of axes, their sizes, the bytes."""
     sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes())
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
 
 
 @pytest.fixture
-def raw(tmp_path: Path) -> dict[str, np.ndarray]:
-    """Sixty training and twelve test images of noise, as the files of every dataset of this format."""
-    rng = np.random.default_rng(0)
+def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
+    """Sixty training and twelve test images of noise, as the original files of every dataset of this format."""
     arrays = {}
-    for split, n in (("train", 60), ("t10k", 12)):
-        arrays[f"{split}-images-idx3-ubyte"] = rng.integers(0, 256, (n, 28, 28))
-        arrays[f"{split}-labels-idx1-ubyte"] = np.arange(n) % 10
     for name in DATASETS.values():
-        for file, array in arrays.items():
-            write_idx(tmp_path / name / "raw" / file, array)
+        if not hasattr(torchvision.datasets, name):
+            continue
+        resources = []
+        rng = np.random.default_rng(len(name))
+        for split, n in (("train", 60), ("t10k", 12)):
+            for file, array in (
+                (f"{split}-images-idx3-ubyte.gz", rng.integers(0, 256, (n, 28, 28))),
+                (f"{split}-labels-idx1-ubyte.gz", np.arange(n) % 10),
+            ):
+                packed = gzip.compress(idx(array))
+                arrays[f"{name}/{file}"] = array
+                resources.append((file, hashlib.md5(packed).hexdigest()))
+                (tmp_path / name / "raw").mkdir(parents=True, exist_ok=True)
+                (tmp_path / name / "raw" / file).write_bytes(packed)
+        monkeypatch.setattr(getattr(torchvision.datasets, name), "resources", resources)
     return arrays
 
 
@@ -38,9 +49,10 @@ def test_splits_hold_every_image_once(dataset: str, raw: dict[str, np.ndarray], 
     data = load(dataset, tmp_path, download=False)
     assert [len(split) for split in (data.train, data.validation, data.test)] == [55, 5, 12]
     fitted_on = torch.cat([data.train.images, data.validation.images]).numpy()
-    np.testing.assert_array_equal(fitted_on, raw["train-images-idx3-ubyte"])
-    np.testing.assert_array_equal(data.test.images.numpy(), raw["t10k-images-idx3-ubyte"])
-    np.testing.assert_array_equal(data.test.digits.numpy(), raw["t10k-labels-idx1-ubyte"])
+    name = DATASETS[dataset]
+    np.testing.assert_array_equal(fitted_on, raw[f"{name}/train-images-idx3-ubyte.gz"])
+    np.testing.assert_array_equal(data.test.images.numpy(), raw[f"{name}/t10k-images-idx3-ubyte.gz"])
+    np.testing.assert_array_equal(data.test.digits.numpy(), raw[f"{name}/t10k-labels-idx1-ubyte.gz"])
 
 
 def test_bundled_digits_are_real_and_disjoint(digits: Data) -> None:
@@ -59,57 +71,94 @@ def test_unknown_dataset_is_told_with_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_told_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=rf"MNIST is not in {tmp_path}/MNIST/raw; copy its four original .gz files"):
-        load("mnist", tmp_path, download=False)
+    with pytest.raises(DataError, match=rf"KMNIST is not in {tmp_path}/KMNIST/raw; copy its four original .gz files"):
+        load("kmnist", tmp_path, download=False)
 
 
-def test_packed_files_are_enough_without_download(tmp_path: Path) -> None:
-    # The real files, copied as README says: torchvision unpacks them, the network is not asked.
-    original = data_dir() / "MNIST" / "raw"
-    packed = list(original.glob("*.gz"))
-    if len(packed) < 4:
-        cannot_run("MNIST's four .gz files are not in data/MNIST/raw: see README")
-    (tmp_path / "MNIST" / "raw").mkdir(parents=True)
-    for file in packed:
-        shutil.copy(file, tmp_path / "MNIST" / "raw")
-    data = load("mnist", tmp_path, download=False)
+def test_mnist_comes_along_and_nothing_is_written() -> None:
+    folder = data_dir() / "MNIST" / "raw"
+    before = {path: path.stat().st_mtime_ns for path in [folder, *folder.iterdir()]}
+    data = load("mnist", data_dir(), download=False)
     assert [len(split) for split in (data.train, data.validation, data.test)] == [55_000, 5_000, 10_000]
+    assert {path: path.stat().st_mtime_ns for path in [folder, *folder.iterdir()]} == before
 
 
-def test_damaged_file_is_told(raw: dict[str, np.ndarray], tmp_path: Path) -> None:
-    damaged = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte"
-    damaged.write_bytes(damaged.read_bytes()[:-100])
-    with pytest.raises(DataError, match=r"a file of MNIST .* is damaged .* delete the unpacked files there"):
+@pytest.mark.usefixtures("raw")
+@pytest.mark.parametrize("download", [False, True])
+def test_files_of_another_data_set_are_refused(download: bool, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "MNIST")
+    shutil.copytree(tmp_path / "FashionMNIST", tmp_path / "MNIST")
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte.gz is damaged, or not MNIST's: its MD5 sum is "):
+        load("mnist", tmp_path, download=download)
+
+
+def test_unpacked_files_of_another_data_set_are_refused(raw: dict[str, np.ndarray], tmp_path: Path) -> None:
+    beside = tmp_path / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
+    beside.write_bytes(idx(raw["MNIST/t10k-images-idx3-ubyte.gz"]))
+    load("mnist", tmp_path, download=False)  # what older versions unpacked
+    beside.write_bytes(idx(raw["FashionMNIST/t10k-images-idx3-ubyte.gz"]))
+    with pytest.raises(DataError, match=rf"{beside} is not MNIST's: .* delete it"):
+        load("mnist", tmp_path, download=False)
+    for packed in beside.parent.glob("*.gz"):
+        packed.unlink()
+    with pytest.raises(DataError, match=r"MNIST is not in .* \(unpacked ones have no checksum\)"):
         load("mnist", tmp_path, download=False)
 
 
-def test_corrupt_download_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The checksum of a file that is there fails, and the network, here closed, cannot replace it.
-    import torchvision.datasets.mnist as torchvision_mnist
-
-    def closed(*args: object, **kwargs: object) -> None:
-        raise OSError("network is closed")
-
-    monkeypatch.setattr(torchvision_mnist, "download_and_extract_archive", closed)
-    corrupt = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
-    corrupt.parent.mkdir(parents=True)
-    corrupt.write_bytes(b"not what was asked for")
-    with pytest.raises(DataError, match=r"MNIST could not be downloaded .*network is closed"):
+@pytest.mark.usefixtures("raw")
+def test_truncated_file_is_told(tmp_path: Path) -> None:
+    damaged = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    with pytest.raises(DataError, match=rf"{damaged} is damaged, or not MNIST's"):
         load("mnist", tmp_path)
-    assert corrupt.exists()
+
+
+@pytest.mark.usefixtures("raw")
+@pytest.mark.parametrize("arrives", ["whole", "corrupt", "nothing"])
+def test_a_download_counts_only_when_it_is_whole(arrives: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "MNIST" / "raw"
+    served = {path.name: path.read_bytes() for path in folder.iterdir()}
+    missing = folder / "t10k-labels-idx1-ubyte.gz"
+    missing.unlink()
+
+    def retrieve(url: str, path: str, *args: object) -> None:
+        if arrives == "nothing":
+            raise URLError("network is closed")
+        content = served[url.split("/")[-1]]
+        Path(path).write_bytes(content if arrives == "whole" else content[:-10])
+
+    monkeypatch.setattr(torchvision.datasets.utils, "_urlretrieve", retrieve)
+    monkeypatch.setattr(torchvision.datasets.utils, "_get_redirect_url", lambda url, max_hops: url)
+    if arrives == "whole":
+        assert len(load("mnist", tmp_path).test) == 12
+    else:
+        with pytest.raises(DataError, match=rf"{missing.name} could not be downloaded to {folder} \(http"):
+            load("mnist", tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        set(served) - {missing.name} | ({missing.name} if arrives == "whole" else set())
+    )
 
 
 def test_data_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_text("")
-    with pytest.raises(DataError, match=rf"MNIST could not be downloaded to {file}/MNIST/raw"):
+    with pytest.raises(DataError, match=rf"train-images-idx3-ubyte.gz could not be downloaded to {file}/MNIST/raw"):
         load("mnist", file)
+
+
+def test_data_directory_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"MNIST cannot be read from .* \(\[Errno 13\] Permission denied"):
+        load("mnist", data_dir(), download=False)
 
 
 def test_reduced_images_are_means_of_blocks_cut_at_one_half(raw: dict[str, np.ndarray], tmp_path: Path) -> None:
     small = load("mnist", tmp_path, image_size=14, download=False).test.images
     binary = load("mnist", tmp_path, image_size=14, binarised=True, download=False).test.images
-    means = raw["t10k-images-idx3-ubyte"].reshape(12, 14, 2, 14, 2).mean((2, 4))
+    means = raw["MNIST/t10k-images-idx3-ubyte.gz"].reshape(12, 14, 2, 14, 2).mean((2, 4))
     np.testing.assert_array_equal(small, np.round(means))
     np.testing.assert_array_equal(binary, np.where(means >= 127.5, 255, 0))
     # What is binarised from the start stays what it is.

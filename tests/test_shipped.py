@@ -14,7 +14,7 @@ from explorer import latent
 from explorer.measures import read_measures
 from explorer.quality import SWITCHED_OFF
 from explorer.twins import open_twins
-from tests.conftest import ROOT, cannot_run, run_command, streamlit_server
+from tests.conftest import ROOT, run_command, streamlit_server
 from training.__main__ import app
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path, other_betas
 from training.classifier import accuracy, load_classifier
@@ -100,8 +100,6 @@ def test_its_numbers_were_measured(experiment: str, beta: float | None) -> None:
 
 @pytest.mark.parametrize("dataset", ["mnist", "digits"])
 def test_classifiers_read_their_test_images(dataset: str) -> None:
-    if dataset == "mnist" and not (data_dir() / "MNIST" / "raw").is_dir():
-        cannot_run("MNIST is not in data/, so its classifier is not tested: see README")
     classifier, told = load_classifier(CHECKPOINTS, dataset)
     read = accuracy(classifier, load(dataset, data_dir(), download=False).test)
     assert read == pytest.approx(told, abs=1e-3)
@@ -128,8 +126,6 @@ def test_readme_tells_what_the_study_and_the_classifier_say() -> None:
 
 @pytest.mark.parametrize("experiment", REACHED)
 def test_it_reaches_its_elbo_on_the_test_images(experiment: str, tmp_path: Path) -> None:
-    if not (data_dir() / "MNIST" / "raw").is_dir():
-        cannot_run("MNIST is not in data/, so the shipped figures are not computed again: see README")
     # With the VAE of one other beta: each takes five seconds.
     models = {*MODEL_NAMES} | ({"vae-beta-0.1"} if experiment == "mnist-2d" else set())
     (tmp_path / experiment).mkdir()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,8 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from training import folders
-from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, fitted, other_betas
-from training.experiments import DEFAULT, EXPERIMENTS, Experiment
+from training.array_file import MissingError, file_version
+from training.checkpoint import (
+    ADDITIONAL_MAY_DIFFER,
+    MODEL_NAMES,
+    PAIR_MAY_DIFFER,
+    Checkpoint,
+    CheckpointError,
+    checkpoint_path,
+    fitted,
+    misnamed,
+    other_betas,
+)
+from training.experiments import DEFAULT, EXPERIMENTS, Experiment, differences
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 
 if TYPE_CHECKING:  # torch takes seconds, and `--help` and `list` need none of it
@@ -69,9 +81,13 @@ def list_experiments(checkpoints: CheckpointsDir = CHECKPOINTS_DIR) -> None:
             print(f"{name}: fitted here")
         for path in _paths(checkpoints / name):
             try:
-                print(f"  {path.stem}: " + (_line(Checkpoint(path).test) if path.exists() else "not fitted yet"))
+                print(f"  {path.stem}: {_line(Checkpoint(path).test)}")
+            except MissingError:
+                print(f"  {path.stem}: not fitted yet")
             except CheckpointError as error:
                 print(f"  {path.stem}: {error}")
+    for name in misnamed(checkpoints):
+        print(f"{name}: left out, its name is not UTF-8; rename the folder")
 
 
 def _recipe_option(text: str) -> typer.models.OptionInfo:
@@ -140,7 +156,7 @@ def fit(
         raise _stop(f"--beta {recipe.beta:g} was given for the autoencoder, which has none; give --model vae")
     models = ("vae",) if beside else MODEL_NAMES if model is Which.BOTH else (model.value,)
     for path in (checkpoint_path(folder, each, recipe.beta if beside else None) for each in models):
-        if resume is None and unfinished_path(path).exists():
+        if resume is None and file_version(unfinished_path(path)):
             raise _stop(
                 f"{unfinished_path(path)} is of an unfinished run; go on with the same command and --resume, "
                 "or begin again with --no-resume"
@@ -150,6 +166,7 @@ def fit(
                 f"{path} was fitted with other settings, and would be replaced; "
                 "give the new one a --name, or delete the old one"
             )
+    _check_neighbours(folder, recipe, models, beside)
     try:
         data = _images(recipe, data_dir)
         for each in models:
@@ -264,6 +281,26 @@ def _holds_another_recipe(path: Path, recipe: Experiment) -> bool:
         return Checkpoint(path).experiment != recipe
     except CheckpointError:  # missing or defective: nothing to keep
         return False
+
+
+def _check_neighbours(folder: Path, experiment: Experiment, models: Sequence[str], beside: bool) -> None:
+    """Stop where a model of the folder that is not to be fitted now does not belong to those that are."""
+    written = {checkpoint_path(folder, model, experiment.beta if beside else None) for model in models}
+    for path in _paths(folder):
+        if path in written:
+            continue
+        try:
+            neighbour = Checkpoint(path).experiment
+        except CheckpointError:  # missing or defective: there is nothing to belong to
+            continue
+        additional = beside or "-beta-" in path.stem
+        may_differ = ADDITIONAL_MAY_DIFFER if additional else PAIR_MAY_DIFFER
+        if found := differences(neighbour, experiment, but=may_differ):
+            told = ", ".join(f"{name} {there}, not {new}" for name, (there, new) in found.items())
+            raise _stop(
+                f"{path} stands there with {told}, and the new model would not belong to it; "
+                "use the same settings, or give the new models a --name"
+            )
 
 
 def _line(test: dict[str, float]) -> str:

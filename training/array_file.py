@@ -11,13 +11,26 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-__all__ = ["Array", "ArrayFile", "CheckpointError", "finite", "write_arrays", "write_atomically"]
+__all__ = [
+    "Array",
+    "ArrayFile",
+    "CheckpointError",
+    "MissingError",
+    "file_version",
+    "finite",
+    "write_arrays",
+    "write_atomically",
+]
 
 Array = NDArray[Any]
 
 
 class CheckpointError(Exception):
     """A file that cannot be used; the message is one sentence that names the file and says what to do."""
+
+
+class MissingError(CheckpointError):
+    """There is no such file."""
 
 
 class ArrayFile:
@@ -35,8 +48,11 @@ class ArrayFile:
 
     def __init__(self, path: Path, *, kind: int, verb: str, command: str) -> None:
         self.path, self._verb, self._command = path, verb, command
-        if not path.is_file():
-            raise CheckpointError(f"{path} is missing; restore it, or {verb} it: {command}")
+        self.version = file_version(path)  # a file that is replaced later is another one
+        if not self.version:
+            if os.access(path.parent, os.F_OK) and not os.access(path.parent, os.X_OK):
+                raise CheckpointError(f"{path} may not be read; allow it, or name another folder")
+            raise MissingError(f"{path} is missing; restore it, or {verb} it: {command}")
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
@@ -56,6 +72,9 @@ class ArrayFile:
     def defect(self, what: str) -> CheckpointError:
         """The error that says what is wrong with the file, and what to do."""
         return CheckpointError(f"{self.path} {what}; restore it, or {self._verb} it again: {self._command}")
+
+    def replaced(self) -> CheckpointError:
+        return CheckpointError(f"{self.path} was replaced or removed while it was in use; reload the page")
 
     def rows(self, name: str) -> int:
         """The length of an array, which must not be empty."""
@@ -89,11 +108,21 @@ class ArrayFile:
             with safe_open(self.path, framework="numpy") as file:
                 arrays = {name: file.get_tensor(name) for name in names}
         except (SafetensorError, OSError) as error:
-            raise self.defect(f"changed while it was read ({error})") from error
+            raise self.replaced() from error
+        if file_version(self.path) != self.version:
+            raise self.replaced()
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise self.defect(f"has values in {name} that are not finite numbers")
         return {name.removeprefix(f"{group}."): array for name, array in arrays.items()}
+
+
+def file_version(path: Path) -> int:
+    """When a file was last written, in nanoseconds; 0 if it is not there or may not be looked at."""
+    try:
+        return path.stat().st_mtime_ns if path.is_file() else 0
+    except OSError:
+        return 0
 
 
 def finite(value: Any) -> float:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.array_file import Array, ArrayFile, CheckpointError, finite, write_arrays
-from training.experiments import Experiment
+from training.experiments import DEFAULT, EXPERIMENTS, Experiment, differences
 
 if TYPE_CHECKING:  # torch takes seconds to import; maps, codes and curves do without
     from torch import nn
@@ -40,21 +40,29 @@ if TYPE_CHECKING:  # torch takes seconds to import; maps, codes and curves do wi
     from training.models import Autoencoder
 
 __all__ = [
+    "ADDITIONAL_MAY_DIFFER",
     "MODEL_NAMES",
+    "PAIR_MAY_DIFFER",
     "Checkpoint",
     "CheckpointError",
     "Codes",
     "Curve",
     "Snapshots",
+    "check_pair",
     "checkpoint_path",
     "fill_in",
     "fitted",
+    "misnamed",
     "other_betas",
     "write",
 ]
 
 FORMAT = 2
 MODEL_NAMES = ("autoencoder", "vae")
+# Settings in which the models of one experiment may differ: what they are called, and the weight of a KL that the AE
+# has not. An additional VAE may have been fitted for a shorter time.
+PAIR_MAY_DIFFER = ("name", "title", "beta")
+ADDITIONAL_MAY_DIFFER = (*PAIR_MAY_DIFFER, "epochs")
 
 
 @dataclass(frozen=True)
@@ -108,8 +116,38 @@ def other_betas(folder: Path) -> list[float]:
 
 def fitted(checkpoints: Path) -> list[str]:
     """The names of the experiments that have a folder, in alphabetical order."""
-    folders = checkpoints.iterdir() if checkpoints.is_dir() else []
-    return sorted(folder.name for folder in folders if folder.is_dir() and not folder.name.startswith("."))
+    return [name for name in _folder_names(checkpoints) if _is_utf8(name)]
+
+
+def misnamed(checkpoints: Path) -> list[str]:
+    """Folders that cannot be opened, since their names are not UTF-8: those names, as far as they can be read."""
+    return [ascii(name) for name in _folder_names(checkpoints) if not _is_utf8(name)]
+
+
+def _folder_names(checkpoints: Path) -> list[str]:
+    try:
+        return sorted(each.name for each in checkpoints.iterdir() if each.is_dir() and not each.name.startswith("."))
+    except OSError:  # it is not there, or may not be read: opening an experiment tells it
+        return []
+
+
+def _is_utf8(name: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def check_pair(autoencoder: "Checkpoint", vae: "Checkpoint") -> None:
+    """Check that two models are of one experiment: they may differ in beta only, and an additional VAE in the epochs.
+
+    Raises:
+        CheckpointError: they differ in more.
+    """
+    may_differ = PAIR_MAY_DIFFER if "-beta-" not in vae.path.stem else ADDITIONAL_MAY_DIFFER
+    if found := differences(autoencoder.experiment, vae.experiment, but=may_differ):
+        told = ", ".join(f"{name} {one} and {other}" for name, (one, other) in found.items())
+        raise CheckpointError(
+            f"{autoencoder.path} and {vae.path} do not belong together ({told}); "
+            "fit both with the same settings, in a folder of their own (--name)"
+        )
 
 
 class Checkpoint(ArrayFile):
@@ -125,7 +163,9 @@ class Checkpoint(ArrayFile):
 
     def __init__(self, path: Path) -> None:
         model, _, beta = path.stem.partition("-beta-")
-        command = f"python -m training fit {path.parent.name} --model {model}" + (f" --beta {beta}" if beta else "")
+        name = path.parent.name
+        known = name if name in EXPERIMENTS else f"{DEFAULT} --name {name}"
+        command = f"python -m training fit {known} --model {model}" + (f" --beta {beta}" if beta else "")
         super().__init__(path, kind=FORMAT, verb="fit", command=command)
         self._read_settings()
         self._check_arrays()

@@ -1,8 +1,11 @@
-"""The images: MNIST and its relatives through torchvision, or scikit-learn's bundled digits.
+"""The images: MNIST, which comes along, its relatives through torchvision, or scikit-learn's bundled digits.
 
-Everything fits in memory many times over, so a dataset is three tensors and no loader.
+Everything fits in memory many times over, so a dataset is three tensors and no loader. Of MNIST and its relatives only
+the four original packed files are read, those whose checksums torchvision knows, and they are unpacked in memory.
 """
 
+import gzip
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +16,7 @@ __all__ = ["DATASETS", "IMAGE_SIZE", "Data", "DataError", "Split", "binarise", "
 
 DATASETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "digits": "load_digits"}
 IMAGE_SIZE = 28
+INSTEAD = "`digits-2d` needs no files"
 
 
 class DataError(Exception):
@@ -48,7 +52,7 @@ def load(
     """The three splits of a dataset.
 
     MNIST and its relatives: the last twelfth of the training images (5,000 of 60,000) is held out for
-    validation. torchvision downloads what is missing, with a progress bar, and verifies the checksums.
+    validation. Nothing is written but what has to be downloaded.
 
     Args:
         dataset: a key of `DATASETS`.
@@ -58,14 +62,14 @@ def load(
         download: fetch what is missing.
 
     Raises:
-        DataError: unknown dataset, files missing or damaged, download failed.
+        DataError: unknown dataset, files missing, damaged or of another data set, download failed.
     """
     if dataset not in DATASETS:
         raise DataError(f"unknown dataset {dataset!r}; there are {', '.join(DATASETS)}")
     if dataset == "digits":
         splits = _bundled_digits()
     else:
-        train, test = (_torchvision_split(dataset, data_dir, train, download) for train in (True, False))
+        train, test = _originals(DATASETS[dataset], data_dir / DATASETS[dataset] / "raw", download)
         held_out = len(train) // 12
         splits = [
             Split(train.images[:-held_out], train.digits[:-held_out]),
@@ -104,47 +108,80 @@ def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
     return (threshold.to(images.device) < images).float()
 
 
-def _torchvision_split(dataset: str, data_dir: Path, train: bool, download: bool) -> Split:
-    name = DATASETS[dataset]
-    folder = data_dir / name / "raw"
-    instead = "`digits-2d` needs no files"
-    if not download and not folder.is_dir():
-        raise DataError(f"{name} is not in {folder}; copy its four original .gz files there; {instead}")
+def _originals(name: str, folder: Path, download: bool) -> tuple[Split, Split]:
+    """Training and test images from the four original files, `train-images-idx3-ubyte.gz` and so on.
+
+    Args:
+        name: torchvision's name of the dataset, whose checksums the files must have.
+        folder: holds, or will hold, them.
+        download: fetch what is missing.
+    """
     try:
         # Imported here: it takes seconds, and the app opens without original images.
         import torchvision.datasets
-        from torchvision.datasets.utils import check_integrity
-
-        kind = getattr(torchvision.datasets, name)
-        # torchvision unpacks only when it may download, which it does not when the packed files are whole.
-        packed = all(check_integrity(str(folder / file), md5) for file, md5 in kind.resources)
-        source = kind(data_dir, train=train, download=download or packed)
-        images, digits = source.data, source.targets.to(torch.uint8)
     except ImportError as error:
-        raise DataError(f"{name} needs torchvision, which does not import here ({error}); {instead}") from error
-    except OSError as error:  # no such folder, no permission, disk full, no network
+        raise DataError(f"{name} needs torchvision, which does not import here ({error}); {INSTEAD}") from error
+    kind = getattr(torchvision.datasets, name)
+    try:
+        for file, md5 in kind.resources:
+            if not (folder / file).is_file():
+                if not download:
+                    raise DataError(
+                        f"{name} is not in {folder}; copy its four original .gz files there (unpacked ones have no "
+                        f"checksum); {INSTEAD}"
+                    )
+                _download(kind.mirrors, folder, file, md5)
+        contents = [_unpacked(folder / file, md5, name) for file, md5 in kind.resources]
+    except OSError as error:  # no such folder, no permission, disk full
+        raise DataError(f"{name} cannot be read from {folder} ({error}); {INSTEAD}") from error
+    # IDX, as the checksums have it: a header of 4 bytes, 4 for each axis, the bytes.
+    train_images, train_labels, test_images, test_labels = (torch.frombuffer(c, dtype=torch.uint8) for c in contents)
+    return tuple(
+        Split(images[16:].view(-1, IMAGE_SIZE, IMAGE_SIZE), labels[8:])
+        for images, labels in ((train_images, train_labels), (test_images, test_labels))
+    )  # type: ignore[return-value]
+
+
+def _unpacked(path: Path, md5: str, name: str) -> bytearray:
+    """The content of a packed file that has the checksum of the dataset's, and of nothing else."""
+    packed = path.read_bytes()
+    found = hashlib.md5(packed, usedforsecurity=False).hexdigest()
+    if found != md5:
         raise DataError(
-            f"{name} could not be downloaded to {folder} ({error}); "
-            f"copy its four original .gz files there, or name another data directory; {instead}"
-        ) from error
-    except Exception as error:
-        # torchvision says RuntimeError for files that are missing or fail their checksum, and
-        # whatever the parser stumbles over for files that were damaged after they were unpacked.
-        if "not found" in str(error) or "downloading" in str(error):
-            raise DataError(
-                f"{name} is not in {folder} ({error}); "
-                f"copy its four original .gz files there, or name another data directory; {instead}"
-            ) from error
-        raise DataError(
-            f"a file of {name} in {folder} is damaged ({type(error).__name__}: {error}); "
-            "delete the unpacked files there, those without .gz, and try again"
-        ) from error
-    if images.shape != (len(digits), IMAGE_SIZE, IMAGE_SIZE) or images.dtype != torch.uint8 or len(digits) < 12:
-        raise DataError(
-            f"{name} in {folder} holds images of shape {tuple(images.shape)} with {len(digits)} labels, "
-            f"expected (n, {IMAGE_SIZE}, {IMAGE_SIZE}) with n labels; put the original files there"
+            f"{path} is damaged, or not {name}'s: its MD5 sum is {found}, expected {md5}; "
+            "put the original file there, or delete it to have it downloaded"
         )
-    return Split(images, digits)
+    content = gzip.decompress(packed)
+    beside = path.with_suffix("")
+    if beside.is_file() and beside.read_bytes() != content:
+        raise DataError(
+            f"{beside} is not {name}'s: it differs from what {path.name} beside it holds; delete it, it is not needed"
+        )
+    return bytearray(content)
+
+
+def _download(mirrors: list[str], folder: Path, file: str, md5: str) -> None:
+    """Fetch a file; it gets its name when it is whole."""
+    from torchvision.datasets.utils import download_url
+
+    part = folder / f".{file}.part"
+    complaints = []
+    try:
+        for mirror in mirrors:
+            try:
+                download_url(f"{mirror}{file}", folder, part.name, md5)
+            except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: the checksum is not that of the file
+                complaints.append(f"{mirror}: {error}")
+                part.unlink(missing_ok=True)
+            else:
+                part.replace(folder / file)
+                return
+    except OSError as error:
+        complaints.append(str(error))
+    raise DataError(
+        f"{file} could not be downloaded to {folder} ({'; '.join(complaints):.500}); copy the four original .gz files "
+        f"there, or name another data directory; {INSTEAD}"
+    )
 
 
 def _bundled_digits() -> list[Split]:

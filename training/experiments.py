@@ -4,9 +4,10 @@ A new experiment is one entry in `EXPERIMENTS`.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
-__all__ = ["DEFAULT", "EXPERIMENTS", "STRIDES", "Experiment"]
+__all__ = ["DEFAULT", "EXPERIMENTS", "STRIDES", "Experiment", "differences"]
 
 DEFAULT = "mnist-2d"
 
@@ -38,6 +39,10 @@ class Experiment:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name):
             raise ValueError(f"name is {self.name!r}; it must be letters, digits, '-', '_' and '.': it names a folder")
+        if len(self.name.encode()) > LONGEST_NAME:
+            raise ValueError(f"name has {len(self.name.encode())} bytes; a folder's name may have {LONGEST_NAME}")
+        if self.latent_dim == 1:
+            raise ValueError("latent_dim is 1; it must be at least 2: the maps show two dimensions")
         for field in ("title", "dataset"):
             if not isinstance(getattr(self, field), str):
                 raise ValueError(f"{field} is {getattr(self, field)!r}; it must be a text")
@@ -68,7 +73,21 @@ class Experiment:
         return "-".join(part for part in (str(self.image_size**2), widths, str(self.latent_dim)) if part)
 
 
+LONGEST_NAME = 255  # bytes: what the usual file systems take
 STRIDES = (1, 2, 2, 1)  # of the convolutions, which are 3 x 3
+
+
+def differences(one: Experiment, other: Experiment, *, but: Collection[str] = ()) -> dict[str, tuple[object, object]]:
+    """The settings in which two experiments differ, by name, with both values.
+
+    Args:
+        one: its values come first.
+        other: its values come second.
+        but: settings that may differ.
+    """
+    pairs = {name: (value, getattr(other, name)) for name, value in vars(one).items() if name not in but}
+    return {name: values for name, values in pairs.items() if values[0] != values[1]}
+
 
 _CHOICES: dict[str, tuple[object, ...]] = {
     "image_size": (28, 14),
@@ -78,7 +97,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
 }
 # Wide enough for any experiment on a laptop; what is beyond is a slip, or a forged checkpoint.
 _LIMITS = {
-    "latent_dim": (1, 1024),
+    "latent_dim": (2, 1024),
     "beta": (0.0, 1e6),
     "epochs": (1, 100_000),
     "batch_size": (1, 1_000_000),

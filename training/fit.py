@@ -28,7 +28,7 @@ from training.checkpoint import (
     write,
 )
 from training.datasets import Data, Split, binarise
-from training.experiments import Experiment
+from training.experiments import Experiment, differences
 from training.models import Autoencoder, VariationalAutoencoder, build
 from training.objective import Terms, evaluate, terms
 
@@ -38,8 +38,7 @@ SNAPSHOTS = 24  # moments: before the first update, then evenly in the logarithm
 SNAPSHOT_IMAGES = 2000
 TRAINING_POINTS = 500  # of the training curve; each is a mean over the updates since the last
 VALIDATION_POINTS = 100
-# Norms are 20 to 260 on MNIST. Without a bound one image whose log-variance runs away ends a long run: seen
-# at the peak of the schedule, with a norm of 7e11.
+# Norms are 20 to 260 on MNIST; a rare larger one, at the peak of the schedule, must not undo what was learned.
 MAX_GRADIENT_NORM = 200.0
 
 
@@ -117,11 +116,10 @@ class _Run:
                 progress = json.loads(file.metadata()["progress"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             saved = experiment_from_json(progress["experiment"])
-            if saved != self.experiment:
-                pairs = zip(dataclasses.asdict(saved).items(), dataclasses.asdict(self.experiment).items(), strict=True)
-                changed = [f"{name} {old} (now {new})" for (name, old), (_, new) in pairs if old != new]
+            if found := differences(saved, self.experiment):
+                changed = ", ".join(f"{name} {old} (now {new})" for name, (old, new) in found.items())
                 raise FitError(
-                    f"{path} is of a run with {', '.join(changed)}; resume it with the same settings, "
+                    f"{path} is of a run with {changed}; resume it with the same settings, "
                     "or begin again with --no-resume"
                 )
             self.network.load_state_dict(_group(tensors, "network"))

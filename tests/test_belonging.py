@@ -1,0 +1,153 @@
+"""Models that do not belong together, names that are none, files that go away: one sentence, and the rest goes on."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explorer.twins import open_twins
+from tests.conftest import ROOT, Arrays, rewrite, run_command
+from training.__main__ import app
+from training.checkpoint import Checkpoint, CheckpointError, checkpoint_path, fitted, misnamed, other_betas
+from training.datasets import Data
+from training.experiments import EXPERIMENTS, Experiment, differences
+from training.folders import CHECKPOINTS_VARIABLE, checkpoints_dir
+
+CHANGES: dict[str, Any] = {
+    "dataset": "mnist",
+    "binarised": True,
+    "activation": "tanh",
+    "epochs": 5,
+    "batch_size": 33,
+    "learning_rate": 1e-4,
+    "weight_decay": 0.5,
+    "seed": 7,
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_models_of_other_settings_are_not_paired(name: str, checkpoints: Path) -> None:
+    vae = checkpoint_path(checkpoints / "digits-2d", "vae")
+
+    def change(arrays: Arrays, settings: dict[str, Any]) -> None:
+        settings["experiment"][name] = CHANGES[name]
+
+    rewrite(vae, change)
+    with pytest.raises(CheckpointError, match=rf"vae.safetensors do not belong together \({name} "):
+        open_twins(checkpoints / "digits-2d")
+
+
+def test_every_shipped_pair_belongs_together() -> None:
+    for name in fitted(checkpoints_dir()):
+        for beta in (None, *other_betas(checkpoints_dir() / name)):
+            open_twins(checkpoints_dir() / name, beta=beta)
+
+
+def test_differences_are_all_that_differ(recipe: Experiment) -> None:
+    assert differences(recipe, recipe) == {}
+    other = replace(recipe, seed=3, beta=2.0)
+    assert differences(recipe, other) == {"beta": (1.0, 2.0), "seed": (0, 3)}
+    assert differences(recipe, other, but=("beta",)) == {"seed": (0, 3)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--beta", "4", "--latent-dim", "8"], "latent_dim 2, not 8"),
+        (["--beta", "4", "--seed", "1"], "seed 0, not 1"),
+        (["--model", "vae", "--no-resume", "--latent-dim", "8"], "latent_dim 2, not 8"),
+        (["--latent-dim", "1"], "latent_dim is 1; it must be at least 2: the maps show two dimensions"),
+        (["--name", "n" * 300], "name has 300 bytes; a folder's name may have 255"),
+    ],
+)
+def test_what_would_not_belong_is_refused_before_the_fit(
+    arguments: list[str], sentence: str, tmp_path: Path, digits: Data
+) -> None:
+    folder = tmp_path / "digits-2d"
+    folder.mkdir()
+    shipped = checkpoints_dir() / "digits-2d"
+    models = ["autoencoder"] if "vae" in arguments else ["autoencoder", "vae"]
+    for model in models:
+        checkpoint_path(folder, model).write_bytes(checkpoint_path(shipped, model).read_bytes())
+    before = sorted(tmp_path.rglob("*"))
+    done = run_command(app, "fit", "digits-2d", *arguments, "--checkpoints", tmp_path)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ")
+    assert sentence in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_checkpoint_of_one_dimension_is_refused(checkpoints: Path) -> None:
+    path = checkpoint_path(checkpoints / "digits-2d", "vae")
+    rewrite(path, lambda arrays, settings: settings["experiment"].update(latent_dim=1))
+    with pytest.raises(CheckpointError, match="the maps show two dimensions"):
+        Checkpoint(path)
+
+
+def test_a_folder_whose_name_is_not_utf8_is_told_and_the_rest_goes_on(
+    checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkdir(os.fsencode(checkpoints) + b"/caf\xe9")  # noqa: PTH102 - a path of bytes
+    assert fitted(checkpoints) == ["digits-2d"]
+    assert misnamed(checkpoints) == [r"'caf\udce9'"]
+    done = run_command(app, "list", "--checkpoints", checkpoints)
+    assert r"'caf\udce9': left out, its name is not UTF-8; rename the folder" in done.stdout
+    assert "vae: elbo" in done.stdout
+    monkeypatch.setenv(CHECKPOINTS_VARIABLE, str(checkpoints))
+    page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    assert not page.exception
+    assert [warning.value for warning in page.warning] == [
+        r"A folder of experiments is left out: its name, 'caf\\udce9', is not UTF-8. Rename it."
+    ]
+    assert page.selectbox(key="experiment").options == ["digits-2d"]
+
+
+def test_a_folder_that_may_not_be_read_is_told(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = checkpoints / "digits-2d"
+    stat, access = Path.stat, os.access
+
+    def refuse(path: Path, **options: Any) -> os.stat_result:  # as without the right to search a folder
+        if path.parent == hidden:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: access(path, mode) and not (path == hidden and mode == os.X_OK)
+    )
+    with pytest.raises(CheckpointError, match=r"autoencoder.safetensors may not be read; allow it"):
+        open_twins(hidden)
+    assert "may not be read" in run_command(app, "list", "--checkpoints", checkpoints).stdout
+
+
+def test_advice_names_a_command_that_works(checkpoints: Path) -> None:
+    (checkpoints / "digits-2d").rename(checkpoints / "mine")
+    checkpoint_path(checkpoints / "mine", "vae").unlink()
+    with pytest.raises(CheckpointError) as told:
+        open_twins(checkpoints / "mine")
+    command = str(told.value).split("fit it: python -m training ")[1].split()
+    assert command[0] == "fit"
+    assert command[1] in EXPERIMENTS
+    assert command[command.index("--name") + 1] == "mine"
+
+
+@pytest.mark.parametrize("change", ["replaced", "removed"])
+def test_a_file_that_is_replaced_while_it_is_open_is_told(change: str, checkpoints: Path) -> None:
+    path = checkpoint_path(checkpoints / "digits-2d", "vae")
+    opened = Checkpoint(path)
+    if change == "removed":
+        path.unlink()
+    else:
+        os.utime(path, ns=(1, 1))
+    with pytest.raises(CheckpointError, match="was replaced or removed while it was in use; reload the page"):
+        opened.snapshots()
+
+
+def test_a_model_is_not_decoded_with_the_weights_of_another_fit(checkpoints: Path) -> None:
+    twins = open_twins(checkpoints / "digits-2d")
+    os.utime(twins.vae.checkpoint.path, ns=(1, 1))
+    with pytest.raises(CheckpointError, match="was replaced or removed while it was in use"):
+        twins.vae.decode([[0.0, 0.0]])
