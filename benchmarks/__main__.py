@@ -1,8 +1,12 @@
-"""`python -m benchmarks [fitting] [app] [load]`: all, or what is named. On an otherwise idle machine."""
+"""`python -m benchmarks [fitting] [app] [load]`: all, or what is named. On an otherwise idle machine.
+
+What fails is told, and the rest is measured all the same; then the exit status is 1.
+"""
 
 import sys
 
 from benchmarks import app, fitting, load
+from benchmarks.parts import failed, part
 
 PARTS = {"fitting": fitting.main, "app": app.main, "load": load.main}
 
@@ -10,4 +14,7 @@ for name in sys.argv[1:] or PARTS:
     if name not in PARTS:
         raise SystemExit(f"Error: unknown benchmark {name!r}; there are {', '.join(PARTS)}.")
     print(f"\n{name}\n" + "-" * len(name))
-    PARTS[name]()
+    with part(name):
+        PARTS[name]()
+if failed:
+    raise SystemExit(f"Failed: {', '.join(failed)}.")

@@ -23,6 +23,7 @@ import numpy as np
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from benchmarks.parts import part
 from explorer.twins import Twin, open_twins
 from training.checkpoint import fitted
 from training.folders import checkpoints_dir
@@ -35,6 +36,7 @@ STARTS = 3
 SESSIONS = 10
 MOVES = 100
 PLACES = 4000  # of a map, at random, at which the lens is compared with the decoder
+USUAL_PICTURE = 'img[alt="0"], [data-testid="stImage"] img'
 PICK = 'img[data-name="pick-vae"]'
 LENS = "document.querySelector('.lens')?.toDataURL()"
 
@@ -76,22 +78,21 @@ def main() -> None:
         found = shutil.which("chromium") or shutil.which("google-chrome")
         arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
         browser = playwright.chromium.launch(executable_path=found, args=arguments)
-        usual = _measure(browser, "benchmarks/usual_app.py", 'img[alt="0"], [data-testid="stImage"] img')
-        ours = _measure(browser, "streamlit_app.py", PICK)
-        slider = _slider(browser)
-        strokes = _strokes(browser)
-        _experiments(browser)
-    for name, unit in (
-        ("first map after `streamlit run`", "s"),
-        ("click to answer, median", "ms"),
-        ("click to answer, 95th percentile", "ms"),
-        ("server memory, 1 session", "MiB"),
-        (f"server memory, {SESSIONS} sessions", "MiB"),
-    ):
-        ratio = ours[name] / usual[name]
-        print(f"{name}: {ours[name]:.1f} {unit} (the usual app: {usual[name]:.1f} {unit}; ratio {ratio:.2f})")
-    print(f"slider to picture, median: {statistics.median(slider):.1f} ms")
-    print(f"drawing to picture, median: {statistics.median(strokes):.1f} ms")
+        baseline: dict[str, float] = {}
+        with part("the usual app"):
+            for name, unit, value in _figures(browser, "benchmarks/usual_app.py", USUAL_PICTURE):
+                baseline[name] = value
+                print(f"{name}, the usual app: {value:.1f} {unit}")
+        with part("the app"):
+            for name, unit, value in _figures(browser, "streamlit_app.py", PICK):
+                ratio = f" ({value / baseline[name]:.2f} times the usual app's)" if name in baseline else ""
+                print(f"{name}: {value:.1f} {unit}{ratio}")
+        with part("slider to picture"):
+            print(f"slider to picture, median: {statistics.median(_slider(browser)):.1f} ms")
+        with part("drawing to picture"):
+            print(f"drawing to picture, median: {statistics.median(_strokes(browser)):.1f} ms")
+        with part("experiments"):
+            _experiments(browser)
 
 
 @contextmanager
@@ -125,7 +126,8 @@ def _open(browser: Browser, query: str = "") -> Page:
     return page
 
 
-def _measure(browser: Browser, script: str, picture: str) -> dict[str, float]:
+def _figures(browser: Browser, script: str, picture: str) -> Iterator[tuple[str, str, float]]:
+    """What is measured of an app, with its unit, as soon as it is there."""
     starts = []
     for _ in range(STARTS):
         began = time.perf_counter()
@@ -134,24 +136,20 @@ def _measure(browser: Browser, script: str, picture: str) -> dict[str, float]:
             page.wait_for_function(MAP_IS_DRAWN)
             starts.append(time.perf_counter() - began)
             page.context.close()
+    yield "first map after `streamlit run`", "s", statistics.median(starts)
     with server(script) as process:
         page = _open(browser)
         page.locator(picture).first.wait_for()
-        one = process.memory_info().rss / 2**20
+        yield "server memory, 1 session", "MiB", process.memory_info().rss / 2**20
         clicks = _clicks(page, picture)
+        yield "click to answer, median", "ms", statistics.median(clicks)
+        yield "click to answer, 95th percentile", "ms", statistics.quantiles(clicks, n=20)[-1]
         others = [_open(browser) for _ in range(SESSIONS - 1)]
         for other in others:
             other.locator(picture).first.wait_for()
-        ten = process.memory_info().rss / 2**20
+        yield f"server memory, {SESSIONS} sessions", "MiB", process.memory_info().rss / 2**20
         for each in [page, *others]:
             each.context.close()
-    return {
-        "first map after `streamlit run`": statistics.median(starts),
-        "click to answer, median": statistics.median(clicks),
-        "click to answer, 95th percentile": statistics.quantiles(clicks, n=20)[-1],
-        "server memory, 1 session": one,
-        f"server memory, {SESSIONS} sessions": ten,
-    }
 
 
 def _clicks(page: Page, picture: str) -> list[float]:
@@ -228,17 +226,18 @@ def _experiments(browser: Browser) -> None:
     with server("streamlit_app.py"):
         _open(browser).locator(PICK).wait_for()  # torch is loaded
         for experiment in fitted(checkpoints_dir()):
-            began = time.perf_counter()
-            page = _open(browser, f"?experiment={experiment}")
-            page.wait_for_function("globalThis.latentAtlases?.size === 2")
-            print(f"{experiment}: both lenses work {time.perf_counter() - began:.1f} s after the page was opened")
-            page.wait_for_timeout(2000)  # whatever loads behind the map is over
-            print(f"{experiment}: mouse to picture {_told(_lens(page))}")
-            print(f"{experiment}: click to picture {_told(_lens(page, click=True))}")
-            print(f"{experiment}: click to answer {_told(_clicks(page, PICK))}")
-            for twin in open_twins(checkpoints_dir() / experiment):
-                _atlas(page, twin)
-            page.context.close()
+            with part(experiment):
+                began = time.perf_counter()
+                page = _open(browser, f"?experiment={experiment}")
+                page.wait_for_function("globalThis.latentAtlases?.size === 2")
+                print(f"{experiment}: both lenses work {time.perf_counter() - began:.1f} s after the page was opened")
+                page.wait_for_timeout(2000)  # whatever loads behind the map is over
+                print(f"{experiment}: mouse to picture {_told(_lens(page))}")
+                print(f"{experiment}: click to picture {_told(_lens(page, click=True))}")
+                print(f"{experiment}: click to answer {_told(_clicks(page, PICK))}")
+                for twin in open_twins(checkpoints_dir() / experiment):
+                    _atlas(page, twin)
+                page.context.close()
 
 
 def _lens(page: Page, *, click: bool = False) -> list[float]:
@@ -256,7 +255,7 @@ def _lens(page: Page, *, click: bool = False) -> list[float]:
             page.mouse.down()
             page.mouse.up()
         times.append(page.evaluate("window.measured"))
-        assert page.evaluate(LENS) != before  # it was painted, not skipped
+        assert page.evaluate(LENS) != before, "the lens shows what it showed before: the frame was skipped"
         if click:
             page.wait_for_function(f"!{LENS}")  # the server has answered, and its picture stands there
             page.wait_for_timeout(300)

@@ -49,7 +49,8 @@ def main() -> None:
 def _baseline(recipe: Experiment, data_dir: Path, images: int) -> tuple[Autoencoder, float]:
     from torchvision import datasets, transforms
 
-    source = datasets.MNIST(data_dir, train=True, transform=transforms.ToTensor())
+    # It finds the packed files that come along, and unpacks them beside them.
+    source = datasets.MNIST(data_dir, train=True, transform=transforms.ToTensor(), download=True)
     loader = DataLoader(Subset(source, range(images)), batch_size=recipe.batch_size, shuffle=True)
     network = build(recipe, "vae")
     assert isinstance(network, VariationalAutoencoder)
