@@ -125,7 +125,7 @@ def drawn(chart: str) -> bool:
 
 def _data(chart: str, **others: Any) -> dict[str, Any]:
     nothing = {"title": "", "marks": (), "reports": False, "draws": False, "lens": "", "answer": "", "asks": False}
-    return {"chart": chart} | nothing | others
+    return {"chart": chart, "answered": 0} | nothing | others
 
 
 def overlay(
@@ -151,10 +151,12 @@ def overlay(
             browser draws one element, not many.
     """
     key = f"overlay_{chart}"
+    answered = f"{key}_answered"  # the number of the last click whose answer this is
 
     def report_pick() -> None:
         point = st.session_state[key].get("pick")
         if on_pick is not None and point is not None:
+            st.session_state[answered] = int(point.get("number", 0))
             on_pick(float(point["x"]), float(point["y"]))
 
     def report_path() -> None:
@@ -163,5 +165,6 @@ def overlay(
             on_path(drawn["points"])
 
     does = {"reports": on_pick is not None, "draws": on_path is not None}
-    data = _data(chart, title=title, marks=tuple(marks), lens=lens, answer=answer, **does)
+    numbered = st.session_state.get(answered, 0)
+    data = _data(chart, title=title, marks=tuple(marks), lens=lens, answer=answer, answered=numbered, **does)
     _overlay(key=key, data=data, on_pick_change=report_pick, on_path_change=report_path)

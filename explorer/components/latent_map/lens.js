@@ -20,14 +20,13 @@ export class Lens {
     this.note.role = "status";
   }
 
-  /** Show another answer. @param {string} html @returns {boolean} whether it is another one */
+  /** Show another answer. @param {string} html */
   fill(html) {
-    if (html === this.html) return false;
+    if (html === this.html) return;
     this.answer.innerHTML = this.html = html;
     const caption = this.answer.querySelector("figcaption");
     this.caption = caption?.textContent ?? "";
     if (caption) caption.ariaLive = "polite"; // the keyboard's cursor is told as it moves
-    return true;
   }
 
   /** One sentence on what is missing; an empty one: nothing is. @param {string} sentence */

@@ -7,12 +7,12 @@ import { Gestures } from "./gestures.js";
 import { Keys, keysHelp } from "./keys.js";
 import { Lens } from "./lens.js";
 import { drawMarks, element } from "./marks.js";
-import { inside, pointAt } from "./plotly.js";
+import { inside, keepWholeDomains, pointAt } from "./plotly.js";
 
 /** @typedef {import("./marks.js").Mark} Mark */
 /** @typedef {import("./plotly.js").Place} Place */
 /** @typedef {{chart: string, title: string, marks: Mark[], reports: boolean, draws: boolean, lens: string,
- *    answer: string, asks: boolean}} Data */
+ *    answer: string, answered: number, asks: boolean}} Data */
 
 const PATIENCE = 10_000; // milliseconds until a chart that is not there is missed
 const NO_CHART = "The map cannot be drawn here, so there are no clicks and no live picture: choose a point by its numbers.";
@@ -50,11 +50,12 @@ export class Overlay {
   constructor(place) {
     this.lens = new Lens(place);
     /** @type {Data} */
-    this.data = { chart: "", title: "", marks: [], reports: false, draws: false, lens: "", answer: "", asks: false };
+    this.data = { chart: "", title: "", marks: [], reports: false, draws: false, lens: "", answer: "", answered: 0, asks: false };
     /** @type {any} */ this.chart = null; // Plotly's graph div
     /** @type {any} */ this.emitter = null; // its event emitter, a new one after each purge
     /** @type {{point: number[], by: string} | null} */ this.looking = null; // at the point under mouse, finger or cursor
-    /** @type {number[][]} */ this.clicked = []; // points that the server has not answered yet
+    /** @type {{point: number[], number: number}[]} */ this.clicked = []; // what the server has not answered yet
+    this.number = 0; // of the last click
     /** @type {number[][]} */ this.line = []; // the path that is drawn just now, or that the server has not answered yet
     this.drawing = false;
     this.broken = false;
@@ -66,12 +67,11 @@ export class Overlay {
 
   /** @param {Data} data @param {(name: string, value: any) => void} report */
   update(data, report) {
-    if (this.lens.fill(data.answer)) {
-      // After two quick clicks the first one's answer does not move the cross back.
-      const picked = String(data.marks.find((each) => each.kind === "pick")?.points[0]);
-      const answered = this.clicked.findIndex((point) => String(point) === picked);
-      this.clicked = answered < 0 ? [] : this.clicked.slice(answered + 1);
-    }
+    this.lens.fill(data.answer);
+    // By number, since a second click on a spot has the same answer. After two quick clicks the first one's answer does
+    // not move the cross back.
+    this.clicked = this.clicked.filter(({ number }) => number > data.answered);
+    this.number = Math.max(this.number, data.answered);
     this.data = data;
     this.report = report;
     this.attempt(() => {
@@ -176,10 +176,10 @@ export class Overlay {
   pick(place) {
     const point = this.chart && this.data.reports && pointAt(this.chart, place);
     if (!point) return;
-    this.clicked.push(point);
+    this.clicked.push({ point, number: ++this.number });
     this.markClicked();
     this.looking = null; // the answer shows, as long as the mouse rests
-    this.report?.("pick", { x: point[0], y: point[1] });
+    this.report?.("pick", { x: point[0], y: point[1], number: this.number });
     // Streamlit sends the report in a task of its own. Were this drawn before, the frame would be painted first.
     setTimeout(() => {
       this.draw();
@@ -196,7 +196,7 @@ export class Overlay {
   markClicked() {
     const mark = this.data.marks.find((each) => each.kind === "pick");
     const last = this.clicked.at(-1);
-    if (mark && last) mark.points = [last];
+    if (mark && last) mark.points = [last.point];
   }
 
   /** @param {Place} place @returns {boolean} whether a line begins here */
@@ -237,7 +237,7 @@ export class Overlay {
     const atlas = found?.data.which === lens ? found : undefined; // not that of another decoder
     let works = !lens || !atlas || Boolean(atlas.decode);
     try {
-      if (lens) this.lens.show(atlas, this.looking?.point ?? this.clicked.at(-1), this.looking?.by ?? "");
+      if (lens) this.lens.show(atlas, this.looking?.point ?? this.clicked.at(-1)?.point, this.looking?.by ?? "");
     } catch (error) {
       console.error(error);
       works = false;
@@ -248,6 +248,7 @@ export class Overlay {
 
   draw() {
     if (!this.chart?._fullLayout?._plots) return;
+    keepWholeDomains(this.chart);
     const marks = this.line.length ? this.data.marks.filter((each) => each.kind !== "path") : [...this.data.marks];
     if (this.line.length) marks.unshift({ kind: "path", points: this.line });
     if (this.looking?.by === "cursor") marks.push({ kind: "cursor", points: [this.looking.point] });

@@ -60,6 +60,14 @@ function toData(axis, pixel) {
   return Number((from + pixel * unitsPerPixel).toFixed(Math.min(decimals, 20)));
 }
 
+/** Plotly writes the domain to which it narrows an axis, to keep units equal, into the figure that it was given. Drawn anew
+ * from that figure, as for the full screen and back, it would be narrowed once more. @param {any} chart */
+export function keepWholeDomains(chart) {
+  for (const axis of [chart.layout?.xaxis, chart.layout?.yaxis]) {
+    if (axis?.constrain === "domain") axis.domain = [0, 1];
+  }
+}
+
 /** As the wheel does. @param {any} chart @param {Place} place that stays @param {number} factor above 1: nearer */
 export function zoom(chart, { x, y }, factor) {
   const turn = -200 * Math.log(factor);
