@@ -108,7 +108,8 @@ class Reconstruction(NamedTuple):
 
     digit: int
     pictures: list[str]  # the image, the AE's decode of its code, the VAE's; data URIs
-    nats: list[float]  # the AE's log p(x|f(x)), the VAE's ELBO
+    reconstructions: list[float]  # the AE's log p(x|f(x)), the VAE's log p(x|z) averaged over q(z|x), in nats
+    kl: float  # of the VAE, in nats
 
 
 class Placed(NamedTuple):
@@ -229,18 +230,25 @@ def reconstructions(twins: Twins, split: str, images_shown: tuple[int, ...]) -> 
     chosen = list(images_shown)
     grey = part.images[chosen]
     decodes = [twin.reconstruct(grey.float() / 255) for twin in twins]
-    nats = [
-        # All of the test images are ranked, so theirs are known; another split is large, and only these are wanted.
-        _likelihoods(twin, twins)[chosen] if split == "test" else twin.likelihoods(Split(grey, part.digits[chosen]))
+    # All of the test images are ranked, so theirs are known; another split is large, and only these are wanted.
+    terms = [
+        [None if each is None else each[chosen] for each in _test_terms(twin, twins)]
+        if split == "test"
+        else twin.terms(Split(grey, part.digits[chosen]))
         for twin in twins
     ]
+    (ae, _), (vae, kl) = terms
+    assert ae is not None
+    assert vae is not None
+    assert kl is not None
     return [
         Reconstruction(
             digit=int(part.digits[image]),
             pictures=[
                 images.data_uri(picture) for picture in (grey[row].numpy() / 255, *(each[row] for each in decodes))
             ],
-            nats=[float(each[row]) for each in nats],
+            reconstructions=[float(ae[row]), float(vae[row])],
+            kl=float(kl[row]),
         )
         for row, image in enumerate(chosen)
     ]
@@ -305,8 +313,8 @@ def split_size(twins: Twins, split: str) -> int:
 
 def ranked(twins: Twins, by: str) -> Array:
     """The test images from the worst to the best, by VAE ELBO (`vae`) or AE reconstruction (`autoencoder`)."""
-    twin = twins.vae if by == "vae" else twins.ae
-    return np.argsort(_likelihoods(twin, twins), kind="stable")
+    reconstruction, kl = _test_terms(twins.vae if by == "vae" else twins.ae, twins)
+    return np.argsort(reconstruction if kl is None else reconstruction - kl, kind="stable")
 
 
 def substitute(twins: Twins) -> "Data":
@@ -322,13 +330,13 @@ def _substitute(image_size: int, binarised: bool) -> "Data":
 
 
 @st.cache_resource(show_spinner="Computing the likelihood of each test image …", max_entries=64)
-def _likelihoods_of(path: Path, version: int, present: bool, _twin: Twin, _twins: Twins) -> Array:
+def _test_terms_of(path: Path, version: int, present: bool, _twin: Twin, _twins: Twins) -> tuple[Array, Array | None]:
     data = _data(_twins)
-    return _twin.likelihoods((data or substitute(_twins)).test)
+    return _twin.terms((data or substitute(_twins)).test)
 
 
-def _likelihoods(twin: Twin, twins: Twins) -> Array:
-    return _likelihoods_of(twin.checkpoint.path, twin.version, has_data(twins), twin, twins)
+def _test_terms(twin: Twin, twins: Twins) -> tuple[Array, Array | None]:
+    return _test_terms_of(twin.checkpoint.path, twin.version, has_data(twins), twin, twins)
 
 
 def _data(twins: Twins) -> "Data | None":

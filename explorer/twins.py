@@ -209,11 +209,6 @@ class Twin:
         each = evaluate_each(self._model, images, samples=LIKELIHOOD_SAMPLES)
         return each.reconstruction.numpy(), None if each.kl is None else each.kl.numpy()
 
-    def likelihoods(self, images: "Split") -> Array:
-        """The VAE's ELBO or the AE's log p(x|f(x)) of each image, (n,), in nats."""
-        reconstruction, kl = self.terms(images)
-        return reconstruction if kl is None else reconstruction - kl
-
 
 @dataclass(eq=False)
 class Twins:

@@ -293,6 +293,13 @@ def test_reconstruct_shows_what_both_models_make_of_each_split(
         np.testing.assert_allclose(shown(app, f"original-{number}"), grey, atol=0.003)
         own = model.decode(model.code(grey[None])).sigmoid()[0]
         np.testing.assert_allclose(shown(app, f"vae-{number}"), own, atol=0.003)
+    # Like stands beside like: both reconstructions below the pictures, the ELBO in a row of its own.
+    each = evaluate_each(model, digits.test, samples=5)
+    assert each.kl is not None
+    log_likelihood, kl = float(each.reconstruction[number]), float(each.kl[number])
+    assert re.search(rf'data-name="vae-{number}"[^>]*><b>−{-log_likelihood:.1f} nats</b>', html(app))
+    bound = f"<b>−{kl - log_likelihood:.1f} nats</b><small>−{-log_likelihood:.1f} − {kl:.1f}</small>"
+    assert bound in html(app).split("apart")[1]
     before = html(app)
     app.button("others").click().run()
     assert html(app) != before

@@ -1,8 +1,8 @@
 """Compare: the numbers behind the claims, the AE's beside the VAE's."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -17,204 +17,356 @@ from explorer.state import Key, State
 from explorer.twins import Twins
 from training.study import RECIPE
 
-__all__ = ["render"]
+__all__ = ["ROWS", "difference", "render", "verdict"]
 
 NO_PRIOR = "undefined: it has no prior"
-COLUMNS = [5, 2, 2, 2.2, 1.2]
+COLUMNS = [4.6, 2, 2, 2.8, 1.2]
+# What the textbook's words are taken to mean. They have no numbers there, so these are stated with the verdict.
+CENTRED = 0.25  # of a standard deviation: the codes' mean is no farther from the origin
+FILLED = 0.5  # nats: the codes, as one Gaussian, differ from the prior by no more
+FEW = 0.1  # of the map
+MOST = 0.5  # of what is counted
+EVEN = math.log(9)  # nats: the entropy of nine equally frequent digits
+SMOOTH = 2.0  # times the mean step: the largest one is no larger
+CLEAR = 0.01  # of the AE's number: smaller differences are not called any
+
+COLOURS = {"confirmed": ":green[{}]", "contradicted": ":red[{}]"}
+
+Numbers = Mapping[str, float]  # of one model, by measure
 
 
 @dataclass(frozen=True)
+class Claim:
+    """A part of a textbook's sentence, and what the numbers say of it."""
+
+    text: str
+    holds: Callable[[Numbers, Numbers], bool | None]  # from the AE's and the VAE's numbers; None: no clear difference
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """A number of both models, what it means, and what the textbook expects of it."""
+    """A number of both models, what it means, and what the textbook says of it."""
 
     name: str  # of the measure, as in `explorer.measures`
     title: str
     meaning: str
-    text: Callable[[float], str]  # the number as it is read
+    form: Callable[[float], str]  # the number as it is read, without its unit
+    unit: str = ""
     better: int  # 1: a higher number is better; -1: a lower one; 0: neither
-    expected: str  # the model that the textbook says does better; empty: it says nothing
-    claim: str  # the textbook's sentence
-    view: tuple[str, dict[str, Any]]  # the tab that shows it, and what to set there
+    claims: tuple[Claim, ...] = ()
+    note: Callable[[str, Numbers], str] = lambda model, numbers: ""  # what stands below a model's number
+    tab: str  # shows it
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what to set there
+
+
+def difference(name: str, ae: Numbers, vae: Numbers) -> float:
+    """How much larger the VAE's number is; 0 where that is less than two standard errors, or than `CLEAR`."""
+    found = vae[name] - ae[name]
+    error = math.hypot(*(numbers.get(f"{name}_error", 0.0) for numbers in (ae, vae)))
+    return 0.0 if abs(found) < max(2 * error, CLEAR * abs(ae[name])) else found
+
+
+def _larger(name: str, model: str) -> Callable[[Numbers, Numbers], bool | None]:
+    """Whether a model has the larger number."""
+
+    def holds(ae: Numbers, vae: Numbers) -> bool | None:
+        found = difference(name, ae, vae)
+        return (found > 0) == (model == "vae") if found else None
+
+    return holds
+
+
+def _smaller(name: str, model: str) -> Callable[[Numbers, Numbers], bool | None]:
+    """Whether a model has the smaller number."""
+    return _larger(name, "autoencoder" if model == "vae" else "vae")
 
 
 def _nats(value: float) -> str:
     return f"{value:.{2 if abs(value) >= 0.1 else 4}f} nats".replace("-", "−")
 
 
+def _in_nats(value: float) -> str:
+    return f"{value:.{2 if abs(value) >= 0.1 else 4}f}".replace("-", "−")
+
+
 def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
+
+
+def _in_percent(value: float) -> str:
+    return f"{100 * value:.1f}"
 
 
 def _number(value: float) -> str:
     return f"{value:.2f}"
 
 
+def _of_prior_kl(model: str, numbers: Numbers) -> str:
+    return f"{_nats(numbers['aggregate_kl'])} with the encoder's spread" if model == "vae" else ""
+
+
+def _of_slack(model: str, numbers: Numbers) -> str:
+    sampled, error = numbers["evidence_weighted"], numbers["evidence_weighted_error"]
+    evidence = f"log p(x) {numbers['evidence']:.3f}, by sampling {sampled:.3f} ± {error:.3f}"
+    bound = f"ELBO of the same images {numbers['evidence_elbo']:.3f}"
+    return f"median {_nats(numbers['slack_median'])}  \n{evidence}  \n{bound}".replace("-", "−")
+
+
+def _of_prior_unread(model: str, numbers: Numbers) -> str:
+    if model == "vae":
+        return ""
+    share, error = 1 - numbers["fitted_read"], numbers["fitted_read_error"]
+    return f"{_percent(share)} ± {_percent(error)} with the Gaussian fitted to its codes"
+
+
+def _of_prior_entropy(model: str, numbers: Numbers) -> str:
+    return "" if model == "vae" else f"{_nats(numbers['fitted_entropy'])} with the Gaussian fitted to its codes"
+
+
 ROWS = (
     Row(
-        "reconstruction",
-        "Reconstruction",
-        "Log-probability of a test image given its code, log p(x|z).",
-        _nats,
-        1,
-        "autoencoder",
-        "An AE reconstructs better: it pays no KL.",
-        ("Reconstruct", {}),
+        name="reconstruction",
+        title="Reconstruction",
+        meaning="Log-probability of a test image given its code, log p(x|z).",
+        form=_in_nats,
+        unit="nats",
+        better=1,
+        claims=(Claim("An AE reconstructs better: it pays no KL.", _larger("reconstruction", "autoencoder")),),
+        tab="Reconstruct",
     ),
     Row(
-        "elbo",
-        "ELBO",
-        "Reconstruction minus KL: a lower bound of log p(x), the log-probability of a test image.",
-        _nats,
-        1,
-        "",
-        "",
-        ("Training curves", {}),
+        name="elbo",
+        title="ELBO",
+        meaning="Reconstruction minus KL: a lower bound of log p(x), the log-probability of a test image.",
+        form=_in_nats,
+        unit="nats",
+        better=1,
+        tab="Training curves",
     ),
     Row(
-        "kl",
-        "KL of the encoder's Gaussians to the prior",
-        "What a code costs: how far each image's Gaussian is from N(0, I), on average. Neither end is good: "
+        name="kl",
+        title="KL of the encoder's Gaussians to the prior",
+        meaning="What a code costs: how far each image's Gaussian is from N(0, I), on average. Neither end is good: "
         "0 says nothing of the image.",
-        _nats,
-        0,
-        "",
-        "",
-        ("Training curves", {}),
+        form=_in_nats,
+        unit="nats",
+        better=0,
+        tab="Training curves",
     ),
     Row(
-        "slack",
-        "Slack of the ELBO",
-        "log p(x) minus ELBO: how far the encoder's Gaussian of an image is from its true posterior, "
+        name="slack",
+        title="Slack of the ELBO",
+        meaning="log p(x) minus ELBO: how far the encoder's Gaussian of an image is from its true posterior, "
         f"KL(q(z|x) || p(z|x)). Mean over {POSTERIORS} test images.",
-        _nats,
-        -1,
-        "",
-        "",
-        ("Posterior", {}),
+        form=_in_nats,
+        unit="nats",
+        better=-1,
+        note=_of_slack,
+        tab="Posterior",
     ),
     Row(
-        "centre_over_spread",
-        "Centre of the codes over their spread",
-        "Distance of the codes' mean from the origin, in units of their standard deviation. 0 is centred.",
-        _number,
-        -1,
-        "vae",
-        "A VAE's codes are centred, an AE's lie anywhere.",
-        ("Explore", {Key.FACE: "codes"}),
+        name="centre_over_spread",
+        title="Centre of the codes over their spread",
+        meaning="Distance of the codes' mean from the origin, in units of their standard deviation. 0 is centred.",
+        form=_number,
+        better=-1,
+        claims=(
+            Claim(
+                f"A VAE's codes are centred (at most {CENTRED})",
+                lambda ae, vae: vae["centre_over_spread"] <= CENTRED,
+            ),
+            Claim("an AE's lie anywhere", lambda ae, vae: ae["centre_over_spread"] > CENTRED),
+        ),
+        tab="Explore",
+        settings={Key.FACE: "codes"},
     ),
     Row(
-        "prior_kl",
-        "KL(N(m, S) || N(0, I)) of all codes",
-        "How far the codes, taken together as one Gaussian with their mean m and covariance S, are from the prior.",
-        _nats,
-        -1,
-        "vae",
-        "A VAE's codes fill the standard Gaussian, an AE's do not.",
-        ("Explore", {Key.FACE: "codes"}),
+        name="prior_kl",
+        title="KL(N(m, S) || N(0, I)) of all codes",
+        meaning="How far the codes, taken together as one Gaussian with their mean m and covariance S, are from the "
+        "prior.",
+        form=_in_nats,
+        unit="nats",
+        better=-1,
+        claims=(
+            Claim(
+                f"A VAE's codes fill the standard Gaussian (at most {FILLED} nats)",
+                lambda ae, vae: vae["prior_kl"] <= FILLED,
+            ),
+            Claim("an AE's do not", lambda ae, vae: ae["prior_kl"] > FILLED),
+        ),
+        note=_of_prior_kl,
+        tab="Explore",
+        settings={Key.FACE: "codes"},
     ),
     Row(
-        "plane_entropy",
-        "How evenly the digits share the plane",
-        f"Entropy of the areas of the map nearest to each digit's codes; {_nats(math.log(10))} if all are equal.",
-        _nats,
-        1,
-        "vae",
-        "In an AE's space some digits get a lot of room, others little.",
-        ("Explore", {Key.FACE: "grid"}),
+        name="plane_entropy",
+        title="How evenly the digits share the plane",
+        meaning="Entropy of the areas of the map nearest to each digit's codes; "
+        f"{_nats(math.log(10))} if all are equal.",
+        form=_in_nats,
+        unit="nats",
+        better=1,
+        claims=(
+            Claim(
+                f"In an AE's space some digits get a lot of room, others little (less even than nine: {_nats(EVEN)})",
+                lambda ae, vae: ae["plane_entropy"] < EVEN,
+            ),
+            Claim("a VAE's digits share it more evenly", _larger("plane_entropy", "vae")),
+        ),
+        tab="Explore",
+        settings={Key.FACE: "grid"},
     ),
     Row(
-        "overlap",
-        "Overlap of the digits",
-        f"Share of a code's {NEIGHBOURS} nearest neighbours that are other digits, averaged over the digits.",
-        _percent,
-        -1,
-        "autoencoder",
-        "A VAE's clusters overlap more: the prior pulls them together.",
-        ("Explore", {Key.FACE: "codes"}),
+        name="overlap",
+        title="Overlap of the digits",
+        meaning=f"Share of a code's {NEIGHBOURS} nearest neighbours that are other digits, averaged over the digits.",
+        form=_in_percent,
+        unit="%",
+        better=-1,
+        claims=(Claim("A VAE's clusters overlap more: the prior pulls them together.", _larger("overlap", "vae")),),
+        tab="Explore",
+        settings={Key.FACE: "codes"},
     ),
     Row(
-        "window_gaps",
-        "Gaps: how much of the map is far from codes",
-        "Share of the map farther from any code than twice the codes' median distance to their nearest neighbour.",
-        _percent,
-        -1,
-        "vae",
-        "An AE's space has gaps, a VAE's has few.",
-        ("Explore", {Key.FACE: "codes"}),
+        name="window_gaps",
+        title="Gaps: how much of the map is far from codes",
+        meaning="Share of the map farther from any code than twice the codes' median distance to their nearest "
+        "neighbour.",
+        form=_in_percent,
+        unit="%",
+        better=-1,
+        claims=(
+            Claim(
+                f"An AE's space has gaps (more than {FEW:.0%} of the map)".replace("%", " %"),
+                lambda ae, vae: ae["window_gaps"] > FEW,
+            ),
+            Claim("a VAE's has few", lambda ae, vae: vae["window_gaps"] <= FEW),
+        ),
+        tab="Explore",
+        settings={Key.FACE: "codes"},
     ),
     Row(
-        "prior_unread",
-        "Gaps: how much of N(0, I) decodes to no digit",
-        f"Share of {SAMPLES:,} random codes whose picture the classifier reads with "
+        name="prior_unread",
+        title="Gaps: how much of N(0, I) decodes to no digit",
+        meaning=f"Share of {SAMPLES:,} random codes whose picture the classifier reads with "
         f"less than {100 * SURE:.0f} % confidence.",
-        _percent,
-        -1,
-        "vae",
-        "A random code gives a digit in a VAE, but not in an AE.",
-        ("Generate", {}),
+        form=_in_percent,
+        unit="%",
+        better=-1,
+        claims=(
+            Claim("A random code gives a digit in a VAE (mostly)", lambda ae, vae: vae["prior_unread"] < MOST),
+            Claim("but not in an AE", lambda ae, vae: ae["prior_unread"] >= MOST),
+        ),
+        note=_of_prior_unread,
+        tab="Generate",
     ),
     Row(
-        "prior_entropy",
-        "How evenly random codes give the digits",
-        f"Entropy of the digits among those pictures that are read; {_nats(math.log(10))} if all ten are equal.",
-        _nats,
-        1,
-        "vae",
-        "A VAE generates all digits, an AE only those that lie near the origin.",
-        ("Generate", {}),
+        name="prior_entropy",
+        title="How evenly random codes give the digits",
+        meaning="Entropy of the digits among those pictures that are read; "
+        f"{_nats(math.log(10))} if all ten are equal.",
+        form=_in_nats,
+        unit="nats",
+        better=1,
+        claims=(
+            Claim(
+                f"A VAE generates all digits (at least {_nats(EVEN)}: nine equally often)",
+                lambda ae, vae: vae["prior_entropy"] >= EVEN,
+            ),
+            Claim("an AE only those that lie near the origin", lambda ae, vae: ae["prior_entropy"] < EVEN),
+        ),
+        note=_of_prior_entropy,
+        tab="Generate",
     ),
     Row(
-        "knn_accuracy",
-        f"Accuracy of a vote of {NEIGHBOURS} neighbours",
-        "Share of test codes whose nearest other codes, by majority, are of the same digit: how well the space tells "
-        "digits apart.",
-        _percent,
-        1,
-        "autoencoder",
-        "Without the prior's pull an AE tells the digits apart at least as well.",
-        ("Explore", {Key.FACE: "codes"}),
+        name="knn_accuracy",
+        title=f"Accuracy of a vote of {NEIGHBOURS} neighbours",
+        meaning="Share of test codes whose nearest other codes, by majority, are of the same digit: how well the space "
+        "tells digits apart.",
+        form=_in_percent,
+        unit="%",
+        better=1,
+        claims=(
+            Claim(
+                "Without the prior's pull an AE tells the digits apart at least as well.",
+                lambda ae, vae: difference("knn_accuracy", ae, vae) <= 0,
+            ),
+        ),
+        tab="Explore",
+        settings={Key.FACE: "codes"},
     ),
     Row(
-        "jump",
-        "Interpolation: largest step over the mean step",
-        f"How much more than usual a picture changes at once on the way between two images ({PAIRS} pairs of different "
-        "digits). 1 is an even change.",
-        _number,
-        -1,
-        "vae",
-        "A VAE interpolates smoothly, an AE jumps.",
-        ("Interpolate", {}),
+        name="jump",
+        title="Interpolation: largest step over the mean step",
+        meaning="How much more than usual a picture changes at once on the way between two images "
+        f"({PAIRS} pairs of different digits). 1 is an even change.",
+        form=_number,
+        better=-1,
+        claims=(
+            Claim(f"A VAE interpolates smoothly (at most {SMOOTH:g})", lambda ae, vae: vae["jump"] <= SMOOTH),
+            Claim("an AE jumps", lambda ae, vae: ae["jump"] > SMOOTH),
+        ),
+        tab="Interpolate",
     ),
     Row(
-        "middle_held",
-        "Interpolation: middles between the two digits",
-        f"Share of middle frames in which the two end digits together hold {100 * SURE:.0f} % of the classifier's "
-        "belief. "
-        "Low: the way leads through a third digit.",
-        _percent,
-        1,
-        "vae",
-        "The middle of a VAE's way is a blend of its two ends.",
-        ("Interpolate", {}),
+        name="middle_held",
+        title="Interpolation: middles between the two digits",
+        meaning=f"Share of middle frames in which the two end digits together hold {100 * SURE:.0f} % of the "
+        "classifier's belief. Low: the way leads through a third digit.",
+        form=_in_percent,
+        unit="%",
+        better=1,
+        claims=(
+            Claim(
+                "The middle of a VAE's way is a blend of its two ends (mostly)",
+                lambda ae, vae: vae["middle_held"] > MOST,
+            ),
+            Claim("more often than an AE's", _larger("middle_held", "vae")),
+        ),
+        tab="Interpolate",
     ),
     Row(
-        "middle_sureness",
-        "Interpolation: sureness in the middle",
-        "Mean confidence of the classifier in the middle frames: whether they are digits at all.",
-        _percent,
-        1,
-        "vae",
-        "In the middle of a VAE's way there is a digit, in an AE's there is none.",
-        ("Interpolate", {}),
+        name="middle_sureness",
+        title="Interpolation: sureness in the middle",
+        meaning="Mean confidence of the classifier in the middle frames: whether they are digits at all.",
+        form=_in_percent,
+        unit="%",
+        better=1,
+        claims=(
+            Claim(
+                f"In the middle of a VAE's way there is a digit (at least {100 * SURE:.0f} % sure)",
+                lambda ae, vae: vae["middle_sureness"] >= SURE,
+            ),
+            Claim(
+                f"in an AE's there is none (below {100 * MOST:.0f} %)",
+                lambda ae, vae: ae["middle_sureness"] < MOST,
+            ),
+        ),
+        tab="Interpolate",
     ),
 )
+
+
+def verdict(row: Row, ae: Numbers, vae: Numbers) -> tuple[str, list[tuple[str, str]]]:
+    """What the numbers say of a row's sentence: of the whole, and of each part with its mark."""
+    found = [claim.holds(ae, vae) for claim in row.claims]
+    marks = {True: "✓", False: "✗", None: "≈"}
+    if all(found):
+        whole = "confirmed"
+    elif not any(found):
+        whole = "contradicted" if False in found else "no clear difference"
+    else:
+        whole = "half true" if False in found else "true as far as it is clear"
+    return whole, [(marks[each], claim.text) for each, claim in zip(found, row.claims, strict=True)]
 
 
 def render(twins: Twins, state: State) -> None:
     """The tab: one table, a measure a row."""
     st.markdown(
-        "**The textbook's sentences, measured.** Look for rows in which the number contradicts the sentence: they are "
-        "worth a discussion. All is measured on the test images; the better number is bold. *Show* opens the view "
+        "**The textbook's sentences, measured.** Look for sentences that the numbers contradict, or bear out by half: "
+        "they are worth a discussion. A verdict is about the sentence, part by part, and what its words are taken to "
+        "mean stands in brackets. All is measured on the test images; the better number is bold. *Show* opens the view "
         "in which it can be seen."
     )
     with library.sentences():
@@ -287,52 +439,31 @@ def _values(twins: Twins) -> dict[str, dict[str, float]]:
     return values
 
 
-def _show(row: Row, values: dict[str, dict[str, float]], state: State) -> None:
+def _show(row: Row, values: Mapping[str, Numbers], state: State) -> None:
     about, *cells, textbook, view = st.columns(COLUMNS, vertical_alignment="center", border=False)
     better = {1: " Higher is better.", -1: " Lower is better.", 0: ""}[row.better]
     about.markdown(f"**{row.title}**  \n{row.meaning}{better}")
-    ae, vae = values["autoencoder"].get(row.name), values["vae"][row.name]
-    verdict = None if ae is None else _winner(row, values)
-    for cell, (model, value) in zip(cells, (("autoencoder", ae), ("vae", vae)), strict=True):
-        if value is None:
+    winner = _winner(row, values)
+    for cell, (model, numbers) in zip(cells, values.items(), strict=True):
+        if row.name not in numbers:
             cell.markdown(NO_PRIOR)
             continue
-        text = row.text(value)
-        if error := values[model].get(f"{row.name}_error"):
-            number, *unit = text.split(maxsplit=1)
-            text = " ".join([number, "±", row.text(error).split()[0], *unit])
-        bold = "**" if verdict == model else ""
-        cell.markdown(f"{bold}{text}{bold}{_more(row, model, values[model])}")
-    if row.expected:
-        told = {row.expected: ":green[**✓ borne out**]", "": "**≈ no clear difference**"}
-        textbook.markdown(f"{row.claim}  \n{told.get(str(verdict), ':red[**✗ contradicted**]')}")
-    tab, settings = row.view
-    view.button("Show", key=f"show_{row.name}", on_click=state.show, args=(tab, settings))
+        error = numbers.get(f"{row.name}_error")
+        text = f"{row.form(numbers[row.name])}{f' ± {row.form(error)}' if error else ''} {row.unit}".strip()
+        bold = "**" if model == winner else ""
+        note = row.note(model, numbers)
+        cell.markdown(f"{bold}{text}{bold}" + (f"  \n{note}" if note else ""))
+    if row.claims:
+        whole, parts = verdict(row, values["autoencoder"], values["vae"])
+        told = "  \n".join(f"{mark} {text}" for mark, text in parts)
+        textbook.markdown(f"{told}  \n{COLOURS.get(whole, '{}').format(f'**{whole}**')}")
+    view.button("Show", key=f"show_{row.name}", on_click=state.show, args=(row.tab, dict(row.settings)))
 
 
-def _more(row: Row, model: str, numbers: dict[str, float]) -> str:
-    if row.name == "prior_kl" and model == "vae":
-        return f"  \n{_nats(numbers['aggregate_kl'])} with the encoder's spread"
-    if row.name == "slack":
-        sampled, error = numbers["evidence_weighted"], numbers["evidence_weighted_error"]
-        evidence = f"log p(x) {numbers['evidence']:.3f}, by sampling {sampled:.3f} ± {error:.3f}"
-        bound = f"ELBO of the same images {numbers['evidence_elbo']:.3f}"
-        return f"  \nmedian {_nats(numbers['slack_median'])}  \n{evidence}  \n{bound}".replace("-", "−")
-    if row.name == "prior_unread" and model == "autoencoder":
-        share, error = 1 - numbers["fitted_read"], numbers["fitted_read_error"]
-        return f"  \n{_percent(share)} ± {_percent(error)} with the Gaussian fitted to its codes"
-    if row.name == "prior_entropy" and model == "autoencoder":
-        return f"  \n{_nats(numbers['fitted_entropy'])} with the Gaussian fitted to its codes"
-    return ""
-
-
-def _winner(row: Row, values: dict[str, dict[str, float]]) -> str | None:
-    """The model with the better number; empty if there is no clear difference; None where neither is better."""
-    if row.better == 0:
-        return None
+def _winner(row: Row, values: Mapping[str, Numbers]) -> str:
+    """The model with the better number; empty where none is, or where there is no clear difference."""
     ae, vae = values["autoencoder"], values["vae"]
-    difference = row.better * (vae[row.name] - ae[row.name])
-    error = math.hypot(*(numbers.get(f"{row.name}_error", 0.0) for numbers in (ae, vae)))
-    if abs(difference) < max(2 * error, 0.01 * abs(ae[row.name])):
+    if row.name not in ae or row.better == 0:
         return ""
-    return "vae" if difference > 0 else "autoencoder"
+    found = row.better * difference(row.name, ae, vae)
+    return "vae" if found > 0 else "autoencoder" if found < 0 else ""

@@ -1,7 +1,6 @@
 """Reconstruct: images, and what both models make of them."""
 
 import math
-from html import escape
 
 import numpy as np
 import streamlit as st
@@ -13,10 +12,12 @@ from explorer.twins import Twins
 
 __all__ = ["render"]
 
-ROWS = ("original", "AE", "VAE")
+ROWS = {"original": "", "AE": "log p(x|f(x))", "VAE": "log p(x|z)"}  # with what stands below the pictures
 WHAT_NATS_ARE = (
-    "Below each column: log p(x|f(x)) of the AE and the ELBO of the VAE (mean over five posterior samples), in nats "
-    "and, as the length of a message that would tell the black-and-white image, in bits. Pictures show the grey image."
+    "Below each reconstruction, what compares: log p(x|f(x)) of the AE and log p(x|z) of the VAE (mean over five "
+    "posterior samples), in nats and, as the length of a message that would tell the black-and-white image to one who "
+    "has its code, in bits. The ELBO is the VAE's alone: it also pays for the code, and the AE has no prior to pay by. "
+    "Pictures show the grey image."
 )
 
 
@@ -67,9 +68,16 @@ def _table(reconstructions: list[library.Reconstruction], numbers: list[int], sp
         cells = []
         for each, number in zip(reconstructions, numbers, strict=True):
             shown = picture(each.pictures[row], f"{label}, {split} image {number}", name=f"{label.lower()}-{number}")
-            cells.append(f"<td>{shown}{_nats(each.nats[row - 1]) if row else ''}</td>")
-        rows.append(f"<tr><th>{escape(label)}</th>{''.join(cells)}</tr>")
+            cells.append(f"<td>{shown}{_nats(each.reconstructions[row - 1]) if row else ''}</td>")
+        rows.append(f"<tr><th>{label}<small>{ROWS[label]}</small></th>{''.join(cells)}</tr>")
+    bounds = "".join(f"<td>{_bound(each.reconstructions[1], each.kl)}</td>" for each in reconstructions)
+    rows.append(f'<tr class="apart"><th>VAE: ELBO<small>log p(x|z) − KL</small></th>{bounds}</tr>')
     return f'<table class="images"><tr><th></th>{head}</tr>{"".join(rows)}</table>'
+
+
+def _bound(reconstruction: float, kl: float) -> str:
+    text = f"<b>{reconstruction - kl:.1f} nats</b><small>{reconstruction:.1f} − {kl:.1f}</small>"
+    return text.replace("-", "−")
 
 
 def _nats(value: float) -> str:
