@@ -1,15 +1,21 @@
-"""What several tests share: a small fit, a server that shows it, a browser."""
+"""What all tests share: a small fit, its classifier, a server that shows it, command lines."""
 
+import itertools
 import json
+import math
 import os
 import shutil
+import signal
 import socket
+import struct
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,29 +26,57 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from filelock import FileLock
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from torch.distributions import Bernoulli, Normal
 from typer import Typer
 from typer.testing import CliRunner, Result
 
-from explorer.measures import measure, write_measures
-from explorer.twins import open_twins
-from training.checkpoint import MODEL_NAMES, checkpoint_path
-from training.classifier import classifier_path, fit_classifier, load_classifier
+from explorer.posterior import Decoder
+from training.checkpoint import MODEL_NAMES
+from training.classifier import classifier_path, fit_classifier
 from training.datasets import Data, load
 from training.experiments import EXPERIMENTS, Experiment
 from training.fit import fit
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 
 ROOT = Path(__file__).parent.parent
+RUN_FOLDER = "LATENT_TEST_RUN"
+
+
 Arrays = dict[str, np.ndarray]
+
+
 CPU = torch.device("cpu")
 
-expect.set_options(timeout=30_000)  # a busy two-core machine
-NO_BROWSER = (
-    "no Chromium found, so nothing is tested in a browser: `apt install chromium`, or `playwright install chromium`"
-)
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a folder, which its workers share."""
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="latent-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what the workers have started, even where they did not come to their own end."""
+    if hasattr(config, "workerinput"):
+        return
+    folder = Path(os.environ.pop(RUN_FOLDER))
+    for pid in folder.glob("*/pid"):
+        with suppress(ProcessLookupError):
+            os.kill(int(pid.read_text()), signal.SIGTERM)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def once(name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that is made once a run, by the worker that needs it first."""
+    folder = Path(os.environ[RUN_FOLDER]) / name
+    done = folder.with_suffix(".done")
+    with FileLock(folder.with_suffix(".lock")):
+        if not done.exists():
+            make(folder)
+            done.touch()
+    return folder
 
 
 def cannot_run(reason: str) -> NoReturn:
@@ -65,13 +99,15 @@ def recipe() -> Experiment:
 
 
 @pytest.fixture(scope="session")
-def fitted(tmp_path_factory: pytest.TempPathFactory, digits: Data, recipe: Experiment) -> Path:
+def fitted(digits: Data, recipe: Experiment) -> Path:
     """A folder of checkpoints with one small fitted experiment and a classifier, not to be changed."""
-    checkpoints = tmp_path_factory.mktemp("checkpoints")
-    for model in MODEL_NAMES:
-        fit(recipe, model, digits, checkpoints / recipe.name, device=CPU)
-    fit_classifier("digits", digits, classifier_path(checkpoints, "digits"), updates=120)
-    return checkpoints
+
+    def make(checkpoints: Path) -> None:
+        for model in MODEL_NAMES:
+            fit(recipe, model, digits, checkpoints / recipe.name, device=CPU)
+        fit_classifier("digits", digits, classifier_path(checkpoints, "digits"), updates=120)
+
+    return once("checkpoints", make)
 
 
 @pytest.fixture
@@ -100,19 +136,38 @@ def run_command(app: Typer, *arguments: str | int | Path, **environment: str) ->
 @contextmanager
 def streamlit_server(checkpoints: Path, data_dir: Path) -> Iterator[str]:
     """The real app as a process of its own; gives its address."""
+    process, address = start_server(checkpoints, data_dir)
+    try:
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def start_server(checkpoints: Path, data_dir: Path) -> tuple["subprocess.Popen[bytes]", str]:
+    """Start the real app, and wait until it answers at the address that is given."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py")]
     options = ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"]
     environment = os.environ | {CHECKPOINTS_VARIABLE: str(checkpoints), DATA_VARIABLE: str(data_dir)}
-    with subprocess.Popen([*command, *options], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            address = f"http://localhost:{port}"
-            _wait_for(f"{address}/_stcore/health")
-            yield address
-        finally:
-            process.terminate()
+    process = subprocess.Popen([*command, *options], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    address = f"http://localhost:{port}"
+    _wait_for(f"{address}/_stcore/health")
+    return process, address
+
+
+def shared_server(name: str, checkpoints: Path, data_dir: Path) -> str:
+    """The address of a server that all workers share; it ends with the run."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        process, address = start_server(checkpoints, data_dir)
+        (folder / "pid").write_text(str(process.pid))
+        (folder / "address").write_text(address)
+
+    return (once(name, make) / "address").read_text()
 
 
 def _wait_for(address: str) -> None:
@@ -126,87 +181,28 @@ def _wait_for(address: str) -> None:
     raise TimeoutError(f"{address} does not answer")
 
 
-@pytest.fixture(scope="session")
-def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app on a fitted experiment, on one whose images are not there, and on a broken one."""
-    checkpoints = shutil.copytree(fitted, tmp_path_factory.mktemp("served") / "checkpoints")
-    shutil.copytree(fitted / "digits-2d", checkpoints / "no-images")
-    for model in MODEL_NAMES:
-        rewrite(checkpoint_path(checkpoints / "no-images", model), lambda a, s: s["experiment"].update(dataset="mnist"))
-    twins = open_twins(checkpoints / "digits-2d")
-    write_measures(checkpoints / "digits-2d", measure(twins, load_classifier(fitted, "digits")[0], lambda told: None))
-    (checkpoints / "broken").mkdir()
-    (checkpoints / "broken" / "autoencoder.safetensors").write_bytes(b"nonsense")
-    with streamlit_server(checkpoints, data_dir=checkpoints / "no-data") as address:
-        yield address
+def likeness(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest correlation of two forms up to a pixel's shift: a centre of mass may be rounded either way."""
+    shifts = itertools.product((-1, 0, 1), repeat=2)
+    return max(float(np.corrcoef(np.roll(one, shift, (0, 1)).ravel(), other.ravel())[0, 1]) for shift in shifts)
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium: Debian's, or Playwright's own."""
-    with sync_playwright() as playwright:
-        found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-        own = Path(playwright.chromium.executable_path)
-        if not found and not own.exists():
-            cannot_run(NO_BROWSER)
-        # Root (a container) needs --no-sandbox; nothing is opened but the app itself.
-        arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-        chromium = playwright.chromium.launch(executable_path=found or own, args=arguments)
-        yield chromium
-        chromium.close()
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size, and has next to no content."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
 
 
-@pytest.fixture(scope="session")
-def tab(browser: Browser) -> Iterator[Page]:
-    """A page for many tests: scripts that it has compiled once, it opens in half the time and half the work."""
-    with browser.new_context() as context:
-        yield context.new_page()
-
-
-@pytest.fixture(scope="session")
-def touch_tab(browser: Browser) -> Iterator[Page]:
-    """`tab` with a touch screen."""
-    with browser.new_context(has_touch=True) as context:
-        yield context.new_page()
-
-
-@pytest.fixture
-def page(tab: Page) -> Iterator[Page]:
-    """A page, in a window as large as a beamer's; any error in its scripts fails the test."""
-    with watched(tab) as page:
-        yield page
-
-
-@pytest.fixture
-def touch_page(touch_tab: Page) -> Iterator[Page]:
-    """A tablet's `page`."""
-    with watched(touch_tab) as page:
-        yield page
-
-
-@pytest.fixture
-def own_page(browser: Browser) -> Iterator[Page]:
-    """A `page` that no other test sees: what is put into its scripts does not go away."""
-    with browser.new_context() as context, watched(context.new_page()) as page:
-        yield page
-
-
-@contextmanager
-def watched(page: Page) -> Iterator[Page]:
-    """A page as if newly opened, and empty again afterwards; any error in its scripts fails the test."""
-    errors: list[str] = []
-
-    def note(error: Exception) -> None:
-        errors.append(str(error))
-
-    page.set_viewport_size({"width": 1280, "height": 800})
-    page.emulate_media(color_scheme="light")
-    page.set_default_timeout(30_000)
-    page.on("pageerror", note)
-    yield page
-    page.remove_listener("pageerror", note)
-    if page.url.startswith("http"):
-        page.evaluate("localStorage.clear()")
-    page.goto("about:blank")
-    page.mouse.move(0, 0)
-    assert errors == []
+def brute_force(decode: Decoder, image: np.ndarray, side: int, reach: float = 6.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """The plane's points, (side^2, 2), and `log p(x, z)` there plus the log of a cell's area."""
+    axis = torch.linspace(-reach, reach, side, dtype=torch.float64)
+    plane = torch.cartesian_prod(axis, axis)
+    pixels = torch.as_tensor(image).double()
+    parts = [torch.as_tensor(decode(part.numpy())).double() for part in plane.split(2_000)]  # they fit into the cache
+    joint = torch.cat([Bernoulli(logits=part, validate_args=False).log_prob(pixels).sum(1) for part in parts])
+    joint += Normal(0.0, 1.0).log_prob(plane).sum(1)
+    return plane, joint + 2 * math.log(float(axis[1] - axis[0]))

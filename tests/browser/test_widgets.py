@@ -10,9 +10,6 @@ import pytest
 from playwright.sync_api import Locator, Page, WebSocket
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from tests.conftest import streamlit_server
-from training.folders import checkpoints_dir, data_dir
-
 pytestmark = pytest.mark.browser
 
 TABS = (
@@ -40,13 +37,6 @@ KINDS = {
 }
 # These lead to another tab, or go round for ever.
 ELSEWHERE = (".st-key-experiment", ".st-key-play", '[class*="st-key-show_"]', '[class*="st-key-tour_"]')
-
-
-@pytest.fixture(scope="module")
-def shipped() -> Iterator[str]:
-    """The app on the shipped checkpoints."""
-    with streamlit_server(checkpoints_dir(), data_dir()) as address:
-        yield address
 
 
 def name_of(widget: Locator) -> str:

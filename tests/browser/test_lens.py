@@ -10,109 +10,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
-from playwright.sync_api import Browser, CDPSession, Page, WebSocket, expect
+from playwright.sync_api import Browser, Page, WebSocket, expect
 
 from explorer import latent
 from explorer.library import FILM_FRAMES
-from tests.conftest import streamlit_server
-from tests.test_browser import (
+from tests.browser.conftest import (
     MODELS,
+    RANGE,
+    THERE,
+    Fingers,
     decode,
+    expect_lens,
+    expect_pick,
     in_chart,
+    middle_of,
+    open_lens,
     open_map,
+    part,
     pixel_of,
     point_at,
+    saved,
     seen,
     wait_at,
     wait_for_input,
+    wait_for_width,
     wait_until_idle,
     zoom_and_pan,
 )
-from tests.test_save_browser import saved
-from training.checkpoint import Checkpoint, checkpoint_path
+from tests.conftest import streamlit_server
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
-
-RANGE = "const {xaxis, yaxis} = chart._fullLayout; return [...xaxis.range, ...yaxis.range]"
-THERE = "globalThis.latentAtlases?.size === 2"
-
-
-def open_lens(page: Page, address: str) -> None:
-    open_map(page, address)
-    page.wait_for_function(THERE)
-    wait_until_idle(page)
-
-
-def part(page: Page, chart: str, across: float, down: float) -> tuple[int, int]:
-    """A pixel of a map, in whole pixels, as mice have them."""
-    box = page.locator(f".st-key-{chart} .nsewdrag").bounding_box()
-    assert box
-    return round(box["x"] + across * box["width"]), round(box["y"] + down * box["height"])
-
-
-def wait_for_width(page: Page, width: float) -> None:
-    """Until so much of the plane is shown, and Plotly has settled."""
-    script = "const {xaxis} = chart._fullLayout; return [xaxis.range[1] - xaxis.range[0], xaxis._rl[1] - xaxis._rl[0]]"
-    for _ in range(300):
-        if in_chart(page, "map_vae", script) == pytest.approx([width, width], rel=0.02):
-            return
-        page.wait_for_timeout(100)
-    assert in_chart(page, "map_vae", script) == pytest.approx([width, width], rel=0.02)
-
-
-WORDS = '.card.pick:has(img[data-name="pick-vae"]) > :last-child'  # beside the picture of the VAE's map
-
-
-def middle_of(fitted: Path, recipe: Experiment) -> tuple[float, float]:
-    """Of the VAE's map, to three decimals."""
-    area = latent.window(Checkpoint(checkpoint_path(fitted / recipe.name, "vae")).codes().code)
-    return round(area.left + area.side / 2, 3), round(area.bottom + area.side / 2, 3)
-
-
-def told(page: Page, model: str = "vae") -> tuple[str, list[float]]:
-    """The caption of the picture: its words, and its coordinates."""
-    caption = page.locator(f'figure:has(img[data-name="pick-{model}"]) figcaption').inner_text()
-    numbers = re.findall(r"−?[\d.]+(?:e[+−]?\d+)?", caption)
-    return caption.split(":")[0], [float(number.replace("−", "-")) for number in numbers]
-
-
-def expect_lens(page: Page, by: str, fitted: Path, recipe: Experiment, point: tuple[float, float]) -> None:
-    """The lens shows the decode of a point of the VAE's map, and says where it is."""
-    expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_contain_text(f"under the {by}: (")
-    words, numbers = told(page)
-    assert words == f"under the {by}"
-    assert numbers == pytest.approx(point, rel=0.006, abs=0.006)
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", point), atol=0.03)
-    expect(page.locator(WORDS)).to_have_css("opacity", "0.4")  # they are of the pick
-
-
-def expect_pick(page: Page, fitted: Path, recipe: Experiment) -> None:
-    """The picture is that of the VAE's pick."""
-    expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_have_text("the point you picked")
-    x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", (x, y)), atol=0.02)
-    expect(page.locator(WORDS)).to_have_css("opacity", "1")
-
-
-class Fingers:
-    """On a touch screen; each call says where all of them are."""
-
-    def __init__(self, page: Page) -> None:
-        self.devtools: CDPSession = page.context.new_cdp_session(page)
-
-    def down(self, *places: tuple[float, float]) -> None:
-        self._send("touchStart", places)
-
-    def move(self, *places: tuple[float, float]) -> None:
-        self._send("touchMove", places)
-
-    def up(self) -> None:
-        self._send("touchEnd", ())
-
-    def _send(self, kind: str, places: tuple[tuple[float, float], ...]) -> None:
-        points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
-        self.devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
 
 @pytest.mark.parametrize("face", ["codes", "grid"])

@@ -15,14 +15,11 @@ import training.objective
 from explorer import latent
 from explorer.state import FRAMES
 from explorer.views.learn import STEPS, Source
-from tests import test_app
+from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT
-from tests.test_app import decode, html, shown
 from training.checkpoint import Checkpoint, Codes, checkpoint_path
 from training.experiments import Experiment
 from training.study import read_study, study_path
-
-app = test_app.app  # the fixture
 
 VIEWS = {1: "original-", 2: "pick-vae", 3: "pick-vae", 5: "pick-vae", 7: "pick-vae", 9: "frame-vae"}
 

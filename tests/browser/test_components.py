@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.test_lens_browser import WORDS, open_lens, part
+from tests.browser.conftest import WORDS, open_lens, part
 
 pytestmark = pytest.mark.browser
 

@@ -1,20 +1,15 @@
 """The checkpoints that come with the project: whole, small, and as good as README says."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from playwright.sync_api import Page
 
-from explorer import latent
 from explorer.measures import read_measures
 from explorer.quality import SWITCHED_OFF
 from explorer.twins import open_twins
-from tests.conftest import ROOT, run_command, streamlit_server
+from tests.conftest import ROOT, run_command
 from training.__main__ import app
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path, other_betas
 from training.classifier import accuracy, load_classifier
@@ -24,11 +19,21 @@ from training.folders import data_dir
 from training.study import LATENT_SIZES, read_study, study_path
 
 CHECKPOINTS = ROOT / "checkpoints"
+
+
 SHIPPED = ("mnist-2d", "mnist-14px-8d", "mnist-32d", "mnist-conv-2d", "digits-2d")
+
+
 BETAS = (0.1, 0.5, 2.0, 5.0, 40.0)  # of the VAEs beside mnist-2d's own
+
+
 COLLAPSED = 40.0
+
+
 # The models of an experiment, by the beta of the VAE; None: its own.
 ALL = [(experiment, None) for experiment in SHIPPED] + [("mnist-2d", beta) for beta in BETAS]
+
+
 REACHED = {"mnist-2d": -130, "mnist-14px-8d": -31.9, "mnist-32d": -91}  # ELBO on the test images, at least
 
 
@@ -139,36 +144,3 @@ def test_it_reaches_its_elbo_on_the_test_images(experiment: str, tmp_path: Path)
     for model in models:
         stated = Checkpoint(CHECKPOINTS / experiment / f"{model}.safetensors").test
         assert told[model] == pytest.approx(stated, rel=1e-5)
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[str]:
-    """The app on the shipped checkpoints."""
-    with streamlit_server(CHECKPOINTS, data_dir()) as address:
-        yield address
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize(("experiment", "beta"), ALL)
-def test_lens_is_right_and_small_enough(experiment: str, beta: float | None, page: Page, served: str) -> None:
-    page.goto(f"{served}/?experiment={experiment}" + (f"&beta={beta:g}" if beta else ""))
-    page.wait_for_function("globalThis.latentAtlases?.size === 2", timeout=120_000)  # computed for the first time
-    for model in MODEL_NAMES if beta is None else ("vae",):  # the AE is the same at every beta
-        checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / experiment, model, beta))
-        codes = checkpoint.codes().code
-        plane = latent.principal_plane(codes) if codes.shape[1] > 2 else latent.dimensions_plane(codes, 0, 1)
-        area = next(twin for twin in open_twins(CHECKPOINTS / experiment, beta=beta) if twin.name == model).window
-        points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(4000, 2))
-        # As text: millions of numbers would take minutes on their way.
-        decode = f"([x, y]) => String.fromCharCode(...latentAtlases.get('map_{model}').decode(x, y))"
-        text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())
-        shown = np.frombuffer(text.encode("latin-1"), np.uint8).reshape(len(points), -1) / 255
-        z = torch.as_tensor(plane.lift(points), dtype=torch.float32)
-        network = checkpoint.load_model()
-        exact = torch.cat(
-            [network.decode(part).sigmoid().flatten(1) for part in z.split(128)]
-        )  # they fit into the cache
-        error = np.abs(shown - exact.numpy())
-        assert error.mean() < 0.002
-        assert np.quantile(error, 0.99) < 0.02
-        assert page.evaluate(f"latentAtlases.get('map_{model}').data.image.length") < 1e6

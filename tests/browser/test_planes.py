@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 from explorer import latent
 from explorer.measures import measure, read_measures, write_measures
 from explorer.twins import Twin, Twins, open_twins
+from tests.browser.conftest import open_map, pixel_of, point_at, seen, wait_for_input
 from tests.conftest import CPU, streamlit_server
-from tests.test_browser import open_map, pixel_of, point_at, seen, wait_for_input
 from training.checkpoint import MODEL_NAMES
 from training.classifier import load_classifier
 from training.datasets import Data

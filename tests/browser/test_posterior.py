@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from explorer import measures
 from explorer.posterior import elbo, posterior
 from explorer.twins import open_twins
-from tests.test_browser import middle, pixel_of, seen, wait_until_idle
+from tests.browser.conftest import middle, pixel_of, seen, wait_until_idle
 from training.datasets import Data
 from training.experiments import Experiment
 

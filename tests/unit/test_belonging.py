@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from explorer.twins import open_twins
-from tests.conftest import ROOT, Arrays, rewrite, run_command
+from tests.conftest import Arrays, rewrite, run_command
 from training.__main__ import app
-from training.checkpoint import Checkpoint, CheckpointError, checkpoint_path, fitted, misnamed, other_betas
+from training.checkpoint import Checkpoint, CheckpointError, checkpoint_path, fitted, other_betas
 from training.datasets import Data
 from training.experiments import EXPERIMENTS, Experiment, differences
-from training.folders import CHECKPOINTS_VARIABLE, checkpoints_dir
+from training.folders import checkpoints_dir
 
 CHANGES: dict[str, Any] = {
     "dataset": "mnist",
@@ -85,24 +84,6 @@ def test_a_checkpoint_of_one_dimension_is_refused(checkpoints: Path) -> None:
     rewrite(path, lambda arrays, settings: settings["experiment"].update(latent_dim=1))
     with pytest.raises(CheckpointError, match="the maps show two dimensions"):
         Checkpoint(path)
-
-
-def test_a_folder_whose_name_is_not_utf8_is_told_and_the_rest_goes_on(
-    checkpoints: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    os.mkdir(os.fsencode(checkpoints) + b"/caf\xe9")  # noqa: PTH102 - a path of bytes
-    assert fitted(checkpoints) == ["digits-2d"]
-    assert misnamed(checkpoints) == [r"'caf\udce9'"]
-    done = run_command(app, "list", "--checkpoints", checkpoints)
-    assert r"'caf\udce9': left out, its name is not UTF-8; rename the folder" in done.stdout
-    assert "vae: elbo" in done.stdout
-    monkeypatch.setenv(CHECKPOINTS_VARIABLE, str(checkpoints))
-    page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
-    assert not page.exception
-    assert [warning.value for warning in page.warning] == [
-        r"A folder of experiments is left out: its name, 'caf\\udce9', is not UTF-8. Rename it."
-    ]
-    assert page.selectbox(key="experiment").options == ["digits-2d"]
 
 
 def test_a_folder_that_may_not_be_read_is_told(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,8 @@
 
 import contextlib
 import io
-import itertools
-import struct
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +24,7 @@ from explorer.drawing import (
     open_picture,
     raster,
 )
-from tests.conftest import ROOT
+from tests.conftest import ROOT, likeness, png_header
 from training.datasets import Data
 
 Array = NDArray[Any]
@@ -57,12 +54,6 @@ def saved(pixels: Array, kind: str = "PNG", **options: Any) -> bytes:
 def seven() -> Array:
     """A seven on the pad: ink, (SIDE, SIDE)."""
     return raster([[60, 60, 200, 60, 120, 230]])
-
-
-def likeness(one: Array, other: Array) -> float:
-    """The largest correlation of two forms up to a pixel's shift: a centre of mass may be rounded either way."""
-    shifts = itertools.product((-1, 0, 1), repeat=2)
-    return max(float(np.corrcoef(np.roll(one, shift, (0, 1)).ravel(), other.ravel())[0, 1]) for shift in shifts)
 
 
 @settings(deadline=None)
@@ -196,16 +187,6 @@ def test_dirt_does_not_count_as_ink() -> None:
     page[20:24, 30:33] = page[600, 640] = 0
     form = form_of(open_picture(saved((page * 255).astype(np.uint8)), "scan.png"))
     assert likeness(form, form_of(seven())) > 0.97
-
-
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size, and has next to no content."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
 
 
 BAD: dict[str, tuple[Callable[[], bytes], str]] = {

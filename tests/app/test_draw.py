@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 from explorer.drawing import mnist_form, raster
 from explorer.library import a_digit
 from explorer.state import State
+from tests.app.conftest import html, shown
 from tests.conftest import ROOT, rewrite
-from tests.test_app import html, shown
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.classifier import classifier_path, load_classifier, read
 from training.datasets import Data, Split

@@ -13,8 +13,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from explorer.drawing import SIDE, mnist_form, raster
-from tests.test_browser import decode, pixel_of, seen, wait_at, wait_until_idle
-from tests.test_drawing import likeness, png_header
+from tests.browser.conftest import decode, pixel_of, seen, wait_at, wait_until_idle
+from tests.conftest import likeness, png_header
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 

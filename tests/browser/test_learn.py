@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from explorer import latent
 from explorer.views.learn import STEPS
-from tests.test_browser import MODELS, decode, in_chart, middle, pixel_of, seen, wait_at, wait_until_idle
+from tests.browser.conftest import MODELS, decode, in_chart, middle, pixel_of, seen, wait_at, wait_until_idle
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 

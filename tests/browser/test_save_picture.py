@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +10,22 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.test_browser import centre, decode, in_chart, open_map, pixel_of, point_at, seen, wait_for_input
+from tests.browser.conftest import (
+    centre,
+    decode,
+    in_chart,
+    open_map,
+    pixel_of,
+    pixels,
+    point_at,
+    saved,
+    seen,
+    wait_for_input,
+)
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
-
-
-def saved(page: Page, act: Callable[[], None]) -> tuple[str, bytes]:
-    """The file that something downloads: its name, and what is in it."""
-    with page.expect_download() as download:
-        act()
-    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
-
-
-def pixels(png: bytes, scale: int = 8) -> np.ndarray:
-    """The picture that was enlarged so many times, pixels in [0, 1]; only whole squares will do."""
-    image = Image.open(io.BytesIO(png))
-    assert image.format == "PNG"
-    large = np.asarray(image.convert("L"))
-    small = large[::scale, ::scale]
-    np.testing.assert_array_equal(large, small.repeat(scale, 0).repeat(scale, 1))
-    return small / 255
 
 
 def boxes(page: Page) -> list[object]:

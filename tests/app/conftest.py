@@ -1,0 +1,42 @@
+"""What the tests of the page without a browser share: Streamlit's `AppTest`, and what it shows."""
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import ROOT
+from training.checkpoint import Checkpoint, checkpoint_path
+from training.experiments import Experiment
+
+
+@pytest.fixture
+def app(checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("LATENT_CHECKPOINTS", str(checkpoints))
+    monkeypatch.setenv("LATENT_DATA_DIR", str(tmp_path / "no-data"))
+    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+
+
+def html(app: AppTest) -> str:
+    """What stands on the page as HTML, the answers of the overlays included."""
+    answers = [json.loads(element.proto.json or "{}").get("answer", "") for element in app.main.get("bidi_component")]
+    return "".join(answers + [element.proto.body for element in app.main.get("html")])
+
+
+def shown(app: AppTest, name: str) -> np.ndarray:
+    """The picture of that name, pixels in [0, 1]."""
+    address = re.search(rf'data-name="{name}" src="data:image/png;base64,([^"]+)"', html(app))
+    assert address, name
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address[1])))) / 255
+
+
+def decode(checkpoints: Path, recipe: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
+    network = Checkpoint(checkpoint_path(checkpoints / recipe.name, model)).load_model()
+    return network.decode(torch.tensor([point])).sigmoid()[0].numpy()

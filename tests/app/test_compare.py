@@ -1,0 +1,54 @@
+"""Compare."""
+
+import shutil
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from explorer import measures
+from explorer.twins import open_twins
+from tests.app.conftest import html
+from tests.conftest import ROOT
+from training.classifier import load_classifier
+from training.experiments import Experiment
+from training.study import read_study, study_path
+
+
+def test_compare_shows_what_was_measured(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    app.query_params["tab"] = "Compare"
+    app.run()
+    assert not app.exception
+    assert f"measure it: python -m explorer measure {recipe.name}" in app.error[0].value
+    twins = open_twins(checkpoints / recipe.name)
+    measured = measures.measure(twins, load_classifier(checkpoints, "digits")[0], lambda told: None)
+    measures.write_measures(checkpoints / recipe.name, measured)
+    app.run()
+    assert not app.exception
+    told = " ".join(text.value for text in app.markdown)
+    for model in ("autoencoder", "vae"):
+        for name, text in (("knn_accuracy", "{:.1%}"), ("jump", "{:.2f}"), ("plane_entropy", "{:.2f} nats")):
+            assert text.format(measured.values[model][name]).replace("%", " %") in told
+        assert f"{measured.overlap[model][3]:.1%}".replace("%", " %") in told
+    assert told.count("undefined: it has no prior") == 2
+    # The better number is bold, and what the textbook says of it is judged by it.
+    ae, vae = (measured.values[model]["centre_over_spread"] for model in ("autoencoder", "vae"))
+    assert f"**{min(ae, vae):.2f}**" in told
+    app.button("show_jump").click().run()
+    assert not app.exception
+    assert app.session_state["tab"] == "Interpolate"
+    assert 'data-name="frame-vae"' in html(app)
+
+
+def test_compare_shows_the_study_of_latent_sizes(app: AppTest, checkpoints: Path) -> None:
+    app.query_params["tab"] = "Compare"
+    app.run()
+    assert "latent-sizes.json is missing" in app.error[1].value
+    shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", checkpoints)
+    app.run()
+    (smallest, *_, largest) = read_study(study_path(checkpoints))
+    told = " ".join(text.value for text in app.markdown)
+    for model in ("autoencoder", "vae"):
+        first, last = (size.training[model]["reconstruction"] for size in (smallest, largest))
+        assert f"goes from {first:.2f} nats to {last:.2f} nats".replace("-", "−") in told
+        assert last > first
+    assert "The claim does not hold" in told

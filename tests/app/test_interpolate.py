@@ -1,0 +1,50 @@
+"""Interpolate."""
+
+from pathlib import Path
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from explorer.state import FRAMES
+from tests.app.conftest import decode, shown
+from training.checkpoint import Checkpoint, checkpoint_path
+from training.experiments import Experiment
+
+
+def test_interpolation_runs_from_end_to_end(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    app.query_params["tab"] = "Interpolate"
+    app.run()
+    assert not app.exception
+    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "autoencoder")).codes()
+    for frame, end, digit in ((0, "from", 2), (FRAMES - 1, "to", 6)):
+        app.slider("frame").set_value(frame).run()
+        image = int(app.number_input(f"{end}_image").value or 0)
+        assert codes.digit[image] == digit
+        expected = decode(checkpoints, recipe, "autoencoder", tuple(codes.code[image].tolist()))
+        np.testing.assert_allclose(shown(app, "frame-autoencoder"), expected, atol=0.003)
+
+
+def test_ends_can_be_another_digit_or_the_pick(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    app.query_params["tab"] = "Interpolate"
+    app.run()
+    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
+    app.selectbox("from_class").set_value(9).run()
+    first = app.number_input("from_image").value
+    assert first == np.flatnonzero(codes.digit == 9)[0]
+    app.button("from_another").click().run()
+    assert app.number_input("from_image").value == np.flatnonzero(codes.digit == 9)[1]
+    app.number_input("from_image").set_value(3).run()
+    assert app.selectbox("from_class").value == codes.digit[3]
+    app.segmented_control("from").set_value("pick").run()
+    app.number_input("vae_x").set_value(1.0).run()
+    app.number_input("vae_y").set_value(1.0).run()
+    app.slider("frame").set_value(0).run()
+    assert not app.exception
+    np.testing.assert_allclose(shown(app, "frame-vae"), decode(checkpoints, recipe, "vae", (1.0, 1.0)), atol=0.003)
+
+
+def test_both_ends_can_be_the_pick_and_it_is_said_that_they_are_one(app: AppTest) -> None:
+    app.query_params.update({"tab": "Interpolate", "from": "pick", "to": "pick"})
+    app.run()
+    assert not app.exception
+    assert any("Both ends are the same pick" in text.value for text in app.markdown)

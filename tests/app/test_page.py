@@ -1,0 +1,134 @@
+"""What all tabs share: the side bar, links, experiments that cannot be opened."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from explorer.library import a_digit
+from tests.app.conftest import decode, html, shown
+from tests.conftest import ROOT, rewrite, run_command
+from training.__main__ import app
+from training.checkpoint import Checkpoint, checkpoint_path, fitted, misnamed
+from training.experiments import Experiment
+from training.folders import CHECKPOINTS_VARIABLE
+
+
+def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
+    app.query_params["digit"] = "7"
+    app.run()
+    assert f"It is {a_digit(codes.digit[7])}, and has a code in each space." in html(app)
+    app.query_params.update({"tab": "Interpolate", "from_image": "4"})
+    app.run()
+    assert app.selectbox("from_class").value == codes.digit[4]
+
+
+def test_broken_checkpoint_is_told_and_the_others_still_work(
+    app: AppTest, checkpoints: Path, recipe: Experiment
+) -> None:
+    broken = checkpoints / "broken"
+    broken.mkdir()
+    for name, content in (("vae", b"nonsense"), ("autoencoder", b"")):
+        (broken / f"{name}.safetensors").write_bytes(content)
+    (checkpoints / "empty").mkdir()
+    app.run()
+    assert app.selectbox("experiment").options == [recipe.name, "broken", "empty"]
+    for name, sentence in (("broken", "is no safetensors file, or is cut short"), ("empty", "is missing")):
+        app.selectbox("experiment").set_value(name).run()
+        assert not app.exception
+        (error,) = app.error
+        assert sentence in error.value
+        assert str(checkpoints / name) in error.value
+    app.selectbox("experiment").set_value(recipe.name).run()
+    assert not app.error
+    assert "Decode of" in html(app)
+
+
+def test_nonsense_in_a_link_is_left_aside(app: AppTest) -> None:
+    nonsense = {"vae_x": "abc", "ae_y": "1e300", "n": "9999", "digit": "-4", "face": "upside down", "codes": "7"}
+    for name, value in {**nonsense, "experiment": "mnist-9d"}.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert app.segmented_control("face").value == "codes"
+
+
+def test_no_checkpoints_at_all_is_told(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENT_CHECKPOINTS", str(tmp_path / "nowhere"))
+    app.run()
+    assert not app.exception
+    assert "is missing; restore it, or fit it: python -m training fit mnist-2d" in app.error[0].value
+
+
+def test_without_the_data_set_everything_but_the_original_is_there(
+    app: AppTest, checkpoints: Path, recipe: Experiment
+) -> None:
+    for model in ("vae", "autoencoder"):
+        rewrite(checkpoint_path(checkpoints / recipe.name, model), lambda a, s: s["experiment"].update(dataset="mnist"))
+    app.run()
+    assert not app.exception
+    assert "not on this computer" in " ".join(caption.value for caption in app.caption)
+    assert 'data-name="original"' not in html(app)
+    assert 'data-name="ringed-vae"' in html(app)
+
+
+def test_how_many_codes_a_map_shows_is_no_choice_where_there_are_few(app: AppTest) -> None:
+    app.run()
+    slider = app.select_slider("codes")
+    assert slider.label == "Test codes on a map: all 300"
+    assert slider.disabled
+
+
+def test_beta_chooses_the_vae_and_everything_follows(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+    app.query_params["tab"] = "Beta"
+    app.run()
+    assert not app.exception
+    assert "This experiment has one VAE, of beta 1" in " ".join(text.value for text in app.markdown)
+    folder = checkpoints / recipe.name
+    # The same model, but brighter, under the name of another beta: its decodes can be told apart.
+    shutil.copy(checkpoint_path(folder, "vae"), other := checkpoint_path(folder, "vae", 0.5))
+
+    def change(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
+        settings["experiment"]["beta"] = 0.5
+        settings["test"]["elbo"] = -111.0
+        last = max(name for name in arrays if name.startswith("weights.decoder") and name.endswith("bias"))
+        arrays[last] = arrays[last] + np.float16(2)
+
+    rewrite(other, change)
+    app.run()
+    assert app.select_slider("beta").value == 1.0
+    app.select_slider("beta").set_value(0.5).run()
+    assert not app.exception
+    assert any("ELBO **−111.00**" in text.value for text in app.markdown)
+    # A link opens it, too.
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+    app.query_params.update({"beta": "0.5", "vae_x": "0.5", "vae_y": "-0.25"})
+    app.run()
+    expected = Checkpoint(other).load_model().decode(torch.tensor([[0.5, -0.25]])).sigmoid()[0].numpy()
+    np.testing.assert_allclose(shown(app, "pick-vae"), expected, atol=0.003)
+    assert np.abs(expected - decode(checkpoints, recipe, "vae", (0.5, -0.25))).max() > 0.1
+
+
+def test_a_folder_whose_name_is_not_utf8_is_told_and_the_rest_goes_on(
+    checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkdir(os.fsencode(checkpoints) + b"/caf\xe9")  # noqa: PTH102 - a path of bytes
+    assert fitted(checkpoints) == ["digits-2d"]
+    assert misnamed(checkpoints) == [r"'caf\udce9'"]
+    done = run_command(app, "list", "--checkpoints", checkpoints)
+    assert r"'caf\udce9': left out, its name is not UTF-8; rename the folder" in done.stdout
+    assert "vae: elbo" in done.stdout
+    monkeypatch.setenv(CHECKPOINTS_VARIABLE, str(checkpoints))
+    page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    assert not page.exception
+    assert [warning.value for warning in page.warning] == [
+        r"A folder of experiments is left out: its name, 'caf\\udce9', is not UTF-8. Rename it."
+    ]
+    assert page.selectbox(key="experiment").options == ["digits-2d"]

@@ -1,0 +1,54 @@
+"""Reconstruct."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from tests.app.conftest import html, shown
+from training.checkpoint import Checkpoint, checkpoint_path
+from training.datasets import Data
+from training.experiments import Experiment
+from training.objective import evaluate_each
+
+
+def test_reconstruct_shows_what_both_models_make_of_each_split(
+    app: AppTest, checkpoints: Path, recipe: Experiment, digits: Data
+) -> None:
+    app.query_params["tab"] = "Reconstruct"
+    app.run()
+    assert not app.exception
+    model = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).load_model()
+    for split in ("training", "validation", "test"):
+        app.segmented_control("images").set_value(f"{split} images").run()
+        assert not app.exception
+        number = int(re.findall(r"<small>image (\d+)</small>", html(app))[0])
+        grey = getattr(digits, {"training": "train"}.get(split, split)).images[number] / 255
+        np.testing.assert_allclose(shown(app, f"original-{number}"), grey, atol=0.003)
+        own = model.decode(model.code(grey[None])).sigmoid()[0]
+        np.testing.assert_allclose(shown(app, f"vae-{number}"), own, atol=0.003)
+    # Like stands beside like: both reconstructions below the pictures, the ELBO in a row of its own.
+    each = evaluate_each(model, digits.test, samples=5)
+    assert each.kl is not None
+    log_likelihood, kl = float(each.reconstruction[number]), float(each.kl[number])
+    assert re.search(rf'data-name="vae-{number}"[^>]*><b>−{-log_likelihood:.1f} nats</b>', html(app))
+    bound = f"<b>−{kl - log_likelihood:.1f} nats</b><small>−{-log_likelihood:.1f} − {kl:.1f}</small>"
+    assert bound in html(app).split("apart")[1]
+    before = html(app)
+    app.button("others").click().run()
+    assert html(app) != before
+
+
+def test_worst_images_are_the_worst(app: AppTest, checkpoints: Path, recipe: Experiment, digits: Data) -> None:
+    app.query_params["tab"] = "Reconstruct"
+    app.query_params["images"] = "worst test images"
+    app.query_params["rank"] = "AE reconstruction"
+    app.run()
+    assert not app.exception
+    model = Checkpoint(checkpoint_path(checkpoints / recipe.name, "autoencoder")).load_model()
+    each = evaluate_each(model, digits.test).reconstruction
+    worst = [int(number) for number in re.findall(r"<small>image (\d+)</small>", html(app))]
+    assert worst == each.argsort()[:10].tolist()
+    assert f"{each[worst[0]]:.1f} nats".replace("-", "−") in html(app)
+    assert f"{-each[worst[0]] / np.log(2):.0f} bits" in html(app)

@@ -1,0 +1,336 @@
+"""What the tests in Chromium share: the browser, its pages, and hands and eyes on them."""
+
+import io
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import Browser, CDPSession, Locator, Page, expect, sync_playwright
+
+from explorer import latent
+from explorer.measures import measure, write_measures
+from explorer.twins import open_twins
+from tests.conftest import cannot_run, once, rewrite, shared_server
+from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
+from training.classifier import load_classifier
+from training.experiments import Experiment
+from training.folders import checkpoints_dir, data_dir
+
+expect.set_options(timeout=30_000)  # a busy two-core machine
+
+
+NO_BROWSER = (
+    "no Chromium found, so nothing is tested in a browser: `apt install chromium`, or `playwright install chromium`"
+)
+
+
+@pytest.fixture(scope="session")
+def served(fitted: Path) -> str:
+    """The app on a fitted experiment, on one whose images are not there, and on a broken one."""
+
+    def make(checkpoints: Path) -> None:
+        shutil.copytree(fitted, checkpoints)
+        shutil.copytree(fitted / "digits-2d", checkpoints / "no-images")
+        for model in MODEL_NAMES:
+            path = checkpoint_path(checkpoints / "no-images", model)
+            rewrite(path, lambda arrays, settings: settings["experiment"].update(dataset="kmnist"))
+        twins = open_twins(checkpoints / "digits-2d")
+        classifier, _ = load_classifier(fitted, "digits")
+        write_measures(checkpoints / "digits-2d", measure(twins, classifier, lambda told: None))
+        (checkpoints / "broken").mkdir()
+        (checkpoints / "broken" / "autoencoder.safetensors").write_bytes(b"nonsense")
+
+    checkpoints = once("served", make)
+    return shared_server("server", checkpoints, checkpoints / "no-data")
+
+
+@pytest.fixture(scope="session")
+def shipped() -> str:
+    """The app on the shipped checkpoints and the images that come along."""
+    return shared_server("shipped", checkpoints_dir(), data_dir())
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium: Debian's, or Playwright's own."""
+    with sync_playwright() as playwright:
+        found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        own = Path(playwright.chromium.executable_path)
+        if not found and not own.exists():
+            cannot_run(NO_BROWSER)
+        # Root (a container) needs --no-sandbox; nothing is opened but the app itself.
+        arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+        chromium = playwright.chromium.launch(executable_path=found or own, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def tab(browser: Browser) -> Iterator[Page]:
+    """A page for many tests: scripts that it has compiled once, it opens in half the time and half the work."""
+    with browser.new_context() as context:
+        yield context.new_page()
+
+
+@pytest.fixture(scope="session")
+def touch_tab(browser: Browser) -> Iterator[Page]:
+    """`tab` with a touch screen."""
+    with browser.new_context(has_touch=True) as context:
+        yield context.new_page()
+
+
+@pytest.fixture
+def page(tab: Page) -> Iterator[Page]:
+    """A page, in a window as large as a beamer's; any error in its scripts fails the test."""
+    with watched(tab) as page:
+        yield page
+
+
+@pytest.fixture
+def touch_page(touch_tab: Page) -> Iterator[Page]:
+    """A tablet's `page`."""
+    with watched(touch_tab) as page:
+        yield page
+
+
+@pytest.fixture
+def own_page(browser: Browser) -> Iterator[Page]:
+    """A `page` that no other test sees: what is put into its scripts does not go away."""
+    with browser.new_context() as context, watched(context.new_page()) as page:
+        yield page
+
+
+@contextmanager
+def watched(page: Page) -> Iterator[Page]:
+    """A page as if newly opened, and empty again afterwards; any error in its scripts fails the test."""
+    errors: list[str] = []
+
+    def note(error: Exception) -> None:
+        errors.append(str(error))
+
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.emulate_media(color_scheme="light")
+    page.set_default_timeout(30_000)
+    page.on("pageerror", note)
+    yield page
+    page.remove_listener("pageerror", note)
+    if page.url.startswith("http"):
+        page.evaluate("localStorage.clear()")
+    page.goto("about:blank")
+    page.mouse.move(0, 0)
+    assert errors == []
+
+
+CLOUDS = "chart._fullData.filter(t => t.type === 'scattergl' && t.name !== 'label')"
+MODELS = {"autoencoder": "ae", "vae": "vae"}
+
+
+def open_map(page: Page, address: str, chart: str = "map_vae") -> None:
+    page.goto(address)
+    page.locator(f".st-key-{chart} .map-overlay").wait_for(state="attached")
+    wait_until_idle(page)
+
+
+def in_chart(page: Page, chart: str, script: str) -> Any:
+    """Evaluate a script in which `chart` is Plotly's graph div."""
+    return page.evaluate(
+        f"(() => {{ const chart = document.querySelector('.st-key-{chart} .js-plotly-plot'); {script} }})()"
+    )
+
+
+def pixel_of(page: Page, chart: str, x: float, y: float) -> tuple[float, float]:
+    """Where a point of the plane stands on the screen, by Plotly's own conversion."""
+    left, top = in_chart(
+        page,
+        chart,
+        f"""const box = chart.getBoundingClientRect(), {{xaxis, yaxis}} = chart._fullLayout;
+        return [box.left + xaxis._offset + xaxis.d2p({x}), box.top + yaxis._offset + yaxis.d2p({y})];""",
+    )
+    return left, top
+
+
+def point_at(page: Page, chart: str, left: float, top: float) -> tuple[float, float]:
+    """Which point of the plane stands at a pixel, by Plotly's own conversion."""
+    x, y = in_chart(
+        page,
+        chart,
+        f"""const box = chart.getBoundingClientRect(), {{xaxis, yaxis}} = chart._fullLayout;
+        return [xaxis.p2d({left} - box.left - xaxis._offset), yaxis.p2d({top} - box.top - yaxis._offset)];""",
+    )
+    return x, y
+
+
+def centre(page: Page, chart: str) -> tuple[float, float]:
+    """The middle of what a map shows."""
+    ranges = "const {xaxis, yaxis} = chart._fullLayout; return [xaxis.range, yaxis.range]"
+    x, y = (sum(ends) / 2 for ends in in_chart(page, chart, ranges))
+    return x, y
+
+
+def middle(shape: Locator) -> tuple[float, float]:
+    """Where a shape stands on the screen."""
+    left, top = shape.evaluate(
+        "e => { const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; }"
+    )
+    return left, top
+
+
+def wait_at(shape: Locator, left: float, top: float) -> None:
+    """Until a shape stands at a pixel: marks follow the server's answer."""
+    for _ in range(300):
+        if middle(shape) == pytest.approx((left, top), abs=1.5):
+            return
+        shape.page.wait_for_timeout(100)
+    assert middle(shape) == pytest.approx((left, top), abs=1.5)
+
+
+def seen(page: Page, name: str) -> np.ndarray:
+    """The 28 x 28 picture as it stands on the screen, pixels in [0, 1]."""
+    image = page.locator(f'img[data-name="{name}"]')
+    picture = np.asarray(Image.open(io.BytesIO(image.screenshot())).convert("L")) / 255
+    rows, columns = ((np.arange(28) + 0.5) * side / 28 for side in picture.shape)
+    return picture[np.ix_(rows.astype(int), columns.astype(int))]
+
+
+def decode(fitted: Path, recipe: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
+    network = Checkpoint(checkpoint_path(fitted / recipe.name, model)).load_model()
+    return network.decode(torch.tensor([point], dtype=torch.float32)).sigmoid()[0].numpy()
+
+
+def wait_for_input(page: Page, label: str, value: float) -> None:
+    """Until an input has a value, which it shows with three decimals."""
+    field = page.get_by_label(label, exact=True)
+    for _ in range(300):
+        if float(field.input_value()) == pytest.approx(value, abs=0.0011):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{label} is {field.input_value()}, expected {value}")
+
+
+def wait_until_idle(page: Page) -> None:
+    page.wait_for_function("document.querySelector('.stApp').dataset.testScriptState === 'notRunning'")
+
+
+def zoom_and_pan(page: Page, chart: str) -> None:
+    """With the mouse, each until Plotly says that it has settled."""
+    left, top = pixel_of(page, chart, *centre(page, chart))
+    before = in_chart(page, chart, "return chart._fullLayout.xaxis.range")
+    settled = "chart.settled = new Promise((resolve) => chart.once('plotly_relayout', resolve)); return 0"
+    in_chart(page, chart, settled)
+    page.mouse.move(left, top)
+    page.mouse.wheel(0, -300)
+    in_chart(page, chart, "return chart.settled.then(() => 0)")
+    in_chart(page, chart, settled)
+    page.mouse.down()
+    page.mouse.move(left + 60, top - 35, steps=5)
+    page.mouse.up()
+    in_chart(page, chart, "return chart.settled.then(() => 0)")
+    after = in_chart(page, chart, "return chart._fullLayout.xaxis.range")
+    assert after[1] - after[0] < before[1] - before[0]
+
+
+RANGE = "const {xaxis, yaxis} = chart._fullLayout; return [...xaxis.range, ...yaxis.range]"
+
+
+THERE = "globalThis.latentAtlases?.size === 2"
+
+
+def open_lens(page: Page, address: str) -> None:
+    open_map(page, address)
+    page.wait_for_function(THERE)
+    wait_until_idle(page)
+
+
+def part(page: Page, chart: str, across: float, down: float) -> tuple[int, int]:
+    """A pixel of a map, in whole pixels, as mice have them."""
+    box = page.locator(f".st-key-{chart} .nsewdrag").bounding_box()
+    assert box
+    return round(box["x"] + across * box["width"]), round(box["y"] + down * box["height"])
+
+
+def wait_for_width(page: Page, width: float) -> None:
+    """Until so much of the plane is shown, and Plotly has settled."""
+    script = "const {xaxis} = chart._fullLayout; return [xaxis.range[1] - xaxis.range[0], xaxis._rl[1] - xaxis._rl[0]]"
+    for _ in range(300):
+        if in_chart(page, "map_vae", script) == pytest.approx([width, width], rel=0.02):
+            return
+        page.wait_for_timeout(100)
+    assert in_chart(page, "map_vae", script) == pytest.approx([width, width], rel=0.02)
+
+
+WORDS = '.card.pick:has(img[data-name="pick-vae"]) > :last-child'  # beside the picture of the VAE's map
+
+
+def middle_of(fitted: Path, recipe: Experiment) -> tuple[float, float]:
+    """Of the VAE's map, to three decimals."""
+    area = latent.window(Checkpoint(checkpoint_path(fitted / recipe.name, "vae")).codes().code)
+    return round(area.left + area.side / 2, 3), round(area.bottom + area.side / 2, 3)
+
+
+def told(page: Page, model: str = "vae") -> tuple[str, list[float]]:
+    """The caption of the picture: its words, and its coordinates."""
+    caption = page.locator(f'figure:has(img[data-name="pick-{model}"]) figcaption').inner_text()
+    numbers = re.findall(r"−?[\d.]+(?:e[+−]?\d+)?", caption)
+    return caption.split(":")[0], [float(number.replace("−", "-")) for number in numbers]
+
+
+def expect_lens(page: Page, by: str, fitted: Path, recipe: Experiment, point: tuple[float, float]) -> None:
+    """The lens shows the decode of a point of the VAE's map, and says where it is."""
+    expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_contain_text(f"under the {by}: (")
+    words, numbers = told(page)
+    assert words == f"under the {by}"
+    assert numbers == pytest.approx(point, rel=0.006, abs=0.006)
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", point), atol=0.03)
+    expect(page.locator(WORDS)).to_have_css("opacity", "0.4")  # they are of the pick
+
+
+def expect_pick(page: Page, fitted: Path, recipe: Experiment) -> None:
+    """The picture is that of the VAE's pick."""
+    expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_have_text("the point you picked")
+    x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", (x, y)), atol=0.02)
+    expect(page.locator(WORDS)).to_have_css("opacity", "1")
+
+
+class Fingers:
+    """On a touch screen; each call says where all of them are."""
+
+    def __init__(self, page: Page) -> None:
+        self.devtools: CDPSession = page.context.new_cdp_session(page)
+
+    def down(self, *places: tuple[float, float]) -> None:
+        self._send("touchStart", places)
+
+    def move(self, *places: tuple[float, float]) -> None:
+        self._send("touchMove", places)
+
+    def up(self) -> None:
+        self._send("touchEnd", ())
+
+    def _send(self, kind: str, places: tuple[tuple[float, float], ...]) -> None:
+        points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+        self.devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+def saved(page: Page, act: Callable[[], None]) -> tuple[str, bytes]:
+    """The file that something downloads: its name, and what is in it."""
+    with page.expect_download() as download:
+        act()
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def pixels(png: bytes, scale: int = 8) -> np.ndarray:
+    """The picture that was enlarged so many times, pixels in [0, 1]; only whole squares will do."""
+    image = Image.open(io.BytesIO(png))
+    assert image.format == "PNG"
+    large = np.asarray(image.convert("L"))
+    small = large[::scale, ::scale]
+    np.testing.assert_array_equal(large, small.repeat(scale, 0).repeat(scale, 1))
+    return small / 255

@@ -1,0 +1,22 @@
+"""Reconstruct."""
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import seen, wait_until_idle
+from training.datasets import Data
+
+pytestmark = pytest.mark.browser
+
+
+def test_reconstruct_shows_other_images(page: Page, served: str, digits: Data) -> None:
+    page.goto(f"{served}/?tab=Reconstruct")
+    originals = page.locator('img[data-name^="original-"]')
+    expect(originals).to_have_count(10)
+    wait_until_idle(page)
+    name = str(originals.first.get_attribute("data-name"))
+    image = digits.test.images[int(name.split("-")[1])].numpy() / 255
+    np.testing.assert_allclose(seen(page, name), image, atol=0.01)
+    page.get_by_role("button", name="Others").click()
+    expect(originals.first).not_to_have_attribute("data-name", name)
