@@ -1,0 +1,84 @@
+"""The names in the address: links that were copied years ago still open the same view."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import ROOT
+from training.folders import CHECKPOINTS_VARIABLE, checkpoints_dir
+
+TABS = (
+    "Explore",
+    "Interpolate",
+    "Draw",
+    "Traverse",
+    "Generate",
+    "Reconstruct",
+    "Posterior",
+    "Training curves",
+    "Beta",
+    "Compare",
+    "Learn",
+)
+NAMES = {
+    *("experiment", "beta", "plane", "rightwards", "upwards", "codes", "reading", "tab"),
+    *("face", "n", "path", "ae_x", "ae_y", "vae_x", "vae_y", "digit"),
+    *("from", "from_image", "to", "to_image", "frame"),
+    *(f"move_{dimension}" for dimension in range(1, 33)),
+    "dimensions",
+    *("samples", "seed"),
+    *("images", "rank"),
+    *("subject", "belief_seed", "close_up"),
+    *("x_axis", "log", "moment"),
+    "step",
+}
+# What shows each of them at least once.
+PAGES: tuple[dict[str, str], ...] = (
+    *({"experiment": "mnist-2d", "tab": tab} for tab in TABS),
+    {"experiment": "mnist-2d", "tab": "Reconstruct", "images": "worst test images"},
+    {"experiment": "mnist-32d", "tab": "Explore", "plane": "two dimensions"},
+    *(
+        {"experiment": "mnist-32d", "tab": "Traverse", "dimensions": f"{first} to {first + 7}"}
+        for first in (1, 9, 17, 25)
+    ),
+)
+
+
+def bound(block: Any) -> Iterator[str]:
+    """The names in the address of the widgets and tabs of a page."""
+    yield from re.findall(r'query_param_key: "([^"]*)"', str(getattr(block, "proto", "")))
+    for child in getattr(block, "children", {}).values():
+        yield from bound(child)
+
+
+@pytest.fixture(scope="module")
+def names() -> set[str]:
+    """All that the pages bind."""
+    import torch  # noqa: F401 - a page that waits for the first map shows less
+
+    found: set[str] = set()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CHECKPOINTS_VARIABLE, str(checkpoints_dir()))
+        for choices in PAGES:
+            app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+            for name, choice in choices.items():
+                app.query_params[name] = choice
+            app.run()
+            assert not app.exception, choices
+            found.update(bound(app._tree))
+    return found
+
+
+def test_names_in_the_address_are_these(names: set[str]) -> None:
+    assert names == NAMES
+
+
+def test_a_link_opens_the_same_view() -> None:
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    for name, choice in {"tab": "Interpolate", "from_image": "7", "frame": "3"}.items():
+        app.query_params[name] = choice
+    app.run()
+    assert (app.number_input("from_image").value, app.slider("frame").value) == (7, 3)
