@@ -296,11 +296,6 @@ def binarised_drawing(twins: Twins, picture: Array) -> Array:
     return measures.binarised(seen)[0]
 
 
-def a_digit(digit: int) -> str:
-    """A digit with its article."""
-    return f"an {digit}" if digit == 8 else f"a {digit}"
-
-
 def has_data(twins: Twins) -> bool:
     """Whether the images that the twins were fitted to are on this computer."""
     return _data(twins) is not None

@@ -1,8 +1,41 @@
 """Numbers and words as the page says them. Values in, text out."""
 
 import re
+from collections.abc import Iterable
 
-__all__ = ["escape_markdown"]
+__all__ = ["escape_markdown", "nats", "number", "percent", "rounded", "vector", "with_article"]
+
+
+def number(value: float, form: str = ".2f") -> str:
+    """Format a number, with a real minus sign, at which no line is broken."""
+    return f"{value:{form}}".replace("-", "−")
+
+
+def rounded(value: float) -> str:
+    """Format a number with two decimals, with four where it is smaller than a tenth."""
+    return number(value, ".2f" if abs(value) >= 0.1 else ".4f")
+
+
+def nats(value: float, form: str = ".2f") -> str:
+    """Format a number of nats with its unit."""
+    return f"{number(value, form)} nats"
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """Format a share, 1 is all, in percent."""
+    return f"{number(100 * share, f'.{decimals}f')} %"
+
+
+def vector(values: Iterable[float], form: str = ".3g", shown: int = 4) -> str:
+    """Format coordinates, the first few of them, as `(1, −2.5, …)`."""
+    all_of_them = list(values)
+    told = ", ".join(number(value, form) for value in all_of_them[:shown])
+    return f"({told}{', …' if len(all_of_them) > shown else ''})"
+
+
+def with_article(digit: int) -> str:
+    """Name a digit with its article: `a 7`, `an 8`."""
+    return f"an {digit}" if digit == 8 else f"a {digit}"
 
 
 def escape_markdown(text: str) -> str:

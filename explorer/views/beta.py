@@ -7,6 +7,7 @@ import streamlit as st
 from explorer import library
 from explorer.components import latent_map
 from explorer.state import State
+from explorer.text import nats, number
 from explorer.twins import Twins
 
 __all__ = ["render"]
@@ -34,13 +35,13 @@ def render(twins: Twins, state: State) -> None:
             if worse < better and kl > next_kl:
                 st.markdown(
                     f"The textbook has a smaller beta always reconstruct better. Not here: beta {beta:g} reaches "
-                    f"{worse:.2f} nats, beta {next_beta:g} {better:.2f}, and with a smaller KL.".replace("-", "−")
+                    f"{nats(worse)}, beta {next_beta:g} {number(better)}, and with a smaller KL."
                 )
     with right, library.sentences():
         st.markdown(f"#### The VAE of beta {recipe.beta:g}")
         latent_map.chart(library.codes_figure(twins.vae, State.shown(), small=True), key="map_beta_vae")
         test = twins.vae.checkpoint.test
         st.markdown(
-            f"ELBO **{test['elbo']:.2f}** = {test['reconstruction']:.2f} − {test['kl']:.2f} nats per test image; "
-            f"fitted for {recipe.epochs} epochs.".replace("-", "−")
+            f"ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − {nats(test['kl'])} per test image; "
+            f"fitted for {recipe.epochs} epochs."
         )

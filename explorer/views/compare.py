@@ -14,6 +14,7 @@ from explorer.components import latent_map
 from explorer.measures import PAIRS, POSTERIORS, SAMPLES
 from explorer.quality import NEIGHBOURS, SURE
 from explorer.state import Key, State
+from explorer.text import number, percent, rounded
 from explorer.twins import Twins
 from training.study import RECIPE
 
@@ -81,46 +82,34 @@ def _smaller(name: str, model: str) -> Callable[[Numbers, Numbers], bool | None]
     return _larger(name, "autoencoder" if model == "vae" else "vae")
 
 
-def _nats(value: float) -> str:
-    return f"{value:.{2 if abs(value) >= 0.1 else 4}f} nats".replace("-", "−")
-
-
-def _in_nats(value: float) -> str:
-    return f"{value:.{2 if abs(value) >= 0.1 else 4}f}".replace("-", "−")
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _in_percent(value: float) -> str:
-    return f"{100 * value:.1f}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}"
+def _in_percent(share: float) -> str:
+    return number(100 * share, ".1f")
 
 
 def _of_prior_kl(model: str, numbers: Numbers) -> str:
-    return f"{_nats(numbers['aggregate_kl'])} with the encoder's spread" if model == "vae" else ""
+    return f"{rounded(numbers['aggregate_kl'])} nats with the encoder's spread" if model == "vae" else ""
 
 
 def _of_slack(model: str, numbers: Numbers) -> str:
-    sampled, error = numbers["evidence_weighted"], numbers["evidence_weighted_error"]
-    evidence = f"log p(x) {numbers['evidence']:.3f}, by sampling {sampled:.3f} ± {error:.3f}"
-    bound = f"ELBO of the same images {numbers['evidence_elbo']:.3f}"
-    return f"median {_nats(numbers['slack_median'])}  \n{evidence}  \n{bound}".replace("-", "−")
+    exact, sampled, error, bound = (
+        number(numbers[name], ".3f")
+        for name in ("evidence", "evidence_weighted", "evidence_weighted_error", "evidence_elbo")
+    )
+    return (
+        f"median {rounded(numbers['slack_median'])} nats  \nlog p(x) {exact}, by sampling {sampled} ± {error}  \n"
+        f"ELBO of the same images {bound}"
+    )
 
 
 def _of_prior_unread(model: str, numbers: Numbers) -> str:
     if model == "vae":
         return ""
     share, error = 1 - numbers["fitted_read"], numbers["fitted_read_error"]
-    return f"{_percent(share)} ± {_percent(error)} with the Gaussian fitted to its codes"
+    return f"{percent(share)} ± {percent(error)} with the Gaussian fitted to its codes"
 
 
 def _of_prior_entropy(model: str, numbers: Numbers) -> str:
-    return "" if model == "vae" else f"{_nats(numbers['fitted_entropy'])} with the Gaussian fitted to its codes"
+    return "" if model == "vae" else f"{rounded(numbers['fitted_entropy'])} nats with the Gaussian fitted to its codes"
 
 
 ROWS = (
@@ -128,7 +117,7 @@ ROWS = (
         name="reconstruction",
         title="Reconstruction",
         meaning="Log-probability of a test image given its code, log p(x|z).",
-        form=_in_nats,
+        form=rounded,
         unit="nats",
         better=1,
         claims=(Claim("An AE reconstructs better: it pays no KL.", _larger("reconstruction", "autoencoder")),),
@@ -138,7 +127,7 @@ ROWS = (
         name="elbo",
         title="ELBO",
         meaning="Reconstruction minus KL: a lower bound of log p(x), the log-probability of a test image.",
-        form=_in_nats,
+        form=rounded,
         unit="nats",
         better=1,
         tab="Training curves",
@@ -148,7 +137,7 @@ ROWS = (
         title="KL of the encoder's Gaussians to the prior",
         meaning="What a code costs: how far each image's Gaussian is from N(0, I), on average. Neither end is good: "
         "0 says nothing of the image.",
-        form=_in_nats,
+        form=rounded,
         unit="nats",
         better=0,
         tab="Training curves",
@@ -158,7 +147,7 @@ ROWS = (
         title="Slack of the ELBO",
         meaning="log p(x) minus ELBO: how far the encoder's Gaussian of an image is from its true posterior, "
         f"KL(q(z|x) || p(z|x)). Mean over {POSTERIORS} test images.",
-        form=_in_nats,
+        form=rounded,
         unit="nats",
         better=-1,
         note=_of_slack,
@@ -168,7 +157,7 @@ ROWS = (
         name="centre_over_spread",
         title="Centre of the codes over their spread",
         meaning="Distance of the codes' mean from the origin, in units of their standard deviation. 0 is centred.",
-        form=_number,
+        form=number,
         better=-1,
         claims=(
             Claim(
@@ -185,7 +174,7 @@ ROWS = (
         title="KL(N(m, S) || N(0, I)) of all codes",
         meaning="How far the codes, taken together as one Gaussian with their mean m and covariance S, are from the "
         "prior.",
-        form=_in_nats,
+        form=rounded,
         unit="nats",
         better=-1,
         claims=(
@@ -203,13 +192,13 @@ ROWS = (
         name="plane_entropy",
         title="How evenly the digits share the plane",
         meaning="Entropy of the areas of the map nearest to each digit's codes; "
-        f"{_nats(math.log(10))} if all are equal.",
-        form=_in_nats,
+        f"{rounded(math.log(10))} nats if all are equal.",
+        form=rounded,
         unit="nats",
         better=1,
         claims=(
             Claim(
-                f"In an AE's space some digits get a lot of room, others little (less even than nine: {_nats(EVEN)})",
+                f"In an AE's space some digits get a lot of room, others little (less even than {rounded(EVEN)} nats)",
                 lambda ae, vae: ae["plane_entropy"] < EVEN,
             ),
             Claim("a VAE's digits share it more evenly", _larger("plane_entropy", "vae")),
@@ -265,13 +254,13 @@ ROWS = (
         name="prior_entropy",
         title="How evenly random codes give the digits",
         meaning="Entropy of the digits among those pictures that are read; "
-        f"{_nats(math.log(10))} if all ten are equal.",
-        form=_in_nats,
+        f"{rounded(math.log(10))} nats if all ten are equal.",
+        form=rounded,
         unit="nats",
         better=1,
         claims=(
             Claim(
-                f"A VAE generates all digits (at least {_nats(EVEN)}: nine equally often)",
+                f"A VAE generates all digits (at least {rounded(EVEN)} nats: nine equally often)",
                 lambda ae, vae: vae["prior_entropy"] >= EVEN,
             ),
             Claim("an AE only those that lie near the origin", lambda ae, vae: ae["prior_entropy"] < EVEN),
@@ -301,7 +290,7 @@ ROWS = (
         title="Interpolation: largest step over the mean step",
         meaning="How much more than usual a picture changes at once on the way between two images "
         f"({PAIRS} pairs of different digits). 1 is an even change.",
-        form=_number,
+        form=number,
         better=-1,
         claims=(
             Claim(f"A VAE interpolates smoothly (at most {SMOOTH:g})", lambda ae, vae: vae["jump"] <= SMOOTH),
@@ -405,9 +394,9 @@ def _study() -> None:
             (now.latent_dim, now.training[model]["reconstruction"] - before.training[model]["reconstruction"])
             for before, now in pairwise(sizes)
         ]
-        falls = [f"{latent_dim} dimensions by {_nats(-step)}" for latent_dim, step in steps if step < 0]
+        falls = [f"{latent_dim} dimensions by {rounded(-step)} nats" for latent_dim, step in steps if step < 0]
         course = f"falls at {' and at '.join(falls)}" if falls else "rises with every step"
-        told.append(f"the {short}'s goes from {_nats(values[0])} to {_nats(values[-1])} and {course}")
+        told.append(f"the {short}'s goes from {rounded(values[0])} nats to {rounded(values[-1])} nats and {course}")
     better = all(
         last.training[model]["reconstruction"] > first.training[model]["reconstruction"] for model in last.training
     )
@@ -422,7 +411,7 @@ def _study() -> None:
 def _overlap_table(twins: Twins) -> str:
     overlap = library.measured(twins).overlap
     rows = [["", *map(str, range(10))], ["---"] * 11]
-    rows += [[twin.short, *(_percent(share) for share in overlap[twin.name])] for twin in twins]
+    rows += [[twin.short, *(percent(share) for share in overlap[twin.name])] for twin in twins]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -8,6 +8,7 @@ from explorer import library, tables
 from explorer.components import latent_map
 from explorer.figures import X_AXES
 from explorer.state import SECONDS_A_MOMENT, Key, State
+from explorer.text import nats
 from explorer.twins import Twins
 
 __all__ = ["render"]
@@ -58,7 +59,7 @@ def _figures(twins: Twins, places: list[DeltaGenerator]) -> None:
         "AE reconstruction": (ae["reconstruction"], "log p(x|f(x)). Not comparable with an ELBO, since it pays no KL."),
     }
     for place, (label, (value, meaning)) in zip(places, shown.items(), strict=True):
-        place.metric(label, f"{value:.2f} nats".replace("-", "−"), help=f"{meaning} {HOW_MEASURED}")
+        place.metric(label, nats(value), help=f"{meaning} {HOW_MEASURED}")
 
 
 def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, logarithmic: bool, timed: bool) -> None:

@@ -14,6 +14,7 @@ from explorer.components.card import card, markup, picture
 from explorer.components.pad import pad, script
 from explorer.drawing import BRUSH, SIDE, mnist_form, raster
 from explorer.state import Drawing, State
+from explorer.text import nats, number, with_article
 from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
@@ -119,17 +120,20 @@ def _reading(twins: Twins, drawn: Array) -> str:
         belief = measures.read(library.classifier(twins.vae), drawn[None] / 255)[0]
     except CheckpointError:
         return ""
-    read = f"<b>{library.a_digit(belief.argmax())}</b>, {belief.max():.0%} sure".replace("%", "&nbsp;%")
+    read = f"<b>{with_article(belief.argmax())}</b>, {belief.max():.0%} sure".replace("%", "&nbsp;%")
     return f"A classifier reads {read}." if belief.max() >= quality.SURE else f"A classifier is unsure: {read}."
 
 
 def _answer(twins: Twins, twin: Twin, placed: library.Placed) -> str:
     """What becomes of the drawing, and the test images nearest to it, as HTML."""
     test = twin.checkpoint.test
-    lines = [f"Test images: {_nats(test['reconstruction'])} on average."]
+    lines = [f"Test images: {number(test['reconstruction'], '.1f')} on average."]
     if placed.kl is not None:
         elbo = placed.reconstruction - placed.kl
-        lines.append(f"KL {_nats(placed.kl)}, so ELBO {_nats(elbo)} (test images: {_nats(test['elbo'])}).")
+        lines.append(
+            f"KL {number(placed.kl, '.1f')}, so ELBO {number(elbo, '.1f')} "
+            f"(test images: {number(test['elbo'], '.1f')})."
+        )
     x, y = placed.point
     area = twin.window
     if not (area.left <= x <= area.right and area.bottom <= y <= area.top):
@@ -144,13 +148,13 @@ def _answer(twins: Twins, twin: Twin, placed: library.Placed) -> str:
     neighbours = [
         picture(
             images.data_uri(original),
-            f"test image {image}, {library.a_digit(twin.codes.digit[image])}",
+            f"test image {image}, {with_article(twin.codes.digit[image])}",
             name=f"near-{twin.name}-{rank}",
             caption=f"{twin.codes.digit[image]} (image {image})",
         )
         for rank, (image, original) in enumerate(zip(placed.nearest, originals, strict=True), 1)
     ]
-    back = markup([shown], f"log p(x|z) = {_nats(placed.reconstruction)} nats", *lines, kind="drawn")
+    back = markup([shown], f"log p(x|z) = {nats(placed.reconstruction, '.1f')}", *lines, kind="drawn")
     return back + markup(neighbours, NEAREST, kind="near")
 
 
@@ -160,7 +164,3 @@ def _nothing(twin: Twin) -> str:
     neighbour = f"<figure>{BLANK}<figcaption>–</figcaption></figure>"
     back = markup([BLANK], "Nothing drawn", told, kind="drawn")
     return back + markup([neighbour] * library.NEIGHBOURS_SHOWN, NEAREST, kind="near")
-
-
-def _nats(value: float) -> str:
-    return f"{value:.1f}".replace("-", "−")

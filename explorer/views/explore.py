@@ -11,6 +11,7 @@ from explorer import images, latent, library
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture, reel
 from explorer.state import Key, State
+from explorer.text import number, vector, with_article
 from explorer.twins import Twin, Twins
 
 __all__ = ["render"]
@@ -156,7 +157,7 @@ def _pick(twin: Twin, state: State) -> None:
     near = latent.nearest(twin.codes.code, z[0])
     nearest_digit = twin.codes.digit[near.image]
     percentile = latent.gap_percentile(near.neighbour_distance, twin.neighbour_distances)
-    where = f"({point[0]:.3g}, {point[1]:.3g})".replace("-", "−")
+    where = vector(point)
     verdict = "In a gap" if percentile > 99 else "Where codes are thin" if percentile > 90 else "Among the codes"
     than = f"farther than that of {percentile:.0f} % of the codes"
     if near.neighbour_distance < SEEN * twin.window.side:  # the codes of a collapsed posterior
@@ -167,7 +168,7 @@ def _pick(twin: Twin, state: State) -> None:
         return markup(
             [picture(decode, f"{twin.short}: decode of {where}", name=f"{name}-{twin.name}", caption=PICKED)],
             f"Decode of {where}",
-            f"Nearest test code: <b>{library.a_digit(nearest_digit)}</b> (image {near.image}), {_away(near.distance)}.",
+            f"Nearest test code: <b>{with_article(nearest_digit)}</b> (image {near.image}), {_away(near.distance)}.",
             f"<b>{verdict}</b>: its {latent.NEIGHBOUR}th nearest code is {_away(near.neighbour_distance)}, {than}.",
             kind="pick",
         )
@@ -234,14 +235,14 @@ def _ringed(twins: Twins, digit: int) -> None:
     original = library.original(twins, digit)
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
-    said = f"It is {library.a_digit(twins.digits[digit])}, and has a code in each space."
+    said = f"It is {with_article(twins.digits[digit])}, and has a code in each space."
     card(pictures, "The same image at both rings", said, _about_spread(twins.vae, digit), kind="row")
     if original is None:
         st.caption("The original image is not on this computer.", help=library.HOW_TO_GET_ORIGINALS)
 
 
 def _away(distance: float) -> str:
-    return f"{distance:.2g} away".replace("-", "−")  # a line is not broken at a minus sign
+    return f"{number(distance, '.2g')} away"
 
 
 def _about_spread(vae: Twin, digit: int) -> str:

@@ -17,6 +17,7 @@ from explorer.components import latent_map
 from explorer.measures import PAIRS, SAMPLES, Measures
 from explorer.quality import NEIGHBOURS
 from explorer.state import END_KINDS, FRAMES, REPERTOIRE, Key, State
+from explorer.text import number, vector
 from explorer.twins import Twin, Twins
 from explorer.views import curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
@@ -187,23 +188,14 @@ def _both(twins: Twins, measured: Measures, name: str, form: str) -> str:
     return " and ".join(f"{measured.values[twin.name][name]:{form}} ({twin.short})" for twin in twins)
 
 
-def _nats(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
-
-
-def _vector(values: np.ndarray) -> str:
-    shown = ", ".join(f"{value:.3g}".replace("-", "−") for value in values[:4])
-    return f"({shown}{', …' if len(values) > 4 else ''})"
-
-
 def _what_is_lost(twins: Twins, state: State) -> str:
     pixels = twins.ae.checkpoint.experiment.image_size**2
     return (
         f"Of {pixels} pixels, {twins.latent_dim} numbers pass. What is common to images with such a code comes back; "
         "what is particular to one hand does not. Look for strokes that became smoother, and for a digit that came "
         "back as another. In *nats* (natural logarithms; nearer to 0 is better), the AE's mean over the test images is "
-        f"{_nats(twins.ae.checkpoint.test['reconstruction'])}. Tossing a coin for each pixel would give "
-        f"{_nats(pixels * math.log(0.5))}."
+        f"{number(twins.ae.checkpoint.test['reconstruction'])}. Tossing a coin for each pixel would give "
+        f"{number(pixels * math.log(0.5))}."
     )
 
 
@@ -245,8 +237,8 @@ def _what_gaps_hold(twins: Twins, state: State) -> str:
 def _drawn_from_what(twins: Twins, state: State) -> str:
     code = twins.ae.codes.code.astype(float)
     return (
-        f"The AE's codes have the mean {_vector(code.mean(axis=0))} and the standard deviations "
-        f"{_vector(code.std(axis=0))}: an outcome of this fit; another seed gives another. Below each wall stands how "
+        f"The AE's codes have the mean {vector(code.mean(axis=0))} and the standard deviations "
+        f"{vector(code.std(axis=0))}: an outcome of this fit; another seed gives another. Below each wall stands how "
         f"many of {SAMPLES:,} decodes a classifier reads as a digit. Where they are many, for the AE too, look at "
         "*which* digits: do all ten come up, and about equally often?"
     )
@@ -254,8 +246,8 @@ def _drawn_from_what(twins: Twins, state: State) -> str:
 
 def _how_large_the_clouds_are(twins: Twins, state: State) -> str:
     return (
-        f"Over the test images the mean spread is σ = {_vector(_deviations(twins.vae).mean(axis=0))}, while the dots "
-        f"themselves spread with {_vector(twins.vae.codes.code.std(axis=0, dtype=float))}. Codes that lie "
+        f"Over the test images the mean spread is σ = {vector(_deviations(twins.vae).mean(axis=0))}, while the dots "
+        f"themselves spread with {vector(twins.vae.codes.code.std(axis=0, dtype=float))}. Codes that lie "
         "closer than their clouds are wide have to share their decodes. What keeps the clouds from shrinking to "
         "points, as the AE's codes are, is the next step."
     )
@@ -264,8 +256,8 @@ def _how_large_the_clouds_are(twins: Twins, state: State) -> str:
 def _which_is_better(twins: Twins, state: State) -> str:
     vae, ae = twins.vae.checkpoint.test, twins.ae.checkpoint.test
     return (
-        f"On the test images, the VAE: **{_nats(vae['elbo'])} = {_nats(vae['reconstruction'])} − "
-        f"{_nats(vae['kl'])}** nats per image. The AE: a reconstruction of {_nats(ae['reconstruction'])}, and no "
+        f"On the test images, the VAE: **{number(vae['elbo'])} = {number(vae['reconstruction'])} − "
+        f"{number(vae['kl'])}** nats per image. The AE: a reconstruction of {number(ae['reconstruction'])}, and no "
         "KL. The two cannot be set against each other: the AE pays nothing for the place of its codes, but without a "
         "prior it says nothing of how likely an image is. The VAE's ELBO is a lower bound of exactly that, and can be "
         "compared between models."
@@ -276,7 +268,7 @@ def _what_is_random(twins: Twins, state: State) -> str:
     mean, deviation, image = _large_cloud(twins.vae)
     return (
         f"Only ε. For test image {image}, whose cloud is large, the encoder gives "
-        f"μ = {_vector(mean)} and σ = {_vector(deviation)}. For a given throw, raising μ by a little raises z by as "
+        f"μ = {vector(mean)} and σ = {vector(deviation)}. For a given throw, raising μ by a little raises z by as "
         "much, and raising σ raises z by ε times as much: derivatives that backpropagation can carry on into the "
         "encoder. It would stop at a draw made inside."
     )
@@ -328,7 +320,7 @@ def _how_many_dimensions(twins: Twins, state: State) -> str:
     sizes = library.study()
     counts = ", ".join(str(size.latent_dim) for size in sizes)
     elbo, reconstruction = (
-        ", ".join(_nats(size.test[model][term]) for size in sizes)
+        ", ".join(number(size.test[model][term]) for size in sizes)
         for model, term in (("vae", "elbo"), ("autoencoder", "reconstruction"))
     )
     return (

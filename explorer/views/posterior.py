@@ -13,6 +13,7 @@ from explorer.components.card import card, markup, picture
 from explorer.measures import POSTERIORS
 from explorer.posterior import Belief
 from explorer.state import CLOSE_UPS, State
+from explorer.text import nats, vector
 from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
@@ -117,8 +118,7 @@ def _frame(vae: Twin, area: latent.Window) -> None:
 
 
 def _pictures(vae: Twin, seen: Array, z: Array, what: str) -> None:
-    place = ", ".join(f"{coordinate:.4f}" for coordinate in z[:2]) + (", …" if len(z) > 2 else "")
-    place = f"({place})".replace("-", "−")
+    place = vector(z, ".4f", shown=2)
     decode = images.data_uri(vae.decode([z])[0])
     pictures = [
         picture(
@@ -130,15 +130,15 @@ def _pictures(vae: Twin, seen: Array, z: Array, what: str) -> None:
 
 
 def _figures(twins: Twins, slack: library.Slack) -> None:
-    elbo = f"<b>ELBO = {_nats(slack.elbo)}</b>: reconstruction minus KL, averaged over q(z|x). "
+    elbo = f"<b>ELBO = {nats(slack.elbo)}</b>: reconstruction minus KL, averaged over q(z|x). "
     if slack.truth is None:
         st.html(markup([], "The bound", elbo + "It is never more than log p(x).", kind="belief"))
         return
     evidence = slack.truth.log_evidence
     lines = (
-        f"<b>log p(x) = {_nats(evidence)}</b>: the image's log-probability, whichever z it came from.",
+        f"<b>log p(x) = {nats(evidence)}</b>: the image's log-probability, whichever z it came from.",
         elbo + "It is what the fit maximises, and never more than log p(x).",
-        f"<b>Slack = {_nats(evidence - slack.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(twins)}",
+        f"<b>Slack = {nats(evidence - slack.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(twins)}",
     )
     st.html(markup([], "The slack in the bound", *lines, kind="belief"))
 
@@ -151,7 +151,7 @@ def _average(twins: Twins) -> str:
     if "slack" not in values:
         return ""
     n = min(POSTERIORS, len(twins.digits))
-    return f" Over {n} test images: {_nats(values['slack'])} on average, {_nats(values['slack_median'])} at the median."
+    return f" Over {n} test images: {nats(values['slack'])} on average, {nats(values['slack_median'])} at the median."
 
 
 def close_up_window(slack: library.Slack, look: str) -> latent.Window:
@@ -165,7 +165,3 @@ def close_up_window(slack: library.Slack, look: str) -> latent.Window:
     side = 1.3 * float((high - low).max())
     left, bottom = ((low + high) / 2 - side / 2).tolist()
     return latent.Window(left, bottom, side)
-
-
-def _nats(value: float) -> str:
-    return f"{value:.2f} nats".replace("-", "−")

@@ -8,6 +8,7 @@ import streamlit as st
 from explorer import library
 from explorer.components.card import picture
 from explorer.state import REPERTOIRE, SHOWN_AT_ONCE, State
+from explorer.text import nats, number
 from explorer.twins import Twins
 
 __all__ = ["render"]
@@ -60,15 +61,15 @@ def _images(twins: Twins, state: State) -> None:
 
 def _table(reconstructions: list[library.Reconstruction], numbers: list[int], split: str) -> str:
     head = "".join(
-        f"<th>{each.digit}<small>image {number}</small></th>"
-        for each, number in zip(reconstructions, numbers, strict=True)
+        f"<th>{each.digit}<small>image {image}</small></th>"
+        for each, image in zip(reconstructions, numbers, strict=True)
     )
     rows = []
     for row, label in enumerate(ROWS):
         cells = []
-        for each, number in zip(reconstructions, numbers, strict=True):
-            shown = picture(each.pictures[row], f"{label}, {split} image {number}", name=f"{label.lower()}-{number}")
-            cells.append(f"<td>{shown}{_nats(each.reconstructions[row - 1]) if row else ''}</td>")
+        for each, image in zip(reconstructions, numbers, strict=True):
+            shown = picture(each.pictures[row], f"{label}, {split} image {image}", name=f"{label.lower()}-{image}")
+            cells.append(f"<td>{shown}{_in_nats_and_bits(each.reconstructions[row - 1]) if row else ''}</td>")
         rows.append(f"<tr><th>{label}<small>{ROWS[label]}</small></th>{''.join(cells)}</tr>")
     bounds = "".join(f"<td>{_bound(each.reconstructions[1], each.kl)}</td>" for each in reconstructions)
     rows.append(f'<tr class="apart"><th>VAE: ELBO<small>log p(x|z) − KL</small></th>{bounds}</tr>')
@@ -76,9 +77,9 @@ def _table(reconstructions: list[library.Reconstruction], numbers: list[int], sp
 
 
 def _bound(reconstruction: float, kl: float) -> str:
-    text = f"<b>{reconstruction - kl:.1f} nats</b><small>{reconstruction:.1f} − {kl:.1f}</small>"
-    return text.replace("-", "−")
+    terms = f"{number(reconstruction, '.1f')} − {number(kl, '.1f')}"
+    return f"<b>{nats(reconstruction - kl, '.1f')}</b><small>{terms}</small>"
 
 
-def _nats(value: float) -> str:
-    return f"<b>{value:.1f} nats</b><small>{-value / math.log(2):.0f} bits</small>".replace("-", "−")
+def _in_nats_and_bits(value: float) -> str:
+    return f"<b>{nats(value, '.1f')}</b><small>{number(-value / math.log(2), '.0f')} bits</small>"

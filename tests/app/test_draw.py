@@ -11,8 +11,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer.drawing import mnist_form, raster
-from explorer.library import a_digit
 from explorer.state import State
+from explorer.text import with_article
 from tests.app.conftest import html, shown
 from tests.conftest import ROOT, rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -90,7 +90,7 @@ def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
     assert float(kl) == pytest.approx(float(terms.kl[0]), abs=0.05)
     assert float(elbo.replace("−", "-")) == pytest.approx(float(terms.elbo[0]), abs=0.2)
     belief = read(load_classifier(checkpoints, "digits")[0], drawn[None] / 255)[0]
-    assert f"<b>{a_digit(int(belief.argmax()))}</b>, {belief.max() * 100:.0f}&nbsp;% sure" in html(app)
+    assert f"<b>{with_article(int(belief.argmax()))}</b>, {belief.max() * 100:.0f}&nbsp;% sure" in html(app)
 
 
 def test_it_is_kept_while_other_tabs_are_open(app: AppTest) -> None:

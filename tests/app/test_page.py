@@ -10,7 +10,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from explorer.library import a_digit
+from explorer.text import with_article
 from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT, rewrite, run_command
 from training.__main__ import app
@@ -23,7 +23,7 @@ def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, reci
     codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
     app.query_params["digit"] = "7"
     app.run()
-    assert f"It is {a_digit(codes.digit[7])}, and has a code in each space." in html(app)
+    assert f"It is {with_article(codes.digit[7])}, and has a code in each space." in html(app)
     app.query_params.update({"tab": "Interpolate", "from_image": "4"})
     app.run()
     assert app.selectbox("from_class").value == codes.digit[4]
