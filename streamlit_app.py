@@ -7,7 +7,7 @@ from functools import partial
 import pandas  # noqa: F401
 import streamlit as st
 
-from explorer import library, tables
+from explorer import catalog, tables
 from explorer.components import latent_map
 from explorer.components.card import style
 from explorer.components.save_picture import save_picture
@@ -51,7 +51,7 @@ with st.sidebar:
     st.title("Latent Space Explorer")
     experiment = st.selectbox(
         "Experiment",
-        library.available(),
+        catalog.available(),
         key=Key.EXPERIMENT,
         bind="query-params",
         on_change=State.begin_anew,
@@ -68,7 +68,7 @@ save_picture(experiment)
 for name in misnamed(checkpoints_dir()):
     st.warning(escape_markdown(f"A folder of experiments is left out: its name, {name}, is not UTF-8. Rename it."))
 
-with library.sentences():
+with catalog.show_errors():
     with choices:
         State.beta_input(experiment)
         State.plane_inputs(experiment)
@@ -77,7 +77,7 @@ with library.sentences():
         State.shown_input(len(twins.digits))
     about.caption(escape_markdown(twins.vae.checkpoint.experiment.title))
     with details:
-        st.markdown(library.details(twins))
+        st.markdown(tables.details(twins))
     codes_place.download_button(
         "Codes as CSV",
         partial(tables.codes, {twin.short.lower(): twin.codes for twin in twins}),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from explorer import drawing, latent, library
+from explorer import catalog, drawing, latent, maps
 from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
@@ -33,6 +33,7 @@ SUBJECTS = ("test image", "what you drew")
 CLOSE_UPS = ("both", "the truth", "the belief")
 FARTHEST = 1e6  # a pick's coordinates: far beyond any map, and no decoder overflows
 LONGEST_PATH = 200  # corners
+TRAVERSE_REACH = 3  # standard deviations to either side
 CODES_SHOWN = (500, 1000, 2000, 5000, 10000)
 
 
@@ -50,7 +51,6 @@ class Key(StrEnum):
     FACE = "face"
     GRID = "n"
     PATH = "path"  # whether dragging over a map draws one
-    WAITED_SINCE = "waited_since"  # for the first map, on a monotonic clock; not in the URL
     DIGIT = "digit"  # the ringed test image
     DIMENSIONS = "dimensions"  # of the traversal, a page of them
     DRAWING = "drawing"  # what is on the pad; not in the URL
@@ -95,18 +95,18 @@ class State:
 
     @staticmethod
     def twins_of(name: str) -> Twins:
-        """The twins of an experiment as chosen: its VAE, and what its maps show; raises as `library.load`."""
-        latent_dim = library.load(name).latent_dim
+        """The twins of an experiment as chosen: its VAE, and what its maps show; raises as `catalog.load`."""
+        latent_dim = catalog.load(name).latent_dim
         dimensions, embedded = State.dimensions(latent_dim), State.embedded(latent_dim)
-        return library.load(name, dimensions, embedded=embedded, beta=st.session_state.get(Key.BETA))
+        return catalog.load(name, dimensions, embedded=embedded, beta=st.session_state.get(Key.BETA))
 
     @staticmethod
     def beta_input(name: str) -> None:
         """The widget that chooses among the VAEs of an experiment, where there are several."""
-        betas = library.betas(name)
+        betas = catalog.betas(name)
         if len(betas) == 1:
             return
-        own = library.load(name).vae.checkpoint.experiment.beta
+        own = catalog.load(name).vae.checkpoint.experiment.beta
         st.select_slider(
             "Beta, the VAE's weight of the KL",
             betas,
@@ -156,7 +156,7 @@ class State:
     @staticmethod
     def plane_inputs(name: str) -> None:
         """The widgets that choose what the maps show of a space with more than two dimensions."""
-        latent_dim = library.load(name).latent_dim
+        latent_dim = catalog.load(name).latent_dim
         if latent_dim == 2:
             return
         chosen = st.selectbox(
@@ -385,23 +385,17 @@ class State:
     def set_path(twin: Twin, points: list[list[float]]) -> None:
         """Choose a path over a twin's map; to be called from a callback."""
         corners = np.clip(np.array(points, float)[:LONGEST_PATH, :2], -FARTHEST, FARTHEST)
-        st.session_state[State._path_key(twin)] = (library.decoder_name(twin), tuple(map(tuple, corners.tolist())))
+        st.session_state[State._path_key(twin)] = (maps.decoder_name(twin), tuple(map(tuple, corners.tolist())))
 
     @staticmethod
     def path(twin: Twin) -> tuple[tuple[float, float], ...]:
         """The path that the user drew over a twin's map; empty if none."""
         drawn_on, corners = st.session_state.get(State._path_key(twin), ("", ()))
-        return corners if State.draws_paths() and drawn_on == library.decoder_name(twin) else ()
+        return corners if State.draws_paths() and drawn_on == maps.decoder_name(twin) else ()
 
     @staticmethod
     def _path_key(twin: Twin) -> str:
         return f"{twin.short.lower()}_path"  # not in the URL
-
-    @staticmethod
-    def has_waited(seconds: float) -> bool:
-        """Whether the session has waited so long for its first map."""
-        now = time.monotonic()
-        return now - float(st.session_state.setdefault(Key.WAITED_SINCE, now)) >= seconds
 
     @staticmethod
     def drawing() -> Drawing:
@@ -484,11 +478,11 @@ class State:
 
     def move(self, dimension: int) -> float:
         """How far the pick is moved along a dimension, in standard deviations."""
-        return self._number(self._move_key(dimension), 0.0, -library.TRAVERSE_SPREADS, library.TRAVERSE_SPREADS)
+        return self._number(self._move_key(dimension), 0.0, -TRAVERSE_REACH, TRAVERSE_REACH)
 
     def move_input(self, dimension: int, off: bool) -> None:
         """The widget that moves the pick along a dimension."""
-        reach = float(library.TRAVERSE_SPREADS)
+        reach = float(TRAVERSE_REACH)
         st.slider(
             f"Dimension {dimension + 1} (sd)" + (", off" if off else ""),
             -reach,

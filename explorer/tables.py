@@ -1,4 +1,4 @@
-"""Arrays to tables: CSV, for spreadsheets and for the next program."""
+"""Models to tables: CSV, for spreadsheets and for the next program, and what the page says of a model."""
 
 import csv
 import io
@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from explorer.twins import Twin, Twins
 from training.checkpoint import Codes, Curve
 
-__all__ = ["codes", "curves"]
+__all__ = ["codes", "curves", "details"]
 
 
 def codes(models: Mapping[str, Codes]) -> bytes:
@@ -45,6 +46,30 @@ def curves(models: Mapping[str, Mapping[str, Curve]]) -> bytes:
             terms = curve.reconstruction.tolist(), kl, elbo
             rows += [[model, split, *point] for point in zip(*when, *terms, strict=True)]
     return _csv(["model", "split", "update", "epoch", "seconds", "reconstruction", "kl", "elbo"], rows)
+
+
+def details(twins: Twins) -> str:
+    """What is to be known of the models, as a Markdown table: `st.table` would import pandas before the first map."""
+    columns = [_details(twin) for twin in twins]
+    rows = [["", *(twin.short for twin in twins)], ["---"] * 3]
+    rows += [[f"**{name}**", *(column[name] for column in columns)] for name in columns[0]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _details(twin: Twin) -> dict[str, str]:
+    recipe = twin.checkpoint.experiment
+    return {
+        "network": f"{recipe.network} and back",
+        "bottleneck": "mean and log-variance" if twin.name == "vae" else "code",
+        "objective": f"ELBO, beta {recipe.beta:g}" if twin.name == "vae" else "log p(x given f(x))",
+        "epochs": str(recipe.epochs),
+        "batch size": str(recipe.batch_size),
+        "learning rate": f"{recipe.learning_rate:g}",
+        "weight decay": f"{recipe.weight_decay:g}",
+        "seed": str(recipe.seed),
+        "fitted in": f"{twin.checkpoint.seconds / 60:.1f} min",
+        "test images": f"{len(twin.codes.digit):,}",
+    }
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

@@ -57,6 +57,11 @@ class Twin:
         """`autoencoder` or `vae`."""
         return self.checkpoint.model
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it apart from all others that a server may meet."""
+        return str(self.checkpoint.path), self.version, self.dimensions, self.embedding is not None
+
     @cached_property
     def plane(self) -> latent.Plane | latent.Embedding:
         """What the map shows of latent space."""

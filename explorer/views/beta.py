@@ -2,9 +2,10 @@
 
 from itertools import pairwise
 
+import plotly.graph_objects as go
 import streamlit as st
 
-from explorer import library
+from explorer import catalog, figures, maps
 from explorer.components import latent_map
 from explorer.state import State
 from explorer.text import nats, number
@@ -13,10 +14,23 @@ from explorer.twins import Twins
 __all__ = ["render"]
 
 
+def _trade_off(twins: Twins) -> list[tuple[float, float, float]]:
+    """Beta, and the reconstruction and the KL of the test images, of each VAE of the twins' experiment, by beta."""
+    name = twins.folder.name
+    vaes = [catalog.load(name, beta=beta).vae.checkpoint for beta in catalog.betas(name)]
+    return [(vae.experiment.beta, vae.test["reconstruction"], vae.test["kl"]) for vae in vaes]
+
+
+def _trade_off_figure(twins: Twins) -> go.Figure:
+    """What each beta makes of reconstruction and KL, with the chosen one marked."""
+    chosen = twins.vae.checkpoint.experiment.beta
+    return figures.trade_off(_trade_off(twins), chosen, twins.ae.checkpoint.test["reconstruction"])
+
+
 def render(twins: Twins, state: State) -> None:
     """The tab: the trade-off of all VAEs of the experiment, and the map of the chosen one."""
     name, recipe = twins.folder.name, twins.vae.checkpoint.experiment
-    if len(library.betas(name)) == 1:
+    if len(catalog.betas(name)) == 1:
         st.markdown(
             f"This experiment has one VAE, of beta {recipe.beta:g}. `python -m training fit {name} --beta 4` fits one "
             "more beside it; then a slider at the left chooses between them, and here stands what beta trades."
@@ -29,17 +43,17 @@ def render(twins: Twins, state: State) -> None:
         "are betas. Each nat of reconstruction has its price in KL, and at beta = 1 it is paid one for one."
     )
     left, right = st.columns([3, 2])
-    with left, library.sentences():
-        latent_map.chart(library.trade_off_figure(twins), key="trade_off")
-        for (beta, worse, kl), (next_beta, better, next_kl) in pairwise(library.trade_off(twins)):
+    with left, catalog.show_errors():
+        latent_map.chart(_trade_off_figure(twins), key="trade_off")
+        for (beta, worse, kl), (next_beta, better, next_kl) in pairwise(_trade_off(twins)):
             if worse < better and kl > next_kl:
                 st.markdown(
                     f"The textbook has a smaller beta always reconstruct better. Not here: beta {beta:g} reaches "
                     f"{nats(worse)}, beta {next_beta:g} {number(better)}, and with a smaller KL."
                 )
-    with right, library.sentences():
+    with right, catalog.show_errors():
         st.markdown(f"#### The VAE of beta {recipe.beta:g}")
-        latent_map.chart(library.codes_figure(twins.vae, State.shown(), small=True), key="map_beta_vae")
+        latent_map.chart(maps.codes_figure(twins.vae, State.shown(), small=True), key="map_beta_vae")
         test = twins.vae.checkpoint.test
         st.markdown(
             f"ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − {nats(test['kl'])} per test image; "

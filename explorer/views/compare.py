@@ -7,9 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
-from explorer import library
+from explorer import catalog, figures
 from explorer.components import latent_map
 from explorer.measures import PAIRS, POSTERIORS, SAMPLES
 from explorer.quality import NEIGHBOURS, SURE
@@ -18,7 +19,7 @@ from explorer.text import number, percent, rounded
 from explorer.twins import Twins
 from training.study import RECIPE
 
-__all__ = ["ROWS", "difference", "render", "verdict"]
+__all__ = ["ROWS", "difference", "render", "study_figure", "verdict"]
 
 NO_PRIOR = "undefined: it has no prior"
 COLUMNS = [4.6, 2, 2, 2.8, 1.2]
@@ -358,7 +359,7 @@ def render(twins: Twins, state: State) -> None:
         "mean stands in brackets. All is measured on the test images; the better number is bold. *Show* opens the view "
         "in which it can be seen."
     )
-    with library.sentences():
+    with catalog.show_errors():
         values = _values(twins)
         header = st.columns(COLUMNS)
         for place, text in zip(header, ("Measure", "AE", "VAE", "The textbook"), strict=False):
@@ -371,22 +372,28 @@ def render(twins: Twins, state: State) -> None:
             f"Written by `python -m explorer measure {twins.folder.name}`. ± is a standard error. No clear difference: "
             "less than two standard errors, or less than 1 %."
         )
-    with library.sentences():
+    with catalog.show_errors():
         _study()
 
 
+def study_figure() -> go.Figure:
+    """The study as a chart; raises as `study`."""
+    sizes = catalog.study()
+    return figures.study(sizes, [catalog.active_dimensions(size) for size in sizes])
+
+
 def _study() -> None:
-    sizes = library.study()
+    sizes = catalog.study()
     st.markdown("### What more dimensions buy")
     first, last = sizes[0], sizes[-1]
-    used = library.active_dimensions(last)
+    used = catalog.active_dimensions(last)
     st.markdown(
         f"The network {RECIPE.network.rsplit('-', 1)[0]}-d, fitted {RECIPE.epochs} epochs at each latent size d. Look "
         "at where the VAE's curves level off while the AE's go on, and at the distance between training and test "
         f"images. In the KL's panel: how many dimensions the VAE uses, the others being switched off ({used} of "
         f"{last.latent_dim} at the end)."
     )
-    latent_map.chart(library.study_figure(), key="study")
+    latent_map.chart(study_figure(), key="study")
     told = []
     for model, short in (("autoencoder", "AE"), ("vae", "VAE")):
         values = [size.training[model]["reconstruction"] for size in sizes]
@@ -409,7 +416,7 @@ def _study() -> None:
 
 
 def _overlap_table(twins: Twins) -> str:
-    overlap = library.measured(twins).overlap
+    overlap = catalog.measured(twins).overlap
     rows = [["", *map(str, range(10))], ["---"] * 11]
     rows += [[twin.short, *(percent(share) for share in overlap[twin.name])] for twin in twins]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -417,7 +424,7 @@ def _overlap_table(twins: Twins) -> str:
 
 def _values(twins: Twins) -> dict[str, dict[str, float]]:
     """The measures by model, with those that the table derives from them."""
-    measured = library.measured(twins)
+    measured = catalog.measured(twins)
     values = {}
     for model, numbers in measured.values.items():
         values[model] = numbers | {

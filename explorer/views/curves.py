@@ -1,15 +1,19 @@
 """Training curves: the two terms of the ELBO during the fit, and the maps as they formed."""
 
+from dataclasses import replace
+
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import library, tables
+from explorer import catalog, figures, latent, tables
+from explorer.cache import cached
 from explorer.components import latent_map
 from explorer.figures import X_AXES
 from explorer.state import SECONDS_A_MOMENT, Key, State
 from explorer.text import nats
-from explorer.twins import Twins
+from explorer.twins import Twin, Twins
 
 __all__ = ["render"]
 
@@ -36,8 +40,8 @@ def render(twins: Twins, state: State) -> None:
         "Horizontal axis", list(X_AXES), default="updates", required=True, key=Key.X_AXIS, bind="query-params"
     )
     logarithmic = controls.toggle("Stretch the beginning (log scale)", True, key=Key.LOGARITHMIC, bind="query-params")
-    with library.sentences():
-        latent_map.chart(library.curves_figure(twins, x_axis, logarithmic), key="curves")
+    with catalog.show_errors():
+        latent_map.chart(_curves_figure(twins, x_axis, logarithmic), key="curves")
     left, middle, right = st.columns([10, 3, 14], vertical_alignment="center")
     left.markdown("**The maps as they formed**: codes of the same validation images, from the untrained models on.")
     # A button, not a switch: a switch's own value, still under way, would start a film anew that has just ended.
@@ -48,6 +52,22 @@ def render(twins: Twins, state: State) -> None:
     # A timer only while it plays.
     formation = st.fragment(_formation, run_every=SECONDS_A_MOMENT if playing else None)
     formation(twins, state, slider, x_axis, logarithmic, playing)
+
+
+@cached()
+def _curves_figure(twins: Twins, x_axis: str, logarithmic: bool) -> go.Figure:
+    """The training curves of both."""
+    return figures.curves({twin.name: twin.history for twin in twins}, x_axis, logarithmic=logarithmic)
+
+
+@cached()
+def _snapshot_figure(twin: Twin, update: int) -> go.Figure:
+    """A map as it stood after so many weight updates, in the window of the codes at the end of the fit."""
+    snapshots = twin.snapshots
+    moment = int(np.searchsorted(snapshots.update, update, side="right")) - 1
+    points, last = (twin.flat.project(snapshots.code[each]) for each in (moment, -1))
+    axes = replace(twin, embedding=None).axes
+    return figures.codes_map(points, snapshots.digit, latent.window(last, least=twin.least_side), axes, small=True)
 
 
 def _figures(twins: Twins, places: list[DeltaGenerator]) -> None:
@@ -63,7 +83,7 @@ def _figures(twins: Twins, places: list[DeltaGenerator]) -> None:
 
 
 def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, logarithmic: bool, timed: bool) -> None:
-    with library.sentences():
+    with catalog.show_errors():
         updates = twins.vae.snapshots.update.tolist()
         state.follow_the_film()
         if timed and not state.is_playing():
@@ -86,4 +106,4 @@ def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, l
         for column, twin in zip(st.columns(2), twins, strict=True):
             with column:
                 st.markdown(f"#### {twin.title}")
-                latent_map.chart(library.snapshot_figure(twin, chosen), key=f"map_formed_{twin.name}")
+                latent_map.chart(_snapshot_figure(twin, chosen), key=f"map_formed_{twin.name}")

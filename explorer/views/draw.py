@@ -1,14 +1,14 @@
 """Draw: a digit of one's own, as MNIST would have it, and what both models make of it."""
 
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import images, library, measures, quality
+from explorer import catalog, images, inference, latent, maps, measures, originals, quality, warmup
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.components.pad import pad, script
@@ -18,13 +18,14 @@ from explorer.text import nats, number, with_article
 from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
-__all__ = ["render"]
+__all__ = ["encode_drawing", "render"]
 
 Array = NDArray[Any]
 
 UPLOADER = "upload"  # the key of the uploader's place
 NOT_TAKEN = "Picture not taken"
 NEAREST = "Test images with the nearest codes"
+NEIGHBOURS_SHOWN = 3  # test images beside a drawn one
 BLANK = '<div class="blank"></div>'
 WHAT_NATS_ARE = (
     "The cross is the code of the grey picture, and the picture that comes back the decode of that code. "
@@ -46,17 +47,17 @@ def render(twins: Twins, state: State) -> None:
     for twin, column in zip(twins, columns, strict=True):
         with column:
             st.markdown(f"##### {twin.title}")
-            latent_map.chart(library.codes_figure(twin, State.shown(), small=True), key=f"map_drawn_{twin.name}")
+            latent_map.chart(maps.codes_figure(twin, State.shown(), small=True), key=f"map_drawn_{twin.name}")
             places.append(st.container())
     _drawing(twins, left.container(), places)
     st.caption(WHAT_NATS_ARE)
     # What takes seconds once, such as loading torch, is done before the first stroke, but behind the maps.
-    if library.is_torch_loaded() or latent_map.drawn("map_drawn_vae"):
-        with library.sentences():
+    if warmup.first_map_is_drawn("map_drawn_vae"):
+        with catalog.show_errors():
             stroke = mnist_form(raster([[SIDE // 2, BRUSH, SIDE // 2, SIDE - BRUSH]]))
             assert stroke is not None
             for twin in twins:
-                _answer(twins, twin, library.place(twin, stroke))
+                _answer(twins, twin, encode_drawing(twins, twin, stroke))
             _reading(twins, stroke)
 
 
@@ -65,16 +66,16 @@ def _drawing(twins: Twins, left: DeltaGenerator, places: list[DeltaGenerator]) -
     drawn, now = State.drawn(), State.drawing()
     seen = None
     for twin, place in zip(twins, places, strict=True):
-        with place, library.sentences():
+        with place, catalog.show_errors():
             if drawn is None:
                 _put(twin, [], _nothing(twin))
                 continue
-            placed = library.place(twin, drawn)
-            seen = placed.seen
-            marks = [latent_map.pick(*placed.point)]
-            if placed.outline:
-                marks.insert(0, latent_map.ellipse(placed.outline))
-            _put(twin, marks, _answer(twins, twin, placed))
+            encoded = encode_drawing(twins, twin, drawn)
+            seen = encoded.seen
+            marks = [latent_map.pick(*encoded.point)]
+            if encoded.outline:
+                marks.insert(0, latent_map.ellipse(encoded.outline))
+            _put(twin, marks, _answer(twins, twin, encoded))
     pad_place, form_place = left.container(), left.container()
     with form_place:
         _form(twins, drawn, seen, now.complaint)
@@ -83,6 +84,43 @@ def _drawing(twins: Twins, left: DeltaGenerator, places: list[DeltaGenerator]) -
     # Last: the pad sends its next report when this one's answer is there.
     with pad_place:
         _pad(now)
+
+
+class EncodedDrawing(NamedTuple):
+    """Where a picture lands in a latent space, and what becomes of it."""
+
+    seen: Array  # the picture as the model sees it, (h, w), pixels in [0, 1]
+    point: list[float]  # of its code on the map
+    outline: list[list[float]]  # on the map: the encoder's Gaussian, if it has one
+    decode: Array  # of its code, (h, w)
+    reconstruction: float  # log p(x|z) of the picture binarised, in nats
+    kl: float | None  # in nats; None for the AE
+    nearest: list[int]  # the test images with the nearest codes, the nearest first
+
+
+def encode_drawing(twins: Twins, twin: Twin, picture: Array) -> EncodedDrawing:
+    """Where a picture in MNIST's form, uint8 (28, 28), lands. Its code is that of the grey picture."""
+    import torch
+
+    from training.datasets import Split
+
+    seen = torch.as_tensor(originals.reduced(twins, picture))[None]
+    grey = seen.float() / 255
+    code, spread = twin.encode(grey)
+    if spread is None:
+        reconstruction, kl = float(twin.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
+    else:  # as in the Posterior tab, to the last digit
+        belief, elbo = inference.bound(twin, originals.binarised_drawing(twins, picture))
+        reconstruction, kl = elbo + belief.kl, belief.kl
+    return EncodedDrawing(
+        grey[0].numpy(),
+        twin.plane.project(code)[0].tolist(),
+        twin.outline(code[0], None if spread is None else spread[0]),
+        twin.decode(code)[0],
+        reconstruction,
+        kl,
+        latent.nearest_images(twin.codes.code, code[0], NEIGHBOURS_SHOWN),
+    )
 
 
 def _pad(now: Drawing) -> None:
@@ -117,34 +155,34 @@ def _form(twins: Twins, drawn: Array | None, seen: Array | None, complaint: str)
 def _reading(twins: Twins, drawn: Array) -> str:
     """What the classifier makes of the drawing, as HTML; nothing where there is none."""
     try:
-        belief = measures.read(library.classifier(twins.vae), drawn[None] / 255)[0]
+        belief = measures.read(catalog.classifier(twins.vae), drawn[None] / 255)[0]
     except CheckpointError:
         return ""
     read = f"<b>{with_article(belief.argmax())}</b>, {belief.max():.0%} sure".replace("%", "&nbsp;%")
     return f"A classifier reads {read}." if belief.max() >= quality.SURE else f"A classifier is unsure: {read}."
 
 
-def _answer(twins: Twins, twin: Twin, placed: library.Placed) -> str:
+def _answer(twins: Twins, twin: Twin, encoded: EncodedDrawing) -> str:
     """What becomes of the drawing, and the test images nearest to it, as HTML."""
     test = twin.checkpoint.test
     lines = [f"Test images: {number(test['reconstruction'], '.1f')} on average."]
-    if placed.kl is not None:
-        elbo = placed.reconstruction - placed.kl
+    if encoded.kl is not None:
+        elbo = encoded.reconstruction - encoded.kl
         lines.append(
-            f"KL {number(placed.kl, '.1f')}, so ELBO {number(elbo, '.1f')} "
+            f"KL {number(encoded.kl, '.1f')}, so ELBO {number(elbo, '.1f')} "
             f"(test images: {number(test['elbo'], '.1f')})."
         )
-    x, y = placed.point
+    x, y = encoded.point
     area = twin.window
     if not (area.left <= x <= area.right and area.bottom <= y <= area.top):
         lines.append("<b>It lands beyond the map's edge</b>: zoom out.")
     shown = picture(
-        images.data_uri(placed.decode), f"the {twin.short}'s reconstruction", name=f"reconstruction-{twin.name}"
+        images.data_uri(encoded.decode), f"the {twin.short}'s reconstruction", name=f"reconstruction-{twin.name}"
     )
-    found = (library.original(twins, image) for image in placed.nearest)
-    originals = [original for original in found if original is not None]
-    if not originals:  # the data set is not on this computer
-        originals = list(twin.decode(twin.codes.code[placed.nearest]))
+    found = (originals.original(twins, image) for image in encoded.nearest)
+    near = [each for each in found if each is not None]
+    if not near:  # the data set is not on this computer
+        near = list(twin.decode(twin.codes.code[encoded.nearest]))
     neighbours = [
         picture(
             images.data_uri(original),
@@ -152,9 +190,9 @@ def _answer(twins: Twins, twin: Twin, placed: library.Placed) -> str:
             name=f"near-{twin.name}-{rank}",
             caption=f"{twin.codes.digit[image]} (image {image})",
         )
-        for rank, (image, original) in enumerate(zip(placed.nearest, originals, strict=True), 1)
+        for rank, (image, original) in enumerate(zip(encoded.nearest, near, strict=True), 1)
     ]
-    back = markup([shown], f"log p(x|z) = {nats(placed.reconstruction, '.1f')}", *lines, kind="drawn")
+    back = markup([shown], f"log p(x|z) = {nats(encoded.reconstruction, '.1f')}", *lines, kind="drawn")
     return back + markup(neighbours, NEAREST, kind="near")
 
 
@@ -163,4 +201,4 @@ def _nothing(twin: Twin) -> str:
     told = f"What the {twin.short} makes of your digit will stand here."
     neighbour = f"<figure>{BLANK}<figcaption>–</figcaption></figure>"
     back = markup([BLANK], "Nothing drawn", told, kind="drawn")
-    return back + markup([neighbour] * library.NEIGHBOURS_SHOWN, NEAREST, kind="near")
+    return back + markup([neighbour] * NEIGHBOURS_SHOWN, NEAREST, kind="near")

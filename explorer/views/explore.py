@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import streamlit as st
+from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import images, latent, library
+from explorer import catalog, images, latent, maps, originals, warmup
+from explorer.cache import cached
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture, reel
 from explorer.state import Key, State
@@ -16,14 +18,16 @@ from explorer.twins import Twin, Twins
 
 __all__ = ["render"]
 
+Array = NDArray[Any]
+
 PICKED = "the point you picked"
 DRAG = "Drag over the map: the decodes along your path appear here."
 NO_OVERLAY = (
     "Clicks on the map and the live picture are missing: their script did not start. The numbers below still work."
 )
-FILM_COLUMNS = library.FILM_FRAMES // 2  # two rows: frames large enough for the last row of a room
+FILM_FRAMES = 24  # along a drawn path
+FILM_COLUMNS = FILM_FRAMES // 2  # two rows: frames large enough for the last row of a room
 SEEN = 1e-3  # of a map's side: less cannot be told apart on it
-PATIENCE = 8  # seconds in which a browser that can draw the maps has drawn the first
 
 
 class Controls(NamedTuple):
@@ -53,28 +57,21 @@ def render(twins: Twins, state: State) -> None:
     halves = [_half(twin, column) for twin, column in zip(twins, st.columns(2), strict=True)]
     _maps(twins, controls, halves)
     # Loading torch takes seconds in which this server answers no browser, which asks for Plotly just now: maps first.
-    if not library.is_torch_loaded() and not (latent_map.drawn("map_vae") or State.has_waited(PATIENCE)):
+    if not warmup.first_map_is_drawn("map_vae"):
         with path_place:
             State.path_input(disabled=True)
         st.caption("The decoders are being loaded …")
-        _wait_no_longer()
+        warmup.wait_no_longer()
         return
     _picks(twins, state, path_place, halves)
-    with library.sentences():
+    with catalog.show_errors():
         for twin in twins if twins.vae.embedding is None else ():
-            latent_map.atlas(f"map_{twin.name}", library.decoder_name(twin), twin.window, library.atlas(twin))
+            latent_map.atlas(f"map_{twin.name}", maps.decoder_name(twin), twin.window, maps.atlas(twin))
 
 
 def _half(twin: Twin, column: DeltaGenerator) -> Half:
     column.markdown(f"#### {twin.title}")
     return Half(twin, column.container(), column.container(), column.container(), column.container(horizontal=True))
-
-
-@st.fragment(run_every=PATIENCE + 1)
-def _wait_no_longer() -> None:
-    """A browser in which the component does not start never says that it has drawn a map."""
-    if State.has_waited(PATIENCE):
-        st.rerun()
 
 
 @st.fragment
@@ -120,13 +117,13 @@ def _maps(twins: Twins, controls: Controls, halves: list[Half]) -> None:
         disabled=face != "grid",
     )
     for half in halves:
-        with half.chart, library.sentences():
+        with half.chart, catalog.show_errors():
             twin = half.twin
             read = State.reading() and twin.embedding is None
             if face == "grid":
-                figure = library.grid_figure(twin, n, read)
+                figure = maps.grid_figure(twin, n, read)
             else:
-                figure = library.codes_figure(twin, State.shown(), read=read)
+                figure = maps.codes_figure(twin, State.shown(), read=read)
             latent_map.chart(figure, key=f"map_{twin.name}")
 
 
@@ -136,14 +133,14 @@ def _picks(twins: Twins, state: State, path_place: DeltaGenerator, halves: list[
         State.path_input(disabled=twins.vae.embedding is not None)
     # What the eye waits for is sent first.
     for half in halves:
-        with library.sentences():
+        with catalog.show_errors():
             with half.answer:
                 _pick(half.twin, state)
             film = half.film.empty()
             if _draws(half.twin):
                 with film.container():
                     _film(half.twin)
-    with st.container(horizontal=True, vertical_alignment="center"), library.sentences():
+    with st.container(horizontal=True, vertical_alignment="center"), catalog.show_errors():
         _ringed(twins, state.digit())
         state.digit_input()
     for half in halves:
@@ -185,10 +182,16 @@ def _pick(twin: Twin, state: State) -> None:
         on_pick=partial(state.set_pick, twin),
         on_path=partial(State.set_path, twin) if _draws(twin) else None,
         title=twin.title,
-        lens="" if twin.embedding is not None else library.decoder_name(twin),
+        lens="" if twin.embedding is not None else maps.decoder_name(twin),
         answer=answer("pick"),
     )
     st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
+
+
+@cached()
+def _film_of(twin: Twin, corners: tuple[tuple[float, float], ...]) -> Array:
+    """The decodes along a path over a twin's map, `FILM_FRAMES` equally spaced ones: (n, h, w)."""
+    return twin.decode(twin.plane.lift(latent.along(corners, FILM_FRAMES)))
 
 
 def _draws(twin: Twin) -> bool:
@@ -197,7 +200,7 @@ def _draws(twin: Twin) -> bool:
 
 def _film(twin: Twin) -> None:
     corners = State.path(twin)
-    decodes = library.film(twin, corners) if corners else None
+    decodes = _film_of(twin, corners) if corners else None
     shown = ""
     if decodes is not None:
         about = f"the {twin.short}'s decodes along the path, {FILM_COLUMNS} to a row"
@@ -232,13 +235,13 @@ def _ringed(twins: Twins, digit: int) -> None:
         )
         for twin in twins
     ]
-    original = library.original(twins, digit)
+    original = originals.original(twins, digit)
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
     said = f"It is {with_article(twins.digits[digit])}, and has a code in each space."
     card(pictures, "The same image at both rings", said, _about_spread(twins.vae, digit), kind="row")
     if original is None:
-        st.caption("The original image is not on this computer.", help=library.HOW_TO_GET_ORIGINALS)
+        st.caption("The original image is not on this computer.", help=originals.HOW_TO_GET_ORIGINALS)
 
 
 def _away(distance: float) -> str:

@@ -1,18 +1,24 @@
 """Generate: random codes, decoded by both models, and how many of them are digits."""
 
 import math
+from typing import Any, NamedTuple
 
 import streamlit as st
+from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import library, quality
+from explorer import catalog, images, maps, measures, quality
+from explorer.cache import cached
 from explorer.components import latent_map
 from explorer.components.card import markup, picture
 from explorer.measures import SAMPLES
 from explorer.state import State
 from explorer.twins import Twin, Twins
+from training.checkpoint import CheckpointError
 
 __all__ = ["render"]
+
+Array = NDArray[Any]
 
 Wall = tuple[Twin, str, str]  # whose decodes, of which codes (see `measures.samples`), and its title
 
@@ -37,10 +43,10 @@ def render(twins: Twins, state: State) -> None:
             st.markdown(f"#### {title}")
             places.append((st.container(), st.container()))
             chart = f"map_generated_{twin.name}_{source}"
-            latent_map.chart(library.codes_figure(twin, State.shown(), small=True), key=chart)
+            latent_map.chart(maps.codes_figure(twin, State.shown(), small=True), key=chart)
     _walls(walls, places, controls, state)
     for (twin, source, _), (_, place) in zip(walls, places, strict=True):
-        with place, library.sentences():
+        with place, catalog.show_errors():
             _reading(twin, source)
 
 
@@ -51,8 +57,8 @@ def _walls(
     with controls:
         n, seed = state.samples_inputs()
     for (twin, source, title), (place, _) in zip(walls, places, strict=True):
-        with place, library.sentences():
-            samples = library.generate(twin, source, n, seed)
+        with place, catalog.show_errors():
+            samples = _samples(twin, source, n, seed)
             pictures = [
                 picture(
                     address, f"{title}, sample {i + 1}", name=f"{twin.name}-{source}-{i + 1}", caption=_read(samples, i)
@@ -66,7 +72,46 @@ def _walls(
             )
 
 
-def _read(samples: library.Samples, i: int) -> str:
+class Samples(NamedTuple):
+    """Latent points drawn at random, and what the decoder makes of them."""
+
+    points: list[list[float]]  # on the map
+    pictures: list[str]  # data URIs
+    probabilities: Array | None  # of the classes, (n, 10), as the classifier reads the pictures; None without one
+
+
+class Reading(NamedTuple):
+    """What the classifier makes of many decodes of random latent points."""
+
+    read: quality.Share  # with at least `quality.SURE` confidence
+    entropy: float  # of the digits among those, in nats
+
+
+@cached()
+def _samples(twin: Twin, source: str, n: int, seed: int) -> Samples:
+    """Random latent points, decoded; see `measures.samples`."""
+    z = measures.samples(twin, source, n, seed)
+    decodes = twin.decode(z)
+    try:
+        probabilities = measures.read(catalog.classifier(twin), decodes)
+    except CheckpointError:
+        probabilities = None  # `_how_many_are_read` tells it
+    return Samples(twin.plane.project(z).tolist(), [images.data_uri(decode) for decode in decodes], probabilities)
+
+
+@cached("Reading 2,000 samples …")
+def _how_many_are_read(twin: Twin, source: str) -> Reading:
+    """How many of `measures.SAMPLES` random decodes are digits, and which.
+
+    Raises:
+        CheckpointError: there is no classifier for the dataset.
+    """
+    reader = catalog.classifier(twin)
+    probabilities = measures.read(reader, twin.decode(measures.samples(twin, source, measures.SAMPLES, measures.SEED)))
+    return Reading(quality.read_share(probabilities), quality.read_entropy(probabilities))
+
+
+def _read(samples: Samples, i: int) -> str:
     if samples.probabilities is None:
         return ""
     belief = samples.probabilities[i]
@@ -74,7 +119,7 @@ def _read(samples: library.Samples, i: int) -> str:
 
 
 def _reading(twin: Twin, source: str) -> None:
-    reading = library.reading(twin, source)
+    reading = _how_many_are_read(twin, source)
     st.markdown(
         f"**{100 * reading.read.value:.1f} %** (± {100 * reading.read.error:.1f} %) of {SAMPLES:,} such pictures are "
         "read as a digit; "

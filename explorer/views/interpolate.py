@@ -1,15 +1,17 @@
 """Interpolate: the straight way from one point to another, decoded by both models."""
 
 from functools import partial
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import library
+from explorer import catalog, images, latent, maps
+from explorer.cache import cached
 from explorer.components import latent_map
 from explorer.components.card import films, markup, picture
 from explorer.state import END_KINDS, FRAMES, Key, State
-from explorer.twins import Twins
+from explorer.twins import Twin, Twins
 
 __all__ = ["render"]
 
@@ -28,7 +30,7 @@ def render(twins: Twins, state: State) -> None:
         column.markdown(f"#### {twin.title}")
         map_place, frame_place = column.columns([3, 2])
         with map_place:
-            latent_map.chart(library.codes_figure(twin, State.shown(), small=True), key=f"map_small_{twin.name}")
+            latent_map.chart(maps.codes_figure(twin, State.shown(), small=True), key=f"map_small_{twin.name}")
         places.append(frame_place)
     _ends(twins, state, controls, places)
 
@@ -36,7 +38,7 @@ def render(twins: Twins, state: State) -> None:
 # One fragment: what reruns may write only where it wrote in the last full run, so no other may share the maps with it.
 @st.fragment
 def _ends(twins: Twins, state: State, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
-    with controls, library.sentences():
+    with controls, catalog.show_errors():
         for column, end in zip(st.columns(2), ENDS, strict=True):
             with column:
                 _end(end, twins, state)
@@ -49,8 +51,8 @@ def _ends(twins: Twins, state: State, controls: DeltaGenerator, places: list[Del
             bind="query-params",
         )
         strips = st.container()
-    with library.sentences():
-        ways = [library.way(twin, state.end_point("from", twin), state.end_point("to", twin), FRAMES) for twin in twins]
+    with catalog.show_errors():
+        ways = [_way(twin, state.end_point("from", twin), state.end_point("to", twin)) for twin in twins]
         for place, twin, way in zip(places, twins, ways, strict=True):
             with place:
                 latent_map.overlay(
@@ -72,6 +74,23 @@ def _ends(twins: Twins, state: State, controls: DeltaGenerator, places: list[Del
                 frames=FRAMES,
                 at=at,
             )
+
+
+class Way(NamedTuple):
+    """Points of latent space, one after another, and what the decoder makes of them."""
+
+    points: list[list[float]]  # on the map
+    pictures: list[str]  # data URIs
+    strip: str  # all of them side by side, a data URI
+
+
+@cached()
+def _way(twin: Twin, start: tuple[float, ...], end: tuple[float, ...]) -> Way:
+    """The straight way between two latent points, decoded: the slider along it decodes nothing."""
+    codes = latent.path(start, end, FRAMES)
+    decodes = twin.decode(codes)
+    pictures = [images.data_uri(decode) for decode in decodes]
+    return Way(twin.plane.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
 
 
 def _end(end: str, twins: Twins, state: State) -> None:

@@ -12,14 +12,14 @@ import streamlit as st
 from numpy.typing import ArrayLike
 
 import training
-from explorer import latent, library
+from explorer import catalog, latent, maps
 from explorer.components import latent_map
 from explorer.measures import PAIRS, SAMPLES, Measures
 from explorer.quality import NEIGHBOURS
 from explorer.state import END_KINDS, FRAMES, REPERTOIRE, Key, State
 from explorer.text import number, vector
 from explorer.twins import Twin, Twins
-from explorer.views import curves, explore, generate, interpolate, reconstruct
+from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
 from training.experiments import DEFAULT
 from training.study import RECIPE
@@ -100,7 +100,7 @@ def render(twins: Twins, state: State) -> None:
                 step.again, key="tour_again", icon=":material/replay:", on_click=state.arrange_again
             )
         # A key for each step: what was unfolded is folded again in the next.
-        with st.expander(f"**{step.question}**", key=f"question_{number}", type="compact"), library.sentences():
+        with st.expander(f"**{step.question}**", key=f"question_{number}", type="compact"), catalog.show_errors():
             st.markdown(step.answer(twins, state))
         with st.expander("The code that does it", key=f"code_{number}", type="compact"):
             for source in step.sources:
@@ -130,7 +130,7 @@ def _at_first_image(twins: Twins, state: State) -> dict[str, object]:
 
 
 def _at_gaps(twins: Twins, state: State) -> dict[str, object]:
-    gaps = [library.widest_gap(twin)[:2] for twin in twins]
+    gaps = [maps.widest_gap(twin)[:2] for twin in twins]
     nearest = latent.nearest(twins.ae.codes.code, twins.ae.plane.lift(gaps[0]))
     return _at(twins, state, gaps, nearest.image)
 
@@ -179,7 +179,7 @@ def _large_cloud(twin: Twin) -> tuple[np.ndarray, np.ndarray, int]:
 
 def _measured(twins: Twins) -> Measures | None:
     try:
-        return library.measured(twins)
+        return catalog.measured(twins)
     except CheckpointError:
         return None  # an experiment of one's own has none until it is measured; the answers do without
 
@@ -215,7 +215,7 @@ def _why_alike(twins: Twins, state: State) -> str:
 
 
 def _what_gaps_hold(twins: Twins, state: State) -> str:
-    gaps = [(twin, library.widest_gap(twin)) for twin in twins]
+    gaps = [(twin, maps.widest_gap(twin)) for twin in twins]
     radii = " and ".join(
         f"{gap.radius:.3g} ({twin.short}: {100 * gap.radius / twin.window.side:.0f} % of the map's width)"
         for twin, gap in gaps
@@ -283,7 +283,7 @@ def _gaps_left(twins: Twins, state: State) -> str:
         if measured
         else ""
     )
-    gap = library.widest_gap(twins.vae)
+    gap = maps.widest_gap(twins.vae)
     # In two dimensions the share of the standard Gaussian beyond a radius r is exp(-r^2 / 2).
     where = (
         f"; its centre is {math.hypot(gap.x, gap.y):.1f} from the origin, and "
@@ -317,7 +317,7 @@ def _how_even_the_ways_are(twins: Twins, state: State) -> str:
 
 
 def _how_many_dimensions(twins: Twins, state: State) -> str:
-    sizes = library.study()
+    sizes = catalog.study()
     counts = ", ".join(str(size.latent_dim) for size in sizes)
     elbo, reconstruction = (
         ", ".join(number(size.test[model][term]) for size in sizes)
@@ -332,8 +332,8 @@ def _how_many_dimensions(twins: Twins, state: State) -> str:
 
 
 def _latent_sizes(twins: Twins, state: State) -> None:
-    with library.sentences():
-        latent_map.chart(library.study_figure(), key="study")
+    with catalog.show_errors():
+        latent_map.chart(compare.study_figure(), key="study")
         st.caption(f"One recipe ({RECIPE.dataset}, {RECIPE.epochs} epochs), fitted anew for each size; nats per image.")
 
 

@@ -3,13 +3,16 @@
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import images, latent, library
+from explorer import catalog, figures, images, inference, latent, maps, originals
+from explorer.cache import cached
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
+from explorer.inference import Slack
 from explorer.measures import POSTERIORS
 from explorer.posterior import Belief
 from explorer.state import CLOSE_UPS, State
@@ -17,7 +20,7 @@ from explorer.text import nats, vector
 from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
-__all__ = ["close_up_window", "render"]
+__all__ = ["close_up_window", "posterior_figure", "render"]
 
 Array = NDArray[Any]
 
@@ -49,7 +52,7 @@ def render(twins: Twins, state: State) -> None:
     with overview:
         st.markdown("##### Where on the map")
         chart = OVERVIEW if is_plane else CLOSE_UP
-        latent_map.chart(library.codes_figure(twins.vae, State.shown(), small=is_plane), key=chart)
+        latent_map.chart(maps.codes_figure(twins.vae, State.shown(), small=is_plane), key=chart)
         marks = st.container()
     _belief(twins, state, controls, marks, close_up[0].container() if is_plane else None, figures.container())
 
@@ -69,15 +72,15 @@ def _belief(
     with controls:
         drawn = state.subject_input()
         seed = State.belief_seed_inputs()
-    with library.sentences():
-        seen = library.binarised(twins, state.digit()) if drawn is None else library.binarised_drawing(twins, drawn)
+    with catalog.show_errors():
+        seen = originals.binarised(twins, state.digit()) if drawn is None else originals.binarised_drawing(twins, drawn)
         if seen is None:
             figures.info(
                 "The test images are not on this computer, and of an image that is not there nothing can be believed. "
-                f"{library.HOW_TO_GET_ORIGINALS} What you draw (Draw) can be shown here."
+                f"{originals.HOW_TO_GET_ORIGINALS} What you draw (Draw) can be shown here."
             )
             return
-        slack = library.slack(twins.vae, seen)
+        slack = inference.slack(twins.vae, seen)
         q = slack.belief
         z = q.mean + q.deviation * np.random.default_rng(seed).standard_normal(len(q.mean))
         marks = _marks(twins.vae, q, z)
@@ -88,7 +91,7 @@ def _belief(
         else:
             with close_up:
                 area = close_up_window(slack, State.close_up_input())
-                latent_map.chart(library.posterior_figure(twins.vae, seen, area), key=CLOSE_UP)
+                latent_map.chart(posterior_figure(twins.vae, seen, area), key=CLOSE_UP)
                 latent_map.overlay(CLOSE_UP, marks, title="What the encoder believes, and what is true")
                 st.caption(LEGEND)
             with overview:
@@ -96,6 +99,16 @@ def _belief(
         with figures:
             _figures(twins, slack)
             _pictures(twins.vae, seen, z, f"test image {state.digit()}" if drawn is None else "what you drew")
+
+
+@cached()
+def posterior_figure(vae: Twin, seen: Array, area: latent.Window) -> go.Figure:
+    """The true posterior of an image over a part of the plane."""
+    found = inference.slack(vae, seen)
+    assert found.truth is not None
+    outline = np.array(vae.outline(found.belief.mean, 2 * found.belief.deviation))
+    truth = found.truth.points[found.truth.depth <= 2]
+    return figures.contours(*found.truth.raster(area), area, vae.axes, outline, truth)
 
 
 def _marks(vae: Twin, q: Belief, z: Array) -> list[latent_map.Mark]:
@@ -129,7 +142,7 @@ def _pictures(vae: Twin, seen: Array, z: Array, what: str) -> None:
     card(pictures, f"z = {place}", kind="belief")
 
 
-def _figures(twins: Twins, slack: library.Slack) -> None:
+def _figures(twins: Twins, slack: Slack) -> None:
     elbo = f"<b>ELBO = {nats(slack.elbo)}</b>: reconstruction minus KL, averaged over q(z|x). "
     if slack.truth is None:
         st.html(markup([], "The bound", elbo + "It is never more than log p(x).", kind="belief"))
@@ -145,7 +158,7 @@ def _figures(twins: Twins, slack: library.Slack) -> None:
 
 def _average(twins: Twins) -> str:
     try:
-        values = library.measured(twins).values["vae"]
+        values = catalog.measured(twins).values["vae"]
     except CheckpointError:
         return ""  # Compare tells it
     if "slack" not in values:
@@ -154,7 +167,7 @@ def _average(twins: Twins) -> str:
     return f" Over {n} test images: {nats(values['slack'])} on average, {nats(values['slack_median'])} at the median."
 
 
-def close_up_window(slack: library.Slack, look: str) -> latent.Window:
+def close_up_window(slack: Slack, look: str) -> latent.Window:
     """A square that holds the belief, the truth, or both, and their labels."""
     assert slack.truth is not None
     q = slack.belief

@@ -1,17 +1,21 @@
 """Reconstruct: images, and what both models make of them."""
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
-from explorer import library
+from explorer import catalog, images, originals
 from explorer.components.card import picture
 from explorer.state import REPERTOIRE, SHOWN_AT_ONCE, State
 from explorer.text import nats, number
 from explorer.twins import Twins
 
 __all__ = ["render"]
+
+Array = NDArray[Any]
 
 ROWS = {"original": "", "AE": "log p(x|f(x))", "VAE": "log p(x|z)"}  # with what stands below the pictures
 WHAT_NATS_ARE = (
@@ -28,38 +32,85 @@ def render(twins: Twins, state: State) -> None:
         "**The same images through both bottlenecks.** Compare training with test images: a model that only remembered "
         "would do much worse on the test images. Look at the worst ones: what makes them hard?"
     )
-    with library.sentences():
-        if not library.has_data(twins):
+    with catalog.show_errors():
+        if not originals.has_data(twins):
             st.info(
                 "The images that these models were fitted to are not on this computer: shown are scikit-learn's small "
-                f"digits, enlarged, which they have never seen. {library.HOW_TO_GET_ORIGINALS}"
+                f"digits, enlarged, which they have never seen. {originals.HOW_TO_GET_ORIGINALS}"
             )
         _images(twins, state)
 
 
 @st.fragment
 def _images(twins: Twins, state: State) -> None:
-    with library.sentences():
+    with catalog.show_errors():
         with st.container(horizontal=True, vertical_alignment="bottom"):
             chosen = state.repertoire_input()
             if chosen in REPERTOIRE[3:]:
                 by = state.ranking_input()
-                order = library.ranked(twins, by)
+                order = _ranked(twins, by)
                 middle = len(order) // 2
                 first = 0 if chosen == "worst test images" else middle - SHOWN_AT_ONCE // 2
                 split, shown = "test", order[first : first + SHOWN_AT_ONCE]
             else:
                 split = {"training images": "train"}.get(chosen, chosen.split()[0])
                 state.others_button()
-                size = library.split_size(twins, split)
+                size = len(originals.split(twins, split))
                 # Another seed for each page: drawn at random, and the same for everyone who opens the link.
                 shown = np.random.default_rng(state.page()).permutation(size)[:SHOWN_AT_ONCE]
-        reconstructions = library.reconstructions(twins, split, tuple(shown.tolist()))
+        reconstructions = _reconstructions(twins, split, tuple(shown.tolist()))
         st.html(_table(reconstructions, shown.tolist(), split))
         st.caption(WHAT_NATS_ARE)
 
 
-def _table(reconstructions: list[library.Reconstruction], numbers: list[int], split: str) -> str:
+class Reconstruction(NamedTuple):
+    """An image and what both models make of it."""
+
+    digit: int
+    pictures: list[str]  # the image, the AE's decode of its code, the VAE's; data URIs
+    reconstructions: list[float]  # the AE's log p(x|f(x)), the VAE's log p(x|z) averaged over q(z|x), in nats
+    kl: float  # of the VAE, in nats
+
+
+def _reconstructions(twins: Twins, split: str, images_shown: tuple[int, ...]) -> list[Reconstruction]:
+    """Some images of a split with what both models make of them; of `substitute` where the data set is missing."""
+    from training.datasets import Split
+
+    part = originals.split(twins, split)
+    chosen = list(images_shown)
+    grey = part.images[chosen]
+    decodes = [twin.reconstruct(grey.float() / 255) for twin in twins]
+    # All of the test images are ranked, so theirs are known; another split is large, and only these are wanted.
+    terms = [
+        [None if each is None else each[chosen] for each in originals.test_terms(twin, twins)]
+        if split == "test"
+        else twin.terms(Split(grey, part.digits[chosen]))
+        for twin in twins
+    ]
+    (ae, _), (vae, kl) = terms
+    assert ae is not None
+    assert vae is not None
+    assert kl is not None
+    return [
+        Reconstruction(
+            digit=int(part.digits[image]),
+            pictures=[
+                images.data_uri(picture) for picture in (grey[row].numpy() / 255, *(each[row] for each in decodes))
+            ],
+            reconstructions=[float(ae[row]), float(vae[row])],
+            kl=float(kl[row]),
+        )
+        for row, image in enumerate(chosen)
+    ]
+
+
+def _ranked(twins: Twins, by: str) -> Array:
+    """The test images from the worst to the best, by VAE ELBO (`vae`) or AE reconstruction (`autoencoder`)."""
+    reconstruction, kl = originals.test_terms(twins.vae if by == "vae" else twins.ae, twins)
+    return np.argsort(reconstruction if kl is None else reconstruction - kl, kind="stable")
+
+
+def _table(reconstructions: list[Reconstruction], numbers: list[int], split: str) -> str:
     head = "".join(
         f"<th>{each.digit}<small>image {image}</small></th>"
         for each, image in zip(reconstructions, numbers, strict=True)

@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 from playwright.sync_api import Browser, Page, WebSocket, expect
 
 from explorer import latent
-from explorer.library import FILM_FRAMES
+from explorer.views.explore import FILM_FRAMES
 from tests.browser.conftest import (
     MODELS,
     RANGE,

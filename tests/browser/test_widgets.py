@@ -113,6 +113,7 @@ def test_no_widget_breaks_its_tab(
     for tab in tabs:
         own_page.goto(f"{shipped}/?experiment={experiment}&tab={tab}")
         own_page.wait_for_selector(".stApp[data-test-script-state=notRunning] [data-testid=stTabs]", timeout=60_000)
+        own_page.wait_for_load_state("networkidle")  # widgets whose scripts come late are there
         while True:
             found = [
                 (widget, how, name)

@@ -6,8 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from explorer import drawing, library
+from explorer import drawing, inference, originals
 from explorer.twins import Twins, open_twins
+from explorer.views.draw import encode_drawing
 from training.checkpoint import other_betas
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir
@@ -17,11 +18,11 @@ TWO_DOTS = drawing.mnist_form(drawing.raster([[40, 40], [240, 240]]))
 
 def check(twins: Twins, picture: np.ndarray) -> None:
     for twin in twins:
-        placed = library.place(twin, picture)
+        placed = encode_drawing(twins, twin, picture)
         numbers = [placed.reconstruction, placed.kl or 0.0, *np.ravel(placed.point), *np.ravel(placed.outline)]
         assert np.isfinite(numbers).all()
         assert np.isfinite(placed.decode).all()
-    found = library.slack(twins.vae, library.binarised_drawing(twins, picture))
+    found = inference.slack(twins.vae, originals.binarised_drawing(twins, picture))
     assert np.isfinite([found.elbo, found.belief.kl]).all()
     if found.truth is not None:
         assert found.truth.log_evidence >= found.elbo - 1e-3

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.library import load, measured
+from explorer.catalog import load, measured
 from explorer.views.compare import ROWS, Row, difference, verdict
 
 JUDGED = [row for row in ROWS if row.claims]

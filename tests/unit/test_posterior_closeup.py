@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer import figures
+from explorer.inference import slack
 from explorer.latent import Window
-from explorer.library import posterior_figure, slack
 from explorer.measures import binarised
 from explorer.posterior import Posterior
 from explorer.twins import open_twins
-from explorer.views.posterior import CLOSE_UPS, close_up_window
+from explorer.views.posterior import CLOSE_UPS, close_up_window, posterior_figure
 from training.datasets import load
 from training.folders import checkpoints_dir, data_dir
 

@@ -1,0 +1,51 @@
+"""What is computed once, for all sessions.
+
+The rule: what is of one model alone, and cheap, is a `cached_property` of it; everything else is a function under
+`@cached()`, beside the view that shows it. A class of 40 that asks for the same thing has it computed once: Streamlit
+holds a lock for each value.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from explorer.twins import Twin, Twins
+from training.array_file import file_version
+
+__all__ = ["cached"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+ENTRIES = 64  # of each function: the models and choices of a class; what is older is computed again
+
+
+def _twin_key(twin: Twin) -> tuple[object, ...]:
+    return twin.key
+
+
+def _twins_key(twins: Twins) -> tuple[object, ...]:
+    return tuple(twin.key for twin in twins)
+
+
+def _path_key(path: Path) -> tuple[str, int]:
+    return str(path), file_version(path)
+
+
+# A path stands for what is in the file: one that is written anew is read anew.
+_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Twin: _twin_key, Twins: _twins_key, type(Path()): _path_key}
+
+
+def cached(spinner: str | bool = False, entries: int = ENTRIES) -> Callable[[Function], Function]:
+    """Decorate a function whose values all sessions share.
+
+    Args:
+        spinner: what the page says while a value is computed; False: nothing.
+        entries: how many values are kept.
+    """
+    decorate: Callable[[Function], Function] = partial(
+        st.cache_resource, show_spinner=spinner, max_entries=entries, hash_funcs=_KEYS
+    )()
+    return decorate

@@ -1,0 +1,128 @@
+"""Which experiments there are, and what stands beside their models: classifier, measures, study."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from numpy.typing import NDArray
+
+from explorer import measures, quality
+from explorer.cache import cached
+from explorer.text import escape_markdown
+from explorer.twins import Twin, Twins, open_twins
+from training.checkpoint import CheckpointError, checkpoint_path, fitted, other_betas
+from training.experiments import EXPERIMENTS
+from training.folders import checkpoints_dir
+from training.study import Size, read_study, study_path
+
+if TYPE_CHECKING:
+    from training.classifier import Classifier
+
+__all__ = ["active_dimensions", "available", "betas", "classifier", "load", "measured", "show_errors", "study"]
+
+Array = NDArray[Any]
+
+
+@contextmanager
+def show_errors() -> Iterator[None]:
+    """A defective checkpoint is told in its sentence, where the page needed it; the rest of the page goes on."""
+    try:
+        yield
+    except CheckpointError as error:
+        st.error(escape_markdown(str(error)))
+
+
+def available() -> list[str]:
+    """The experiments that can be chosen: the folders in `checkpoints/`, the shipped recipes first."""
+    found = fitted(checkpoints_dir())
+    shipped = [name for name in EXPERIMENTS if name in found]
+    return shipped + [name for name in found if name not in shipped] or list(EXPERIMENTS)
+
+
+def load(
+    name: str, dimensions: tuple[int, int] | None = None, *, embedded: bool = False, beta: float | None = None
+) -> Twins:
+    """The twins of an experiment.
+
+    Args:
+        name: a folder in `checkpoints/`.
+        dimensions: the two latent dimensions that the maps show, from 0; None: the plane of the first two principal
+            components, or, if there are but two dimensions, those.
+        embedded: the maps show the codes as t-SNE lays them out.
+        beta: one of `betas`; None: the recipe's.
+
+    Raises:
+        CheckpointError: a file is missing or defective, or the two do not belong together; no t-SNE was computed.
+    """
+    folder = checkpoints_dir() / name
+    if beta not in other_betas(folder):
+        beta = None
+    twins = _open(checkpoint_path(folder, "autoencoder"), checkpoint_path(folder, "vae", beta), dimensions, beta)
+    return _embed(twins, measured(twins).tsne) if embedded else twins
+
+
+@cached("Opening the checkpoints …")
+def _open(autoencoder: Path, vae: Path, dimensions: tuple[int, int] | None, beta: float | None) -> Twins:
+    return open_twins(vae.parent, dimensions, beta)
+
+
+# Kept, because a twin keeps what is computed from its codes: neighbours in many dimensions take seconds.
+@cached()
+def _embed(twins: Twins, places: dict[str, Array]) -> Twins:
+    return Twins(*(replace(twin, embedding=places[twin.name]) for twin in twins))
+
+
+def betas(name: str) -> list[float]:
+    """The betas, in order, of an experiment's VAEs."""
+    own = load(name).vae.checkpoint.experiment.beta
+    return sorted({own, *other_betas(checkpoints_dir() / name)})
+
+
+def classifier(twin: Twin) -> "Classifier":
+    """The classifier of a twin's dataset.
+
+    Raises:
+        CheckpointError: missing or defective.
+    """
+    from training.classifier import classifier_path
+
+    dataset = twin.checkpoint.experiment.dataset
+    return _load_classifier(classifier_path(checkpoints_dir(), dataset), dataset)
+
+
+@cached()
+def _load_classifier(path: Path, dataset: str) -> "Classifier":
+    from training.classifier import load_classifier
+
+    return load_classifier(path.parent, dataset)[0]
+
+
+def measured(twins: Twins) -> measures.Measures:
+    """The numbers of an experiment.
+
+    Raises:
+        CheckpointError: see `measures.read_measures`.
+    """
+    return _read_measures(measures.measures_path(twins.folder, twins.other_beta), twins)
+
+
+@cached()
+def _read_measures(path: Path, twins: Twins) -> measures.Measures:
+    return measures.read_measures(path.parent, twins)
+
+
+def study() -> list[Size]:
+    """What models of several latent sizes reach.
+
+    Raises:
+        CheckpointError: see `training.study.read_study`.
+    """
+    return read_study(study_path(checkpoints_dir()))
+
+
+def active_dimensions(size: Size) -> int:
+    """How many of its dimensions a VAE of the study uses."""
+    return sum(kl >= quality.SWITCHED_OFF for kl in size.kl_of_dimensions)

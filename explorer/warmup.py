@@ -1,0 +1,35 @@
+"""The first map stands before torch is loaded, which takes seconds in which a server answers no browser."""
+
+import sys
+import time
+
+import streamlit as st
+
+from explorer.components import latent_map
+
+__all__ = ["FIRST_MAP_TIMEOUT", "first_map_is_drawn", "is_torch_loaded", "wait_no_longer"]
+
+FIRST_MAP_TIMEOUT = 8  # seconds in which a browser that can draw the maps has drawn the first
+_WAITED_SINCE = "waited_since"  # on a monotonic clock; in the session, not in the URL
+
+
+def is_torch_loaded() -> bool:
+    """Whether decoding can begin at once; the first decode of a server loads torch, which takes seconds."""
+    return "torch" in sys.modules
+
+
+def first_map_is_drawn(chart: str) -> bool:
+    """Whether the browser has drawn a map, or has waited so long that it never will; what takes long may follow."""
+    return is_torch_loaded() or latent_map.drawn(chart) or _has_waited()
+
+
+@st.fragment(run_every=FIRST_MAP_TIMEOUT + 1)
+def wait_no_longer() -> None:
+    """Go on after the time-out: a browser in which the component does not start never says that it has drawn a map."""
+    if _has_waited():
+        st.rerun()
+
+
+def _has_waited() -> bool:
+    now = time.monotonic()
+    return now - float(st.session_state.setdefault(_WAITED_SINCE, now)) >= FIRST_MAP_TIMEOUT
