@@ -7,11 +7,10 @@ from functools import partial
 import pandas  # noqa: F401
 import streamlit as st
 
-from explorer import catalog, tables
+from explorer import catalog, selection, tables
 from explorer.components import latent_map
 from explorer.components.card import style
 from explorer.components.save_picture import save_picture
-from explorer.state import Key, State
 from explorer.text import escape_markdown
 from explorer.views import (
     beta,
@@ -26,7 +25,7 @@ from explorer.views import (
     reconstruct,
     traverse,
 )
-from training.checkpoint import misnamed
+from training.checkpoint import CheckpointError, misnamed
 from training.folders import checkpoints_dir
 
 TABS = {
@@ -47,20 +46,46 @@ st.set_page_config("Latent Space Explorer", "🔢", layout="wide", initial_sideb
 style()
 latent_map.overlays()
 
+
+def reset_for_experiment() -> None:
+    """Choose anew what means nothing in another latent space; a callback."""
+    try:
+        twins = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
+    except CheckpointError:
+        return  # the page tells it; there is nothing to choose from
+    for twin in twins:
+        for choice, value in zip(selection.PICKS[twin.name], selection.code_on_map(twin, 0), strict=True):
+            choice.set(value)
+    selection.RINGED_IMAGE.set(0)
+    for view in (interpolate, traverse, curves):
+        for choice, value in view.defaults(twins).items():
+            choice.set(value)
+
+
+def reset_for_beta() -> None:
+    """Pick the ringed image in the space of another VAE; a callback."""
+    try:
+        twins = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
+    except CheckpointError:
+        return  # the page tells it
+    place = selection.code_on_map(twins.vae, selection.ringed_image(twins))
+    for choice, value in [*zip(selection.PICKS["vae"], place, strict=True), *curves.defaults(twins).items()]:
+        choice.set(value)
+
+
 with st.sidebar:
     st.title("Latent Space Explorer")
     experiment = st.selectbox(
         "Experiment",
         catalog.available(),
-        key=Key.EXPERIMENT,
-        bind="query-params",
-        on_change=State.begin_anew,
+        on_change=reset_for_experiment,
         help="A recipe: data, network, latent size. Each holds an autoencoder and a variational autoencoder.",
+        **selection.EXPERIMENT.bound,
     )
     about = st.empty()
     choices = st.container()
     codes_shown = st.container()
-    State.reading_input()
+    selection.class_map_input()
     details = st.expander("Model details")
     codes_place = st.empty()
 
@@ -70,11 +95,11 @@ for name in misnamed(checkpoints_dir()):
 
 with catalog.show_errors():
     with choices:
-        State.beta_input(experiment)
-        State.plane_inputs(experiment)
-    twins = State.twins_of(experiment)
+        selection.beta_input(experiment, reset_for_beta)
+        selection.plane_inputs(experiment, reset_for_experiment)
+    twins = selection.chosen_models(experiment)
     with codes_shown:
-        State.shown_input(len(twins.digits))
+        selection.codes_shown_input(len(twins.digits))
     about.caption(escape_markdown(twins.vae.checkpoint.experiment.title))
     with details:
         st.markdown(tables.details(twins))
@@ -86,9 +111,8 @@ with catalog.show_errors():
         icon=":material/download:",
         help="Where each test image lies in both latent spaces; for the VAE also its encoder's standard deviations.",
     )
-    state = State(twins)
-    tabs = st.tabs(list(TABS), key=Key.TAB, on_change="rerun", bind="query-params")
+    tabs = st.tabs(list(TABS), on_change="rerun", **selection.TAB.bound)
     for tab, view in zip(tabs, TABS.values(), strict=True):
         if tab.open:
             with tab:
-                view.render(twins, state)
+                view.render(twins)

@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 # Several tests run at once: threads of one would only wait for another's. Before torch is imported, which reads it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -40,6 +41,9 @@ from training.datasets import Data, load
 from training.experiments import EXPERIMENTS, Experiment
 from training.fit import fit
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
+
+hypothesis.settings.register_profile("busy machine", deadline=None)
+hypothesis.settings.load_profile("busy machine")
 
 ROOT = Path(__file__).parent.parent
 RUN_FOLDER = "LATENT_TEST_RUN"

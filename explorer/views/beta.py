@@ -5,9 +5,8 @@ from itertools import pairwise
 import plotly.graph_objects as go
 import streamlit as st
 
-from explorer import catalog, figures, maps
+from explorer import catalog, figures, maps, selection
 from explorer.components import latent_map
-from explorer.state import State
 from explorer.text import nats, number
 from explorer.twins import Twins
 
@@ -27,7 +26,7 @@ def _trade_off_figure(twins: Twins) -> go.Figure:
     return figures.trade_off(_trade_off(twins), chosen, twins.ae.checkpoint.test["reconstruction"])
 
 
-def render(twins: Twins, state: State) -> None:
+def render(twins: Twins) -> None:
     """The tab: the trade-off of all VAEs of the experiment, and the map of the chosen one."""
     name, recipe = twins.folder.name, twins.vae.checkpoint.experiment
     if len(catalog.betas(name)) == 1:
@@ -53,7 +52,7 @@ def render(twins: Twins, state: State) -> None:
                 )
     with right, catalog.show_errors():
         st.markdown(f"#### The VAE of beta {recipe.beta:g}")
-        latent_map.chart(maps.codes_figure(twins.vae, State.shown(), small=True), key="map_beta_vae")
+        latent_map.chart(maps.codes_figure(twins.vae, selection.CODES_SHOWN.value, small=True), key="map_beta_vae")
         test = twins.vae.checkpoint.test
         st.markdown(
             f"ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − {nats(test['kl'])} per test image; "

@@ -10,13 +10,14 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from explorer import catalog, figures
+from explorer import catalog, figures, selection
+from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.measures import PAIRS, POSTERIORS, SAMPLES
 from explorer.quality import NEIGHBOURS, SURE
-from explorer.state import Key, State
 from explorer.text import number, percent, rounded
 from explorer.twins import Twins
+from explorer.views import explore
 from training.study import RECIPE
 
 __all__ = ["ROWS", "difference", "render", "study_figure", "verdict"]
@@ -58,7 +59,7 @@ class Row:
     claims: tuple[Claim, ...] = ()
     note: Callable[[str, Numbers], str] = lambda model, numbers: ""  # what stands below a model's number
     tab: str  # shows it
-    settings: Mapping[str, Any] = field(default_factory=dict)  # what to set there
+    settings: Mapping[Choice[Any], Any] = field(default_factory=dict)  # what to set there
 
 
 def difference(name: str, ae: Numbers, vae: Numbers) -> float:
@@ -168,7 +169,7 @@ ROWS = (
             Claim("an AE's lie anywhere", lambda ae, vae: ae["centre_over_spread"] > CENTRED),
         ),
         tab="Explore",
-        settings={Key.FACE: "codes"},
+        settings={explore.FACE: "codes"},
     ),
     Row(
         name="prior_kl",
@@ -187,7 +188,7 @@ ROWS = (
         ),
         note=_of_prior_kl,
         tab="Explore",
-        settings={Key.FACE: "codes"},
+        settings={explore.FACE: "codes"},
     ),
     Row(
         name="plane_entropy",
@@ -205,7 +206,7 @@ ROWS = (
             Claim("a VAE's digits share it more evenly", _larger("plane_entropy", "vae")),
         ),
         tab="Explore",
-        settings={Key.FACE: "grid"},
+        settings={explore.FACE: "grid"},
     ),
     Row(
         name="overlap",
@@ -216,7 +217,7 @@ ROWS = (
         better=-1,
         claims=(Claim("A VAE's clusters overlap more: the prior pulls them together.", _larger("overlap", "vae")),),
         tab="Explore",
-        settings={Key.FACE: "codes"},
+        settings={explore.FACE: "codes"},
     ),
     Row(
         name="window_gaps",
@@ -234,7 +235,7 @@ ROWS = (
             Claim("a VAE's has few", lambda ae, vae: vae["window_gaps"] <= FEW),
         ),
         tab="Explore",
-        settings={Key.FACE: "codes"},
+        settings={explore.FACE: "codes"},
     ),
     Row(
         name="prior_unread",
@@ -284,7 +285,7 @@ ROWS = (
             ),
         ),
         tab="Explore",
-        settings={Key.FACE: "codes"},
+        settings={explore.FACE: "codes"},
     ),
     Row(
         name="jump",
@@ -351,7 +352,7 @@ def verdict(row: Row, ae: Numbers, vae: Numbers) -> tuple[str, list[tuple[str, s
     return whole, [(marks[each], claim.text) for each, claim in zip(found, row.claims, strict=True)]
 
 
-def render(twins: Twins, state: State) -> None:
+def render(twins: Twins) -> None:
     """The tab: one table, a measure a row."""
     st.markdown(
         "**The textbook's sentences, measured.** Look for sentences that the numbers contradict, or bear out by half: "
@@ -366,7 +367,7 @@ def render(twins: Twins, state: State) -> None:
             place.markdown(f"#### {text}")
         for row in ROWS:
             if row.name in values["vae"]:  # the slack is known in two dimensions, where the images were at hand
-                _show(row, values, state)
+                _show(row, values)
         st.markdown(f"**Overlap, digit by digit**\n\n{_overlap_table(twins)}")
         st.caption(
             f"Written by `python -m explorer measure {twins.folder.name}`. ± is a standard error. No clear difference: "
@@ -435,7 +436,7 @@ def _values(twins: Twins) -> dict[str, dict[str, float]]:
     return values
 
 
-def _show(row: Row, values: Mapping[str, Numbers], state: State) -> None:
+def _show(row: Row, values: Mapping[str, Numbers]) -> None:
     about, *cells, textbook, view = st.columns(COLUMNS, vertical_alignment="center", border=False)
     better = {1: " Higher is better.", -1: " Lower is better.", 0: ""}[row.better]
     about.markdown(f"**{row.title}**  \n{row.meaning}{better}")
@@ -453,7 +454,7 @@ def _show(row: Row, values: Mapping[str, Numbers], state: State) -> None:
         whole, parts = verdict(row, values["autoencoder"], values["vae"])
         told = "  \n".join(f"{mark} {text}" for mark, text in parts)
         textbook.markdown(f"{told}  \n{COLOURS.get(whole, '{}').format(f'**{whole}**')}")
-    view.button("Show", key=f"show_{row.name}", on_click=state.show, args=(row.tab, dict(row.settings)))
+    view.button("Show", key=f"show_{row.name}", on_click=selection.show, args=(row.tab, dict(row.settings)))
 
 
 def _winner(row: Row, values: Mapping[str, Numbers]) -> str:

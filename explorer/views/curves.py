@@ -1,6 +1,8 @@
 """Training curves: the two terms of the ELBO during the fit, and the maps as they formed."""
 
+import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,18 +11,25 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explorer import catalog, figures, latent, tables
 from explorer.cache import cached
+from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.figures import X_AXES
-from explorer.state import SECONDS_A_MOMENT, Key, State
 from explorer.text import nats
 from explorer.twins import Twin, Twins
 
-__all__ = ["render"]
+__all__ = ["LOGARITHMIC", "MOMENT", "X_AXIS", "defaults", "render"]
 
+X_AXIS, LOGARITHMIC = Choice("x_axis", "updates"), Choice("log", True)
+MOMENT = Choice("moment", 0)  # weight updates so far; the default is the end of the fit
+FILM_STEP_SECONDS = 0.6  # while the film of the fit plays
+LATE_REPORT_STEPS = 3  # after its end, in which a browser may still report the moment that it showed before
+# When the film's first moment was, or would have been, on a monotonic clock; None: stopped. In the session, not in
+# the URL: a link opens paused.
+PLAYED_SINCE = "played_since"
 HOW_MEASURED = "Mean over the test images, each pixel drawn black or white once with its grey value as probability."
 
 
-def render(twins: Twins, state: State) -> None:
+def render(twins: Twins) -> None:
     """The tab: final figures, curves, the maps at a moment of the fit."""
     st.markdown(
         "**ELBO = reconstruction − KL**, in nats per image; higher is better. Look at the two terms pulling against "
@@ -37,21 +46,21 @@ def render(twins: Twins, state: State) -> None:
         icon=":material/download:",
     )
     x_axis = controls.segmented_control(
-        "Horizontal axis", list(X_AXES), default="updates", required=True, key=Key.X_AXIS, bind="query-params"
+        "Horizontal axis", list(X_AXES), default=X_AXIS.default, required=True, **X_AXIS.bound
     )
-    logarithmic = controls.toggle("Stretch the beginning (log scale)", True, key=Key.LOGARITHMIC, bind="query-params")
+    logarithmic = controls.toggle("Stretch the beginning (log scale)", LOGARITHMIC.default, **LOGARITHMIC.bound)
     with catalog.show_errors():
         latent_map.chart(_curves_figure(twins, x_axis, logarithmic), key="curves")
     left, middle, right = st.columns([10, 3, 14], vertical_alignment="center")
     left.markdown("**The maps as they formed**: codes of the same validation images, from the untrained models on.")
     # A button, not a switch: a switch's own value, still under way, would start a film anew that has just ended.
-    playing = state.is_playing()
+    playing = _is_playing(twins)
     label, icon = ("Pause", ":material/pause:") if playing else ("Play", ":material/play_arrow:")
-    middle.button(label, icon=icon, key="play", on_click=state.play_or_pause)
+    middle.button(label, icon=icon, key="play", on_click=_play_or_pause, args=(twins,))
     slider = right.container()
     # A timer only while it plays.
-    formation = st.fragment(_formation, run_every=SECONDS_A_MOMENT if playing else None)
-    formation(twins, state, slider, x_axis, logarithmic, playing)
+    formation = st.fragment(_formation, run_every=FILM_STEP_SECONDS if playing else None)
+    formation(twins, slider, x_axis, logarithmic, playing)
 
 
 @cached()
@@ -82,11 +91,11 @@ def _figures(twins: Twins, places: list[DeltaGenerator]) -> None:
         place.metric(label, nats(value), help=f"{meaning} {HOW_MEASURED}")
 
 
-def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, logarithmic: bool, timed: bool) -> None:
+def _formation(twins: Twins, place: DeltaGenerator, x_axis: str, logarithmic: bool, timed: bool) -> None:
     with catalog.show_errors():
         updates = twins.vae.snapshots.update.tolist()
-        state.follow_the_film()
-        if timed and not state.is_playing():
+        _follow_the_film(twins)
+        if timed and not _is_playing(twins):
             # The whole page, whose button is outside. Asked for at each tick until it comes: Streamlit may lose one
             # request to that of the next tick.
             st.rerun()
@@ -94,10 +103,9 @@ def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, l
             "Weight updates so far",
             updates,
             updates[-1],
-            key=Key.MOMENT,
-            bind="query-params",
             disabled=timed,
             help="*Play* shows one after the other; to choose one while it plays, *Pause* first.",
+            **MOMENT.bound,
         )
         curve = twins.vae.history["training"]
         x = curve.when(x_axis)
@@ -107,3 +115,40 @@ def _formation(twins: Twins, state: State, place: DeltaGenerator, x_axis: str, l
             with column:
                 st.markdown(f"#### {twin.title}")
                 latent_map.chart(_snapshot_figure(twin, chosen), key=f"map_formed_{twin.name}")
+
+
+def defaults(twins: Twins) -> dict[Choice[Any], Any]:
+    """What is chosen anew for other models: the end of their fit, paused."""
+    return {MOMENT: int(twins.vae.snapshots.update[-1]), Choice(PLAYED_SINCE, None): None}
+
+
+def _play_or_pause(twins: Twins) -> None:
+    """Run the film from the chosen moment, from the last one from the beginning; or stop it. A callback."""
+    if _is_playing(twins):
+        _follow_the_film(twins)
+        st.session_state[PLAYED_SINCE] = None
+        return
+    updates = twins.vae.snapshots.update.tolist()
+    moment = updates.index(st.session_state.get(MOMENT.name, updates[-1])) % (len(updates) - 1)
+    st.session_state[PLAYED_SINCE] = time.monotonic() - moment * FILM_STEP_SECONDS
+
+
+def _is_playing(twins: Twins) -> bool:
+    played = _played()
+    return played is not None and played < len(twins.vae.snapshots.update)
+
+
+def _played() -> int | None:
+    """How many moments of the film have been shown, or would have been if it had not ended."""
+    since = st.session_state.get(PLAYED_SINCE)
+    return None if since is None else int((time.monotonic() - since) / FILM_STEP_SECONDS)
+
+
+def _follow_the_film(twins: Twins) -> None:
+    """Set the moment to the film's while it plays, whatever the browser reports: it may be behind by a moment.
+
+    To be called before the slider is drawn.
+    """
+    played, updates = _played(), twins.vae.snapshots.update.tolist()
+    if played is not None and played < len(updates) + LATE_REPORT_STEPS:
+        MOMENT.set(updates[min(played, len(updates) - 1)])

@@ -8,17 +8,17 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, images, inference, latent, maps, measures, originals, quality, warmup
+from explorer import catalog, drawing, images, inference, latent, maps, measures, originals, quality, selection, warmup
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.components.pad import pad, script
 from explorer.drawing import BRUSH, SIDE, mnist_form, raster
-from explorer.state import Drawing, State
+from explorer.selection import Drawing
 from explorer.text import nats, number, with_article
 from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
-__all__ = ["encode_drawing", "render"]
+__all__ = ["encode_drawing", "render", "take_report"]
 
 Array = NDArray[Any]
 
@@ -34,7 +34,7 @@ WHAT_NATS_ARE = (
 )
 
 
-def render(twins: Twins, state: State) -> None:
+def render(twins: Twins) -> None:
     """The tab: the pad, what it becomes in MNIST's form, where it lands on both maps, what comes back."""
     st.markdown(
         "**Draw a digit**, and watch where both encoders put it. Look at what comes back: what your digit has and "
@@ -47,7 +47,9 @@ def render(twins: Twins, state: State) -> None:
     for twin, column in zip(twins, columns, strict=True):
         with column:
             st.markdown(f"##### {twin.title}")
-            latent_map.chart(maps.codes_figure(twin, State.shown(), small=True), key=f"map_drawn_{twin.name}")
+            latent_map.chart(
+                maps.codes_figure(twin, selection.CODES_SHOWN.value, small=True), key=f"map_drawn_{twin.name}"
+            )
             places.append(st.container())
     _drawing(twins, left.container(), places)
     st.caption(WHAT_NATS_ARE)
@@ -63,7 +65,8 @@ def render(twins: Twins, state: State) -> None:
 
 @st.fragment
 def _drawing(twins: Twins, left: DeltaGenerator, places: list[DeltaGenerator]) -> None:
-    drawn, now = State.drawn(), State.drawing()
+    now = selection.drawing()
+    drawn = now.form
     seen = None
     for twin, place in zip(twins, places, strict=True):
         with place, catalog.show_errors():
@@ -80,7 +83,7 @@ def _drawing(twins: Twins, left: DeltaGenerator, places: list[DeltaGenerator]) -
     with form_place:
         _form(twins, drawn, seen, now.complaint)
         with st.container(key=UPLOADER):
-            State.picture_input()
+            _picture_input(now)
     # Last: the pad sends its next report when this one's answer is there.
     with pad_place:
         _pad(now)
@@ -123,10 +126,59 @@ def encode_drawing(twins: Twins, twin: Twin, picture: Array) -> EncodedDrawing:
     )
 
 
+def _set_picture(form: Array | None) -> None:
+    """Put a picture in MNIST's form on the pad, in place of all that is on it."""
+    now = selection.drawing()
+    now.form = now.base = form
+    now.has_base, now.strokes, now.complaint = form is not None, [], ""
+    now.version += 1
+
+
+def take_report(report: dict[str, Any]) -> None:
+    """Take what the pad reports, see `components.pad`; a callback."""
+    now = selection.drawing()
+    now.answered = int(report["number"])
+    if report["version"] != now.version:  # a file came meanwhile
+        return
+    now.strokes, now.has_base, now.complaint = report["strokes"], bool(report["based"]), ""
+    if now.has_base and not now.strokes:
+        now.form = now.base
+        return
+    ink = raster(now.strokes)
+    if now.has_base and now.base is not None:
+        ink = np.maximum(ink, drawing.enlarged(now.base))
+    now.form = mnist_form(ink)
+
+
+def _picture_input(now: Drawing) -> None:
+    """Draw the widget that takes a file with a picture of a digit. It is empty again when it was read."""
+    key = f"picture_{now.uploads}"
+    st.file_uploader(
+        "Or a picture: drop it here, or paste it (Ctrl+V)",
+        list(drawing.FILE_TYPES),
+        key=key,
+        on_change=_take_file,
+        args=(key,),
+        help="A photograph, a scan or a screenshot of one digit, dark on light or light on dark.",
+    )
+
+
+def _take_file(key: str) -> None:
+    file, now = st.session_state[key], selection.drawing()
+    if file is None:
+        return
+    name = file.name if len(file.name) <= 24 else f"{file.name[:11]}…{file.name[-11:]}"
+    try:
+        _set_picture(mnist_form(drawing.open_picture(file.getvalue(), name)))
+    except drawing.DrawingError as error:
+        now.complaint = str(error)
+    now.uploads += 1
+
+
 def _pad(now: Drawing) -> None:
-    base = images.data_uri(now.base / 255) if now.based and now.base is not None else ""
+    base = images.data_uri(now.base / 255) if now.has_base and now.base is not None else ""
     pad(
-        State.draw,
+        take_report,
         version=now.version,
         base=base,
         strokes=now.strokes,

@@ -4,22 +4,25 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, images, latent, maps, originals, warmup
+from explorer import catalog, images, latent, maps, originals, selection, warmup
 from explorer.cache import cached
+from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture, reel
-from explorer.state import Key, State
 from explorer.text import number, vector, with_article
 from explorer.twins import Twin, Twins
 
-__all__ = ["render"]
+__all__ = ["FACE", "FILM_FRAMES", "render"]
 
 Array = NDArray[Any]
 
+FACE, GRID, PATH = Choice("face", "codes"), Choice("n", 20), Choice("path", False)
+MAX_CORNERS = 200  # of a path
 PICKED = "the point you picked"
 DRAG = "Drag over the map: the decodes along your path appear here."
 NO_OVERLAY = (
@@ -49,7 +52,7 @@ class Half:
     inputs: DeltaGenerator
 
 
-def render(twins: Twins, state: State) -> None:
+def render(twins: Twins) -> None:
     """The tab: the maps, the picks, the ringed digit."""
     text, left, right = st.columns([10, 4.5, 5.5], vertical_alignment="bottom")
     controls = Controls(text, left, right.container(gap="xxsmall"))
@@ -59,11 +62,11 @@ def render(twins: Twins, state: State) -> None:
     # Loading torch takes seconds in which this server answers no browser, which asks for Plotly just now: maps first.
     if not warmup.first_map_is_drawn("map_vae"):
         with path_place:
-            State.path_input(disabled=True)
+            _path_input(disabled=True)
         st.caption("The decoders are being loaded …")
         warmup.wait_no_longer()
         return
-    _picks(twins, state, path_place, halves)
+    _picks(twins, path_place, halves)
     with catalog.show_errors():
         for twin in twins if twins.vae.embedding is None else ():
             latent_map.atlas(f"map_{twin.name}", maps.decoder_name(twin), twin.window, maps.atlas(twin))
@@ -81,7 +84,7 @@ def _maps(twins: Twins, controls: Controls, halves: list[Half]) -> None:
             "t-SNE lays out the codes by who is near whom; distances and sizes mean nothing. From a place of such a "
             "map no way leads back to latent space, so a click picks the nearest code."
         )
-    elif State.reading():
+    elif selection.SHOW_CLASS_MAP.value:
         more = (
             "Colours: the digit that a classifier reads in the decode of each place, the fainter the less sure it is. "
             "Look for faint seams between the digits, and for faint patches: gaps."
@@ -100,56 +103,54 @@ def _maps(twins: Twins, controls: Controls, halves: list[Half]) -> None:
     face = controls.left.segmented_control(
         "What the maps show",
         ["codes", "grid"],
-        default="codes",
+        default=FACE.default,
         required=True,
-        key=Key.FACE,
-        bind="query-params",
         help="*codes*: where the encoder puts each test image, in its grey original. "
         "*grid*: what the decoder makes of each place.",
+        **FACE.bound,
     )
     n = controls.right.slider(
         "Decodes along each side of the grid",
         5,
         40,
-        20,
-        key=Key.GRID,
-        bind="query-params",
+        GRID.default,
         disabled=face != "grid",
+        **GRID.bound,
     )
     for half in halves:
         with half.chart, catalog.show_errors():
             twin = half.twin
-            read = State.reading() and twin.embedding is None
+            read = selection.SHOW_CLASS_MAP.value and twin.embedding is None
             if face == "grid":
                 figure = maps.grid_figure(twin, n, read)
             else:
-                figure = maps.codes_figure(twin, State.shown(), read=read)
+                figure = maps.codes_figure(twin, selection.CODES_SHOWN.value, read=read)
             latent_map.chart(figure, key=f"map_{twin.name}")
 
 
 @st.fragment
-def _picks(twins: Twins, state: State, path_place: DeltaGenerator, halves: list[Half]) -> None:
+def _picks(twins: Twins, path_place: DeltaGenerator, halves: list[Half]) -> None:
     with path_place:
-        State.path_input(disabled=twins.vae.embedding is not None)
+        _path_input(disabled=twins.vae.embedding is not None)
     # What the eye waits for is sent first.
     for half in halves:
         with catalog.show_errors():
             with half.answer:
-                _pick(half.twin, state)
+                _pick(half.twin, selection.ringed_image(twins))
             film = half.film.empty()
             if _draws(half.twin):
                 with film.container():
                     _film(half.twin)
     with st.container(horizontal=True, vertical_alignment="center"), catalog.show_errors():
-        _ringed(twins, state.digit())
-        state.digit_input()
+        _ringed(twins, selection.ringed_image(twins))
+        selection.ringed_image_input(twins)
     for half in halves:
         with half.inputs:
-            state.pick_inputs(half.twin)
+            selection.pick_inputs(half.twin)
 
 
-def _pick(twin: Twin, state: State) -> None:
-    point = state.pick(twin)
+def _pick(twin: Twin, ringed: int) -> None:
+    point = selection.pick(twin)
     z = twin.plane.lift([point])
     near = latent.nearest(twin.codes.code, z[0])
     nearest_digit = twin.codes.digit[near.image]
@@ -170,17 +171,17 @@ def _pick(twin: Twin, state: State) -> None:
             kind="pick",
         )
 
-    corners = State.path(twin)
+    corners = _path(twin)
     latent_map.overlay(
         f"map_{twin.name}",
         [
             *([latent_map.path(corners)] if corners else []),
-            *_spread(twin, state.digit()),
-            latent_map.ring(*twin.points[state.digit()].tolist()),
+            *_spread(twin, ringed),
+            latent_map.ring(*twin.points[ringed].tolist()),
             latent_map.pick(*point),
         ],
-        on_pick=partial(state.set_pick, twin),
-        on_path=partial(State.set_path, twin) if _draws(twin) else None,
+        on_pick=partial(selection.set_pick, twin),
+        on_path=partial(_set_path, twin) if _draws(twin) else None,
         title=twin.title,
         lens="" if twin.embedding is not None else maps.decoder_name(twin),
         answer=answer("pick"),
@@ -195,11 +196,40 @@ def _film_of(twin: Twin, corners: tuple[tuple[float, float], ...]) -> Array:
 
 
 def _draws(twin: Twin) -> bool:
-    return State.draws_paths() and twin.embedding is None
+    return PATH.value and twin.embedding is None
+
+
+def _path_input(disabled: bool) -> None:
+    st.toggle(
+        "Draw a path",
+        PATH.default,
+        disabled=disabled,
+        help="Drag over a map, with the mouse or a finger: the decodes along the path become a film below it, and "
+        "a GIF to save. By keyboard: Tab to the map, arrow keys move a cursor, Enter adds a corner, Shift and "
+        "Enter ends the path.",
+        **PATH.bound,
+    )
+
+
+def _path_key(twin: Twin) -> str:
+    return f"{twin.short.lower()}_path"  # not in the URL
+
+
+def _set_path(twin: Twin, points: list[list[float]]) -> None:
+    """Choose a path over a map; a callback."""
+    farthest = selection.MAX_COORDINATE
+    corners = np.clip(np.array(points, float)[:MAX_CORNERS, :2], -farthest, farthest)
+    st.session_state[_path_key(twin)] = (maps.decoder_name(twin), tuple(map(tuple, corners.tolist())))
+
+
+def _path(twin: Twin) -> tuple[tuple[float, float], ...]:
+    """The path that the user drew over a map; empty if none."""
+    drawn_on, corners = st.session_state.get(_path_key(twin), ("", ()))
+    return corners if PATH.value and drawn_on == maps.decoder_name(twin) else ()
 
 
 def _film(twin: Twin) -> None:
-    corners = State.path(twin)
+    corners = _path(twin)
     decodes = _film_of(twin, corners) if corners else None
     shown = ""
     if decodes is not None:

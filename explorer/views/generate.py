@@ -7,12 +7,12 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, images, maps, measures, quality
+from explorer import catalog, images, maps, measures, quality, selection
 from explorer.cache import cached
+from explorer.choices import Choice, seed_input
 from explorer.components import latent_map
 from explorer.components.card import markup, picture
 from explorer.measures import SAMPLES
-from explorer.state import State
 from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
@@ -20,10 +20,12 @@ __all__ = ["render"]
 
 Array = NDArray[Any]
 
+SAMPLES_SHOWN = (10, 20, 40)
+SHOWN, SEED = Choice("samples", SAMPLES_SHOWN[0]), Choice("seed", 0)
 Wall = tuple[Twin, str, str]  # whose decodes, of which codes (see `measures.samples`), and its title
 
 
-def render(twins: Twins, state: State) -> None:
+def render(twins: Twins) -> None:
     """The tab: three walls of decodes, where on the maps their codes fell, and how many are digits."""
     st.markdown(
         "**Random codes, decoded.** A VAE is fitted so that codes drawn from the standard Gaussian N(0, I), its prior, "
@@ -43,8 +45,8 @@ def render(twins: Twins, state: State) -> None:
             st.markdown(f"#### {title}")
             places.append((st.container(), st.container()))
             chart = f"map_generated_{twin.name}_{source}"
-            latent_map.chart(maps.codes_figure(twin, State.shown(), small=True), key=chart)
-    _walls(walls, places, controls, state)
+            latent_map.chart(maps.codes_figure(twin, selection.CODES_SHOWN.value, small=True), key=chart)
+    _walls(walls, places, controls)
     for (twin, source, _), (_, place) in zip(walls, places, strict=True):
         with place, catalog.show_errors():
             _reading(twin, source)
@@ -52,10 +54,11 @@ def render(twins: Twins, state: State) -> None:
 
 @st.fragment
 def _walls(
-    walls: tuple[Wall, ...], places: list[tuple[DeltaGenerator, DeltaGenerator]], controls: DeltaGenerator, state: State
+    walls: tuple[Wall, ...], places: list[tuple[DeltaGenerator, DeltaGenerator]], controls: DeltaGenerator
 ) -> None:
     with controls:
-        n, seed = state.samples_inputs()
+        n = int(st.segmented_control("Samples", SAMPLES_SHOWN, default=SHOWN.default, required=True, **SHOWN.bound))
+        seed = seed_input(SEED, "Again")
     for (twin, source, title), (place, _) in zip(walls, places, strict=True):
         with place, catalog.show_errors():
             samples = _samples(twin, source, n, seed)

@@ -1,24 +1,32 @@
 """Interpolate: the straight way from one point to another, decoded by both models."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, images, latent, maps
+from explorer import catalog, images, latent, maps, selection
 from explorer.cache import cached
+from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import films, markup, picture
-from explorer.state import END_KINDS, FRAMES, Key, State
 from explorer.twins import Twin, Twins
 
-__all__ = ["render"]
+__all__ = ["FRAME", "FRAMES", "IMAGES", "KINDS", "TEST_DIGIT", "default_image", "defaults", "render"]
 
-ENDS = {"from": "From", "to": "To"}
+TEST_DIGIT, PICK = "test digit", "pick"  # what an end can be
+FRAMES = 21  # both ends included
+FRAME = Choice("frame", FRAMES // 2)
+# The first 2 and the first 6 of the test images: they share little, so the way is long.
+START_DIGITS = {"from": 2, "to": 6}
+LABELS = {"from": "From", "to": "To"}
+KINDS = {end: Choice(end, TEST_DIGIT) for end in LABELS}
+IMAGES = {end: Choice(f"{end}_image", 0) for end in LABELS}  # the default is of the models: see `default_image`
 
 
-def render(twins: Twins, state: State) -> None:
+def render(twins: Twins) -> None:
     """The tab: two ends, the slider, both maps with the way on them, both films."""
     st.markdown(
         "**Move the slider** along the straight way between two points. Look at the middle: does the picture stay a "
@@ -30,35 +38,36 @@ def render(twins: Twins, state: State) -> None:
         column.markdown(f"#### {twin.title}")
         map_place, frame_place = column.columns([3, 2])
         with map_place:
-            latent_map.chart(maps.codes_figure(twin, State.shown(), small=True), key=f"map_small_{twin.name}")
+            latent_map.chart(
+                maps.codes_figure(twin, selection.CODES_SHOWN.value, small=True), key=f"map_small_{twin.name}"
+            )
         places.append(frame_place)
-    _ends(twins, state, controls, places)
+    _ends(twins, controls, places)
 
 
 # One fragment: what reruns may write only where it wrote in the last full run, so no other may share the maps with it.
 @st.fragment
-def _ends(twins: Twins, state: State, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
+def _ends(twins: Twins, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
     with controls, catalog.show_errors():
-        for column, end in zip(st.columns(2), ENDS, strict=True):
+        for column, end in zip(st.columns(2), LABELS, strict=True):
             with column:
-                _end(end, twins, state)
+                _end(end, twins)
         at = st.slider(
             f"Frame: 0 is the start, {FRAMES - 1} the end",
             0,
             FRAMES - 1,
-            FRAMES // 2,
-            key=Key.FRAME,
-            bind="query-params",
+            FRAME.default,
+            **FRAME.bound,
         )
         strips = st.container()
     with catalog.show_errors():
-        ways = [_way(twin, state.end_point("from", twin), state.end_point("to", twin)) for twin in twins]
+        ways = [_way(twin, *(_end_point(end, twins, twin) for end in LABELS)) for twin in twins]
         for place, twin, way in zip(places, twins, ways, strict=True):
             with place:
                 latent_map.overlay(
                     f"map_small_{twin.name}",
                     [latent_map.path(way.points, at)],
-                    on_pick=partial(state.set_pick, twin) if state.is_pick("from") or state.is_pick("to") else None,
+                    on_pick=partial(selection.set_pick, twin) if any(map(_is_pick, LABELS)) else None,
                     answer=markup(
                         [picture(way.pictures[at], f"{twin.short}: frame {at}", name=f"frame-{twin.name}")],
                         kind="frame",
@@ -93,37 +102,71 @@ def _way(twin: Twin, start: tuple[float, ...], end: tuple[float, ...]) -> Way:
     return Way(twin.plane.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
 
 
-def _end(end: str, twins: Twins, state: State) -> None:
-    kind_key, *_ = state.end_keys(end)
+def _end(end: str, twins: Twins) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
-            ENDS[end], list(END_KINDS), default=END_KINDS[0], required=True, key=kind_key, bind="query-params"
+            LABELS[end], [TEST_DIGIT, PICK], default=TEST_DIGIT, required=True, **KINDS[end].bound
         )
-        if kind == "pick":
-            _pick_end(end, twins, state)
+        if kind == PICK:
+            _pick_end(end, twins)
         else:
-            _digit_end(end, twins, state)
+            _digit_end(end, twins)
 
 
-def _digit_end(end: str, twins: Twins, state: State) -> None:
-    _, image_key, class_key = state.end_keys(end)
+def _digit_end(end: str, twins: Twins) -> None:
     image = st.number_input(
-        "Test image",
-        0,
-        len(twins.digits) - 1,
-        state.default_image(end),
-        key=image_key,
-        bind="query-params",
-        width=90,
+        "Test image", 0, len(twins.digits) - 1, default_image(twins, end), width=90, **IMAGES[end].bound
     )
+    class_key = f"{end}_class"  # follows the image; not in the URL
     st.session_state[class_key] = int(twins.digits[image])
-    st.selectbox("Digit", range(10), key=class_key, on_change=state.take_class, args=(end,), width=75)
-    st.button("Another", key=f"{end}_another", on_click=state.take_another, args=(end,))
+    st.selectbox("Digit", range(10), key=class_key, on_change=_set_end_class, args=(twins, end), width=75)
+    st.button("Another", key=f"{end}_another", on_click=_next_end_image, args=(twins, end))
 
 
-def _pick_end(end: str, twins: Twins, state: State) -> None:
-    if end == "to" and state.is_pick("from"):
+def _pick_end(end: str, twins: Twins) -> None:
+    if end == "to" and _is_pick("from"):
         st.markdown("Both ends are the same pick: choose a test digit for one.")
         return
     for twin in twins:
-        state.pick_inputs(twin)
+        selection.pick_inputs(twin)
+
+
+def default_image(twins: Twins, end: str) -> int:
+    """The test image of an end, `from` or `to`, until another is chosen."""
+    return _another_image(twins, START_DIGITS[end], after=-1)
+
+
+def defaults(twins: Twins) -> dict[Choice[Any], Any]:
+    """What is chosen anew in another space, where the old images mean nothing."""
+    return {IMAGES[end]: default_image(twins, end) for end in LABELS}
+
+
+def _another_image(twins: Twins, digit: int, after: int) -> int:
+    """The next test image of a class, from the front again after the last; image 0 if there is none."""
+    own = np.flatnonzero(twins.digits == digit)
+    later = own[own > after]
+    return int(later[0] if len(later) else own[0] if len(own) else 0)
+
+
+def _set_end_class(twins: Twins, end: str) -> None:
+    IMAGES[end].set(_another_image(twins, st.session_state[f"{end}_class"], after=-1))
+
+
+def _next_end_image(twins: Twins, end: str) -> None:
+    image = _end_image(twins, end)
+    IMAGES[end].set(_another_image(twins, int(twins.digits[image]), after=image))
+
+
+def _end_image(twins: Twins, end: str) -> int:
+    return int(st.session_state.get(IMAGES[end].name, default_image(twins, end)))
+
+
+def _is_pick(end: str) -> bool:
+    return bool(st.session_state.get(KINDS[end].name) == PICK)
+
+
+def _end_point(end: str, twins: Twins, twin: Twin) -> tuple[float, ...]:
+    """An end in a model's latent space: its code of the test image, or its pick."""
+    if _is_pick(end):
+        return tuple(twin.plane.lift(selection.pick(twin)).tolist())
+    return tuple(twin.codes.code[_end_image(twins, end)].tolist())

@@ -2,21 +2,22 @@
 
 import ast
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import ArrayLike
 
 import training
-from explorer import catalog, latent, maps
+from explorer import catalog, latent, maps, selection
+from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.measures import PAIRS, SAMPLES, Measures
 from explorer.quality import NEIGHBOURS
-from explorer.state import END_KINDS, FRAMES, REPERTOIRE, Key, State
 from explorer.text import number, vector
 from explorer.twins import Twin, Twins
 from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
@@ -28,8 +29,10 @@ __all__ = ["render"]
 
 ROOT = Path(training.__file__).parents[1]
 
-View = Callable[[Twins, State], None]
-Point = Callable[[Twins, State], dict[str, object]]
+View = Callable[[Twins], None]
+Point = Callable[[Twins], Mapping[Choice[Any], Any]]
+STEP = Choice("step", 1)
+ARRANGED = "arranged"  # the step that the views were last set to; in the session, not in the URL
 
 
 @dataclass(frozen=True)
@@ -68,40 +71,49 @@ class Step:
     text: str
     formula: str  # LaTeX
     question: str
-    answer: Callable[[Twins, State], str]
+    answer: Callable[[Twins], str]
     sources: tuple[Source, ...]
     view: View
     point: Point | None = None  # what the view is set to, by key; None: it is shown as it was left
     again: str = "Set the view again"
 
 
-def render(twins: Twins, state: State) -> None:
+def render(twins: Twins) -> None:
     """The tab: the step's text, question and code, and the real view below."""
     heading, controls = st.columns([3, 4], vertical_alignment="center")
     with controls.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="tour"):
-        number = state.step_input(len(STEPS))
+        number = int(
+            st.segmented_control(
+                "Step",
+                range(1, len(STEPS) + 1),
+                default=STEP.default,
+                required=True,
+                label_visibility="collapsed",
+                **STEP.bound,
+            )
+        )
         for label, to in (("Previous", number - 1), ("Next", number + 1)):
             st.button(
                 label,
                 key=f"tour_{label.lower()}",
-                on_click=state.go_to_step,
+                on_click=STEP.set,
                 args=(to,),
                 disabled=not 1 <= to <= len(STEPS),
             )
     step = STEPS[number - 1]
     heading.markdown(f"#### {step.title} :gray[:small[{number} of {len(STEPS)}]]")
-    state.arrange(number, lambda: step.point(twins, state) if step.point else {})
+    _apply_step(number, step, twins)
     with st.container(key="lesson", gap="xsmall"):
         text, aside = st.columns([5, 4], gap="medium")
         text.markdown(step.text)
         aside.latex(step.formula)
         if step.point:
             aside.container(horizontal_alignment="center").button(
-                step.again, key="tour_again", icon=":material/replay:", on_click=state.arrange_again
+                step.again, key="tour_again", icon=":material/replay:", on_click=_set_again
             )
         # A key for each step: what was unfolded is folded again in the next.
         with st.expander(f"**{step.question}**", key=f"question_{number}", type="compact"), catalog.show_errors():
-            st.markdown(step.answer(twins, state))
+            st.markdown(step.answer(twins))
         with st.expander("The code that does it", key=f"code_{number}", type="compact"):
             for source in step.sources:
                 code, first = source.lines()
@@ -109,56 +121,78 @@ def render(twins: Twins, state: State) -> None:
                 st.code(code)
     if twins.vae.checkpoint.experiment.name != DEFAULT:
         st.caption(f"{DEFAULT} shows it best: choose it in the sidebar. The numbers here are those of this experiment.")
-    step.view(twins, state)
+    step.view(twins)
     if number == len(STEPS):
         st.markdown(REFERENCES)
 
 
-def _at(twins: Twins, state: State, points: Iterable[ArrayLike], image: int) -> dict[str, object]:
+def _apply_step(number: int, step: Step, twins: Twins) -> None:
+    """Set choices to a step's point on entering it; to be called before their widgets are drawn."""
+    vae = twins.vae
+    current = (vae.checkpoint.path, vae.dimensions, vae.embedding is None, number)
+    if st.session_state.get(ARRANGED) == current:
+        return
+    # What a link to a step names stands: whoever copied it may have gone on from the step's point.
+    opened = ARRANGED not in st.session_state and STEP.name in st.query_params
+    linked = st.query_params if opened else ()
+    for choice, value in (step.point(twins) if step.point else {}).items():
+        if choice.name not in linked:
+            choice.set(value)
+    st.session_state[ARRANGED] = current
+
+
+def _set_again() -> None:
+    """Set the step's view to its point again; a callback."""
+    st.session_state[ARRANGED] = None
+
+
+def _at(twins: Twins, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
     """The maps with these picks, and this test image ringed."""
-    values: dict[str, object] = {Key.FACE: "codes", Key.DIGIT: image}
+    values: dict[Choice[Any], Any] = {explore.FACE: "codes", selection.RINGED_IMAGE: image}
     for twin, point in zip(twins, points, strict=True):
         shown = twin.plane.project(twin.plane.lift(np.reshape(point, (1, 2))))[
             0
         ]  # where the map is no plane: the nearest code
-        values |= zip(state.pick_keys(twin), shown.tolist(), strict=True)
+        values |= zip(selection.PICKS[twin.name], shown.tolist(), strict=True)
     return values
 
 
-def _at_first_image(twins: Twins, state: State) -> dict[str, object]:
-    return _at(twins, state, (twin.points[0] for twin in twins), 0)
+def _at_first_image(twins: Twins) -> dict[Choice[Any], Any]:
+    return _at(twins, (twin.points[0] for twin in twins), 0)
 
 
-def _at_gaps(twins: Twins, state: State) -> dict[str, object]:
+def _at_gaps(twins: Twins) -> dict[Choice[Any], Any]:
     gaps = [maps.widest_gap(twin)[:2] for twin in twins]
     nearest = latent.nearest(twins.ae.codes.code, twins.ae.plane.lift(gaps[0]))
-    return _at(twins, state, gaps, nearest.image)
+    return _at(twins, gaps, nearest.image)
 
 
-def _at_a_cloud(twins: Twins, state: State) -> dict[str, object]:
+def _at_a_cloud(twins: Twins) -> dict[Choice[Any], Any]:
     _, _, image = _large_cloud(twins.vae)
-    return _at(twins, state, (twin.points[image] for twin in twins), image)
+    return _at(twins, (twin.points[image] for twin in twins), image)
 
 
-def _at_a_throw(twins: Twins, state: State) -> dict[str, object]:
+def _at_a_throw(twins: Twins) -> dict[Choice[Any], Any]:
     mean, deviation, image = _large_cloud(twins.vae)
     z = mean + deviation * np.random.default_rng().standard_normal(len(mean))
-    return _at(twins, state, (twins.ae.points[image], twins.vae.plane.project(z[None])[0]), image)
+    return _at(twins, (twins.ae.points[image], twins.vae.plane.project(z[None])[0]), image)
 
 
-def _at_held_out_images(twins: Twins, state: State) -> dict[str, object]:
-    return {Key.IMAGES: REPERTOIRE[1]}
+def _at_held_out_images(twins: Twins) -> dict[Choice[Any], Any]:
+    return {reconstruct.IMAGES: str(reconstruct.ImageSet.VALIDATION)}
 
 
-def _at_the_curves(twins: Twins, state: State) -> dict[str, object]:
-    return {Key.X_AXIS: "updates", Key.LOGARITHMIC: True, Key.MOMENT: int(twins.vae.snapshots.update[-1])}
+def _at_the_curves(twins: Twins) -> dict[Choice[Any], Any]:
+    return {curves.X_AXIS: "updates", curves.LOGARITHMIC: True, curves.MOMENT: int(twins.vae.snapshots.update[-1])}
 
 
-def _at_half_way(twins: Twins, state: State) -> dict[str, object]:
-    values: dict[str, object] = {Key.FRAME: FRAMES // 2}
+def _at_half_way(twins: Twins) -> dict[Choice[Any], Any]:
+    values: dict[Choice[Any], Any] = {interpolate.FRAME: interpolate.FRAMES // 2}
     for end in ("from", "to"):
-        kind, image, _ = state.end_keys(end)
-        values |= {kind: END_KINDS[0], image: state.default_image(end)}
+        values |= {
+            interpolate.KINDS[end]: interpolate.TEST_DIGIT,
+            interpolate.IMAGES[end]: interpolate.default_image(twins, end),
+        }
     return values
 
 
@@ -188,7 +222,7 @@ def _both(twins: Twins, measured: Measures, name: str, form: str) -> str:
     return " and ".join(f"{measured.values[twin.name][name]:{form}} ({twin.short})" for twin in twins)
 
 
-def _what_is_lost(twins: Twins, state: State) -> str:
+def _what_is_lost(twins: Twins) -> str:
     pixels = twins.ae.checkpoint.experiment.image_size**2
     return (
         f"Of {pixels} pixels, {twins.latent_dim} numbers pass. What is common to images with such a code comes back; "
@@ -199,7 +233,7 @@ def _what_is_lost(twins: Twins, state: State) -> str:
     )
 
 
-def _why_alike(twins: Twins, state: State) -> str:
+def _why_alike(twins: Twins) -> str:
     measured = _measured(twins)
     votes = (
         f" Let the {NEIGHBOURS} nearest other codes vote on an image's digit: they are right for "
@@ -214,7 +248,7 @@ def _why_alike(twins: Twins, state: State) -> str:
     )
 
 
-def _what_gaps_hold(twins: Twins, state: State) -> str:
+def _what_gaps_hold(twins: Twins) -> str:
     gaps = [(twin, maps.widest_gap(twin)) for twin in twins]
     radii = " and ".join(
         f"{gap.radius:.3g} ({twin.short}: {100 * gap.radius / twin.window.side:.0f} % of the map's width)"
@@ -234,7 +268,7 @@ def _what_gaps_hold(twins: Twins, state: State) -> str:
     )
 
 
-def _drawn_from_what(twins: Twins, state: State) -> str:
+def _drawn_from_what(twins: Twins) -> str:
     code = twins.ae.codes.code.astype(float)
     return (
         f"The AE's codes have the mean {vector(code.mean(axis=0))} and the standard deviations "
@@ -244,7 +278,7 @@ def _drawn_from_what(twins: Twins, state: State) -> str:
     )
 
 
-def _how_large_the_clouds_are(twins: Twins, state: State) -> str:
+def _how_large_the_clouds_are(twins: Twins) -> str:
     return (
         f"Over the test images the mean spread is σ = {vector(_deviations(twins.vae).mean(axis=0))}, while the dots "
         f"themselves spread with {vector(twins.vae.codes.code.std(axis=0, dtype=float))}. Codes that lie "
@@ -253,7 +287,7 @@ def _how_large_the_clouds_are(twins: Twins, state: State) -> str:
     )
 
 
-def _which_is_better(twins: Twins, state: State) -> str:
+def _which_is_better(twins: Twins) -> str:
     vae, ae = twins.vae.checkpoint.test, twins.ae.checkpoint.test
     return (
         f"On the test images, the VAE: **{number(vae['elbo'])} = {number(vae['reconstruction'])} − "
@@ -264,7 +298,7 @@ def _which_is_better(twins: Twins, state: State) -> str:
     )
 
 
-def _what_is_random(twins: Twins, state: State) -> str:
+def _what_is_random(twins: Twins) -> str:
     mean, deviation, image = _large_cloud(twins.vae)
     return (
         f"Only ε. For test image {image}, whose cloud is large, the encoder gives "
@@ -274,7 +308,7 @@ def _what_is_random(twins: Twins, state: State) -> str:
     )
 
 
-def _gaps_left(twins: Twins, state: State) -> str:
+def _gaps_left(twins: Twins) -> str:
     measured = _measured(twins)
     differences = (
         " All clouds together, taken as one Gaussian, differ from N(0, I) by a KL of "
@@ -298,11 +332,11 @@ def _gaps_left(twins: Twins, state: State) -> str:
     )
 
 
-def _how_even_the_ways_are(twins: Twins, state: State) -> str:
+def _how_even_the_ways_are(twins: Twins) -> str:
     told = []
     for twin in twins:
-        start, end = (twin.codes.code[state.default_image(end)] for end in ("from", "to"))
-        far = max(latent.nearest(twin.codes.code, z).distance for z in latent.path(start, end, FRAMES))
+        start, end = (twin.codes.code[interpolate.default_image(twins, end)] for end in ("from", "to"))
+        far = max(latent.nearest(twin.codes.code, z).distance for z in latent.path(start, end, interpolate.FRAMES))
         told.append(f"the {twin.short}'s keeps within {far:.2g}")
     measured = _measured(twins)
     pairs = (
@@ -316,7 +350,7 @@ def _how_even_the_ways_are(twins: Twins, state: State) -> str:
     return f"Of these two ways, {' and '.join(told)} of a test code.{pairs}"
 
 
-def _how_many_dimensions(twins: Twins, state: State) -> str:
+def _how_many_dimensions(twins: Twins) -> str:
     sizes = catalog.study()
     counts = ", ".join(str(size.latent_dim) for size in sizes)
     elbo, reconstruction = (
@@ -331,7 +365,7 @@ def _how_many_dimensions(twins: Twins, state: State) -> str:
     )
 
 
-def _latent_sizes(twins: Twins, state: State) -> None:
+def _latent_sizes(twins: Twins) -> None:
     with catalog.show_errors():
         latent_map.chart(compare.study_figure(), key="study")
         st.caption(f"One recipe ({RECIPE.dataset}, {RECIPE.epochs} epochs), fitted anew for each size; nats per image.")

@@ -1,5 +1,6 @@
 """Posterior: what the VAE's encoder believes of an image, what is true, and the slack in the bound between them."""
 
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -8,23 +9,42 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, figures, images, inference, latent, maps, originals
+from explorer import catalog, figures, images, inference, latent, maps, originals, selection
 from explorer.cache import cached
+from explorer.choices import Choice, seed_input
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.inference import Slack
 from explorer.measures import POSTERIORS
 from explorer.posterior import Belief
-from explorer.state import CLOSE_UPS, State
 from explorer.text import nats, vector
 from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
-__all__ = ["close_up_window", "posterior_figure", "render"]
+__all__ = ["CloseUp", "close_up_window", "posterior_figure", "render"]
 
 Array = NDArray[Any]
 
-OVERVIEW, CLOSE_UP = "map_small_belief", "map_belief"
+OVERVIEW, DETAIL = "map_small_belief", "map_belief"  # the charts' keys
+
+
+class Subject(StrEnum):
+    """The image whose posterior is shown."""
+
+    TEST_IMAGE = "test image"
+    DRAWING = "what you drew"
+
+
+class CloseUp(StrEnum):
+    """What the close-up frames."""
+
+    BOTH = "both"
+    TRUTH = "the truth"
+    BELIEF = "the belief"
+
+
+SUBJECT, SEED = Choice("subject", str(Subject.TEST_IMAGE)), Choice("belief_seed", 0)
+CLOSE_UP = Choice("close_up", str(CloseUp.BOTH))
 WHAT_IT_MEANS = (
     "**What the encoder believes, and what is true.** The ellipses are what the encoder believes of where the image "
     "came from, q(z|x), the blue areas what is true, p(z|x), and the ELBO falls short of log p(x) by just what the "
@@ -41,7 +61,7 @@ ONLY_IN_THE_PLANE = (
 )
 
 
-def render(twins: Twins, state: State) -> None:
+def render(twins: Twins) -> None:
     """The tab: where on the map, the belief and the truth from close by, the figures."""
     st.markdown(WHAT_IT_MEANS)
     is_plane = twins.latent_dim == 2
@@ -51,16 +71,15 @@ def render(twins: Twins, state: State) -> None:
     overview, *close_up, figures = st.columns([5, 7, 6] if is_plane else [10, 8])
     with overview:
         st.markdown("##### Where on the map")
-        chart = OVERVIEW if is_plane else CLOSE_UP
-        latent_map.chart(maps.codes_figure(twins.vae, State.shown(), small=is_plane), key=chart)
+        chart = OVERVIEW if is_plane else DETAIL
+        latent_map.chart(maps.codes_figure(twins.vae, selection.CODES_SHOWN.value, small=is_plane), key=chart)
         marks = st.container()
-    _belief(twins, state, controls, marks, close_up[0].container() if is_plane else None, figures.container())
+    _belief(twins, controls, marks, close_up[0].container() if is_plane else None, figures.container())
 
 
 @st.fragment
 def _belief(
     twins: Twins,
-    state: State,
     controls: DeltaGenerator,
     overview: DeltaGenerator,
     close_up: DeltaGenerator | None,
@@ -70,10 +89,14 @@ def _belief(
     overview, figures = overview.container(), figures.container()
     close_up = None if close_up is None else close_up.container()
     with controls:
-        drawn = state.subject_input()
-        seed = State.belief_seed_inputs()
+        drawn = _subject_input(twins)
+        seed = seed_input(SEED, "Resample")
     with catalog.show_errors():
-        seen = originals.binarised(twins, state.digit()) if drawn is None else originals.binarised_drawing(twins, drawn)
+        seen = (
+            originals.binarised(twins, selection.ringed_image(twins))
+            if drawn is None
+            else originals.binarised_drawing(twins, drawn)
+        )
         if seen is None:
             figures.info(
                 "The test images are not on this computer, and of an image that is not there nothing can be believed. "
@@ -86,19 +109,21 @@ def _belief(
         marks = _marks(twins.vae, q, z)
         if close_up is None:
             with overview:
-                latent_map.overlay(CLOSE_UP, marks, title="The VAE's map with what the encoder believes")
+                latent_map.overlay(DETAIL, marks, title="The VAE's map with what the encoder believes")
                 st.caption(ELLIPSES)
         else:
             with close_up:
-                area = close_up_window(slack, State.close_up_input())
-                latent_map.chart(posterior_figure(twins.vae, seen, area), key=CLOSE_UP)
-                latent_map.overlay(CLOSE_UP, marks, title="What the encoder believes, and what is true")
+                area = close_up_window(slack, _close_up_input())
+                latent_map.chart(posterior_figure(twins.vae, seen, area), key=DETAIL)
+                latent_map.overlay(DETAIL, marks, title="What the encoder believes, and what is true")
                 st.caption(LEGEND)
             with overview:
                 _frame(twins.vae, area)
         with figures:
             _figures(twins, slack)
-            _pictures(twins.vae, seen, z, f"test image {state.digit()}" if drawn is None else "what you drew")
+            _pictures(
+                twins.vae, seen, z, f"test image {selection.ringed_image(twins)}" if drawn is None else "what you drew"
+            )
 
 
 @cached()
@@ -109,6 +134,38 @@ def posterior_figure(vae: Twin, seen: Array, area: latent.Window) -> go.Figure:
     outline = np.array(vae.outline(found.belief.mean, 2 * found.belief.deviation))
     truth = found.truth.points[found.truth.depth <= 2]
     return figures.contours(*found.truth.raster(area), area, vae.axes, outline, truth)
+
+
+def _subject_input(twins: Twins) -> Array | None:
+    """Draw the widgets that choose the image; return what was drawn, None for the ringed test image."""
+    drawn = selection.drawing().form
+    chosen = st.segmented_control(
+        "Image",
+        [str(each) for each in Subject],
+        default=SUBJECT.default,
+        required=True,
+        disabled=drawn is None,
+        help="What you drew comes from the Draw tab.",
+        **SUBJECT.bound,
+    )
+    if chosen == Subject.DRAWING and drawn is not None:
+        return drawn
+    selection.ringed_image_input(twins)
+    return None
+
+
+def _close_up_input() -> str:
+    return str(
+        st.segmented_control(
+            "Close-up of",
+            [str(each) for each in CloseUp],
+            default=CLOSE_UP.default,
+            required=True,
+            help="*both*: of the place that holds the belief and the truth. Where they lie far apart, both are "
+            "small: look at either.",
+            **CLOSE_UP.bound,
+        )
+    )
 
 
 def _marks(vae: Twin, q: Belief, z: Array) -> list[latent_map.Mark]:
@@ -173,7 +230,7 @@ def close_up_window(slack: Slack, look: str) -> latent.Window:
     q = slack.belief
     belief = np.stack([q.mean - 2.5 * q.deviation, q.mean + 2.5 * q.deviation])
     truth = slack.truth.points[slack.truth.depth <= 3.2]
-    held = np.concatenate({CLOSE_UPS[1]: [truth], CLOSE_UPS[2]: [belief]}.get(look, [truth, belief]))
+    held = np.concatenate({CloseUp.TRUTH: [truth], CloseUp.BELIEF: [belief]}.get(CloseUp(look), [truth, belief]))
     low, high = held.min(axis=0), held.max(axis=0)
     side = 1.3 * float((high - low).max())
     left, bottom = ((low + high) / 2 - side / 2).tolist()

@@ -1,6 +1,7 @@
 """Reconstruct: images, and what both models make of them."""
 
 import math
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,15 +9,32 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer import catalog, images, originals
+from explorer.choices import Choice
 from explorer.components.card import picture
-from explorer.state import REPERTOIRE, SHOWN_AT_ONCE, State
 from explorer.text import nats, number
 from explorer.twins import Twins
 
-__all__ = ["render"]
+__all__ = ["IMAGES", "ImageSet", "render"]
 
 Array = NDArray[Any]
 
+SHOWN_AT_ONCE = 10
+
+
+class ImageSet(StrEnum):
+    """Which images are shown."""
+
+    TRAINING = "training images"
+    VALIDATION = "validation images"
+    TEST = "test images"
+    WORST = "worst test images"
+    MEDIAN = "median test images"
+
+
+SPLITS = {str(ImageSet.TRAINING): "train", str(ImageSet.VALIDATION): "validation", str(ImageSet.TEST): "test"}
+RANKINGS = {"VAE ELBO": "vae", "AE reconstruction": "autoencoder"}
+IMAGES, RANK = Choice("images", str(ImageSet.TEST)), Choice("rank", next(iter(RANKINGS)))
+PAGE = "page"  # which images of a split are shown: a seed; in the session, not in the URL
 ROWS = {"original": "", "AE": "log p(x|f(x))", "VAE": "log p(x|z)"}  # with what stands below the pictures
 WHAT_NATS_ARE = (
     "Below each reconstruction, what compares: log p(x|f(x)) of the AE and log p(x|z) of the VAE (mean over five "
@@ -26,7 +44,7 @@ WHAT_NATS_ARE = (
 )
 
 
-def render(twins: Twins, state: State) -> None:
+def render(twins: Twins) -> None:
     """The tab: rows of originals, the AE's and the VAE's reconstructions."""
     st.markdown(
         "**The same images through both bottlenecks.** Compare training with test images: a model that only remembered "
@@ -38,26 +56,29 @@ def render(twins: Twins, state: State) -> None:
                 "The images that these models were fitted to are not on this computer: shown are scikit-learn's small "
                 f"digits, enlarged, which they have never seen. {originals.HOW_TO_GET_ORIGINALS}"
             )
-        _images(twins, state)
+        _images(twins)
 
 
 @st.fragment
-def _images(twins: Twins, state: State) -> None:
+def _images(twins: Twins) -> None:
     with catalog.show_errors():
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            chosen = state.repertoire_input()
-            if chosen in REPERTOIRE[3:]:
-                by = state.ranking_input()
-                order = _ranked(twins, by)
-                middle = len(order) // 2
-                first = 0 if chosen == "worst test images" else middle - SHOWN_AT_ONCE // 2
+            chosen = st.segmented_control(
+                "Images", [str(each) for each in ImageSet], default=IMAGES.default, required=True, **IMAGES.bound
+            )
+            if chosen in (ImageSet.WORST, ImageSet.MEDIAN):
+                ranking = st.segmented_control(
+                    "Ranked by", list(RANKINGS), default=RANK.default, required=True, **RANK.bound
+                )
+                order = _ranked(twins, RANKINGS[str(ranking)])
+                first = 0 if chosen == ImageSet.WORST else len(order) // 2 - SHOWN_AT_ONCE // 2
                 split, shown = "test", order[first : first + SHOWN_AT_ONCE]
             else:
-                split = {"training images": "train"}.get(chosen, chosen.split()[0])
-                state.others_button()
+                split = SPLITS[chosen]
+                st.button("Others", key="others", on_click=_turn_the_page)
                 size = len(originals.split(twins, split))
                 # Another seed for each page: drawn at random, and the same for everyone who opens the link.
-                shown = np.random.default_rng(state.page()).permutation(size)[:SHOWN_AT_ONCE]
+                shown = np.random.default_rng(_page()).permutation(size)[:SHOWN_AT_ONCE]
         reconstructions = _reconstructions(twins, split, tuple(shown.tolist()))
         st.html(_table(reconstructions, shown.tolist(), split))
         st.caption(WHAT_NATS_ARE)
@@ -134,3 +155,11 @@ def _bound(reconstruction: float, kl: float) -> str:
 
 def _in_nats_and_bits(value: float) -> str:
     return f"<b>{nats(value, '.1f')}</b><small>{number(-value / math.log(2), '.0f')} bits</small>"
+
+
+def _page() -> int:
+    return int(st.session_state.get(PAGE, 0))
+
+
+def _turn_the_page() -> None:
+    st.session_state[PAGE] = _page() + 1

@@ -1,24 +1,28 @@
 """Traverse: what each latent dimension does, from the pick on."""
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from explorer import catalog, figures, images, quality
+from explorer import catalog, figures, images, quality, selection
 from explorer.cache import cached
+from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import card, films, picture
 from explorer.quality import SWITCHED_OFF
-from explorer.state import TRAVERSE_REACH, State
 from explorer.twins import Twin, Twins
 
-__all__ = ["render"]
+__all__ = ["defaults", "render"]
 
 FRAMES = 13  # half a standard deviation each
+REACH = 3  # standard deviations to either side
 PAGE = 8  # dimensions at a time
+DIMENSIONS = Choice("dimensions", "")  # a page of them, as `1 to 8`
 
 
-def render(twins: Twins, state: State) -> None:
+def render(twins: Twins) -> None:
     """The tab: how much each dimension says, and a slider and two films for each."""
     kl = twins.vae.kl_of_dimensions
     off = int((kl < SWITCHED_OFF).sum())
@@ -29,14 +33,14 @@ def render(twins: Twins, state: State) -> None:
     )
     with catalog.show_errors():
         latent_map.chart(_kl_figure(twins), key="kl")
-        _rows(twins, state)
+        _rows(twins)
 
 
 @cached()
 def _strips(twin: Twin, z: tuple[float, ...], dimensions: tuple[int, ...]) -> list[str]:
-    """For each of some dimensions a film strip, a data URI: a latent point moved along it, by up to `TRAVERSE_REACH`
+    """For each of some dimensions a film strip, a data URI: a latent point moved along it, by up to `REACH`
     standard deviations to either side."""
-    steps = np.linspace(-TRAVERSE_REACH, TRAVERSE_REACH, FRAMES)
+    steps = np.linspace(-REACH, REACH, FRAMES)
     moves = steps[None, :, None] * (np.eye(len(z)) * twin.spread)[list(dimensions), None]
     decodes = twin.decode((np.array(z) + moves).reshape(-1, len(z)))
     return [images.data_uri(images.strip(strip)) for strip in np.split(decodes, len(dimensions))]
@@ -49,17 +53,17 @@ def _kl_figure(twins: Twins) -> go.Figure:
 
 
 @st.fragment
-def _rows(twins: Twins, state: State) -> None:
+def _rows(twins: Twins) -> None:
     with catalog.show_errors():
-        picks = [twin.plane.lift(state.pick(twin)) for twin in twins]
+        picks = [twin.plane.lift(selection.pick(twin)) for twin in twins]
         left, right = st.columns([1, 2])
         with right:
-            shown = state.dimensions_page(PAGE)
+            shown = _page_input(twins.latent_dim)
             strips = [_strips(twin, tuple(z.tolist()), tuple(shown)) for twin, z in zip(twins, picks, strict=True)]
             for row, dimension in enumerate(shown):
                 control, film = st.columns([1, 2], vertical_alignment="center")
                 with control:
-                    state.move_input(dimension, twins.vae.kl_of_dimensions[dimension] < SWITCHED_OFF)
+                    _move_input(dimension, twins.vae.kl_of_dimensions[dimension] < SWITCHED_OFF)
                 with film:
                     films(
                         {
@@ -68,10 +72,10 @@ def _rows(twins: Twins, state: State) -> None:
                         },
                         name=f"dimension-{dimension + 1}",
                         frames=FRAMES,
-                        at=round((state.move(dimension) / TRAVERSE_REACH + 1) / 2 * (FRAMES - 1)),
+                        at=round((_moved(dimension) / REACH + 1) / 2 * (FRAMES - 1)),
                     )
         with left:
-            moves = np.array([state.move(dimension) for dimension in range(twins.latent_dim)])
+            moves = np.array([_moved(dimension) for dimension in range(twins.latent_dim)])
             told = "the pick" + "".join(f", dimension {at + 1} by {moves[at]:g} sd" for at in np.flatnonzero(moves))
             for twin, z, place in zip(twins, picks, st.columns(2), strict=True):
                 decode = twin.decode([z + moves * twin.spread])[0]
@@ -81,4 +85,39 @@ def _rows(twins: Twins, state: State) -> None:
                         [picture(images.data_uri(decode), f"{twin.short}: {told}", name=f"moved-{twin.name}")],
                         kind="frame",
                     )
-            st.button("Back to the pick", on_click=state.unmove)
+            st.button("Back to the pick", on_click=_reset_moves, args=(twins.latent_dim,))
+
+
+def _move(dimension: int) -> Choice[float]:
+    """How far the pick is moved along a dimension, from 0, in standard deviations."""
+    return Choice(f"move_{dimension + 1}", 0.0)
+
+
+def _moved(dimension: int) -> float:
+    found = float(_move(dimension).value)
+    return found if abs(found) <= REACH else 0.0
+
+
+def _move_input(dimension: int, off: bool) -> None:
+    label = f"Dimension {dimension + 1} (sd)" + (", off" if off else "")
+    st.slider(label, -float(REACH), float(REACH), 0.0, step=0.5, **_move(dimension).bound)
+
+
+def _reset_moves(latent_dim: int) -> None:
+    for dimension in range(latent_dim):
+        _move(dimension).set(0.0)
+
+
+def defaults(twins: Twins) -> dict[Choice[Any], Any]:
+    """What is chosen anew in another space."""
+    return {_move(dimension): 0.0 for dimension in range(twins.latent_dim)}
+
+
+def _page_input(latent_dim: int) -> list[int]:
+    """Draw the widget that pages through the dimensions, where there are more than a page; return those shown."""
+    pages = [range(first, min(first + PAGE, latent_dim)) for first in range(0, latent_dim, PAGE)]
+    if len(pages) == 1:
+        return list(pages[0])
+    names = [f"{page.start + 1} to {page.stop}" for page in pages]
+    chosen = st.segmented_control("Dimensions", names, default=names[0], required=True, **DIMENSIONS.bound)
+    return list(pages[names.index(chosen)])

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer.state import SECONDS_A_MOMENT
+from explorer.views.curves import FILM_STEP_SECONDS
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
@@ -32,13 +32,13 @@ def test_film_follows_the_clock_whatever_a_slow_browser_reports(
     app: AppTest, checkpoints: Path, recipe: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("explorer.state.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("explorer.views.curves.time", SimpleNamespace(monotonic=lambda: now))
     updates = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).snapshots().update.tolist()
     app.query_params.update({"tab": "Training curves", "moment": str(updates[-4])})
     app.run()
     app.button("play").click().run()
     for moment in (-3, -2, -1):
-        now += SECONDS_A_MOMENT
+        now += FILM_STEP_SECONDS
         # Each time the browser still has the moment before; no person set it.
         slider = app.select_slider("moment")
         slider.proto.disabled = False
@@ -47,7 +47,7 @@ def test_film_follows_the_clock_whatever_a_slow_browser_reports(
         assert app.select_slider("moment").value == updates[moment]
         assert app.button("play").label == "Pause"
         assert app.select_slider("moment").disabled
-    now += SECONDS_A_MOMENT
+    now += FILM_STEP_SECONDS
     slider = app.select_slider("moment")
     slider.proto.disabled = False
     slider.set_value(updates[-2]).run()
@@ -59,7 +59,7 @@ def test_film_follows_the_clock_whatever_a_slow_browser_reports(
     assert app.select_slider("moment").value == updates[2]
     # A pause keeps the moment that was shown; from the last one, it plays from the beginning.
     app.button("play").click().run()
-    now += 1.5 * SECONDS_A_MOMENT
+    now += 1.5 * FILM_STEP_SECONDS
     app.button("play").click().run()
     assert app.button("play").label == "Play"
     assert app.select_slider("moment").value == updates[3]

@@ -11,8 +11,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer.drawing import mnist_form, raster
-from explorer.state import State
 from explorer.text import with_article
+from explorer.views.draw import take_report
 from tests.app.conftest import html, shown
 from tests.conftest import ROOT, rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -130,7 +130,7 @@ def after(report: dict[str, object], app: AppTest) -> object:
     import streamlit
 
     streamlit.session_state["drawing"] = app.session_state["drawing"]
-    State.draw(report)
+    take_report(report)
     return streamlit.session_state["drawing"]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from explorer.state import FRAMES
+from explorer.views.interpolate import FRAMES
 from tests.app.conftest import decode, shown
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment

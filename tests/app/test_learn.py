@@ -13,7 +13,7 @@ import training.fit
 import training.models
 import training.objective
 from explorer import latent
-from explorer.state import FRAMES
+from explorer.views.interpolate import FRAMES
 from explorer.views.learn import STEPS, Source
 from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT

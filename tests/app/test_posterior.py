@@ -16,7 +16,7 @@ from explorer.posterior import (
     Lattice,
     elbo,
 )
-from explorer.state import Drawing
+from explorer.selection import Drawing
 from explorer.twins import Twin, open_twins
 from tests.app.conftest import html, shown
 from tests.conftest import CPU, brute_force, rewrite

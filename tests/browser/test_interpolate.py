@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from explorer.state import FRAMES
+from explorer.views.interpolate import FRAMES
 from tests.browser.conftest import MODELS, decode, open_map, pixel_of, seen, wait_at
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment

@@ -11,7 +11,7 @@ from explorer.latent import Window
 from explorer.measures import binarised
 from explorer.posterior import Posterior
 from explorer.twins import open_twins
-from explorer.views.posterior import CLOSE_UPS, close_up_window, posterior_figure
+from explorer.views.posterior import CloseUp, close_up_window, posterior_figure
 from training.datasets import load
 from training.folders import checkpoints_dir, data_dir
 
@@ -63,6 +63,6 @@ def test_every_close_up_of_shipped_images_can_be_drawn(beta: float | None) -> No
     vae = open_twins(checkpoints_dir() / "mnist-2d", beta=beta).vae
     seen = binarised(load("mnist", data_dir(), download=False).test.images)
     for image in seen[[8, 33, 38, 43, 0]]:  # the truth of the first four lies outside the belief's close-up
-        for subject in CLOSE_UPS:
+        for subject in CloseUp:
             window = close_up_window(slack(vae, image), subject)
             assert len(posterior_figure(vae, image, window).layout.annotations) == 2

@@ -1,0 +1,59 @@
+"""A choice of the user: a widget bound to the query parameter of its name, so that copied links open the same view."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+__all__ = ["Choice", "seed_input"]
+
+T = TypeVar("T")
+
+LAST_SEED = 9999
+
+
+@dataclass(frozen=True)
+class Choice(Generic[T]):
+    """One choice: its widget's key, which is its name in the URL, and its default.
+
+    Compare and the tour set choices of other tabs, also while these are closed.
+    """
+
+    name: str
+    default: T
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """What its widget is given: `st.slider(..., **CHOICE.bound)`."""
+        return {"key": self.name, "bind": "query-params"}
+
+    @property
+    def value(self) -> T:
+        """What is chosen; before the widget is drawn for the first time, what the URL says."""
+        return self.value_or(self.default)
+
+    def value_or(self, default: T) -> T:
+        """`value`, with another default: one that the models give."""
+        if self.name in st.session_state:
+            value: T = st.session_state[self.name]
+            return value
+        try:
+            text = st.query_params[self.name]
+            return (text == "true") if isinstance(default, bool) else type(default)(text)  # type: ignore[return-value, call-arg]
+        except (KeyError, ValueError):
+            return default
+
+    def set(self, value: T) -> None:
+        """Choose, in a callback or before the widget is drawn."""
+        st.session_state[self.name] = value
+
+
+def seed_input(choice: Choice[int], again: str) -> int:
+    """Draw the widgets of a seed, a number and a button that takes the next; return the seed."""
+    seed = st.number_input("Seed", 0, LAST_SEED, choice.default, width=130, **choice.bound)
+    st.button(again, icon=":material/casino:", key=again.lower(), on_click=_next_seed, args=(choice,))
+    return int(seed)
+
+
+def _next_seed(choice: Choice[int]) -> None:
+    choice.set((int(choice.value) + 1) % (LAST_SEED + 1))

@@ -1,0 +1,234 @@
+"""What is chosen everywhere: experiment, beta, plane, how many codes, pick, ringed test image, drawing."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from explorer import catalog, latent
+from explorer.choices import Choice
+from explorer.twins import Twin, Twins
+
+__all__ = [
+    "BETA",
+    "CODES_SHOWN",
+    "EXPERIMENT",
+    "MAX_COORDINATE",
+    "PICKS",
+    "PLANE",
+    "RIGHTWARDS",
+    "RINGED_IMAGE",
+    "SHOW_CLASS_MAP",
+    "TAB",
+    "UPWARDS",
+    "Drawing",
+    "beta_input",
+    "chosen_models",
+    "class_map_input",
+    "code_on_map",
+    "codes_shown_input",
+    "drawing",
+    "pick",
+    "pick_inputs",
+    "plane_inputs",
+    "ringed_image",
+    "ringed_image_input",
+    "set_pick",
+    "show",
+]
+
+MAX_COORDINATE = 1e6  # of a pick: far beyond any map, and no decoder overflows
+CODES_OPTIONS = (500, 1000, 2000, 5000, 10000)
+
+
+class Plane(StrEnum):
+    """What the maps show of a space with more than two dimensions."""
+
+    PRINCIPAL = "principal plane"
+    DIMENSIONS = "two dimensions"
+    TSNE = "t-SNE, to look at only"
+
+
+EXPERIMENT = Choice("experiment", "")
+BETA = Choice("beta", 1.0)  # of the VAE
+PLANE = Choice("plane", str(Plane.PRINCIPAL))
+RIGHTWARDS, UPWARDS = Choice("rightwards", 1), Choice("upwards", 2)  # the dimensions that the maps show, from 1
+CODES_SHOWN = Choice("codes", 5000)  # on a map
+SHOW_CLASS_MAP = Choice("reading", False)  # whether Explore's maps show what the classifier reads
+TAB = Choice("tab", "Explore")
+RINGED_IMAGE = Choice("digit", 0)  # a test image
+PICKS = {  # of each model: both coordinates on its map; the default is where the first test image lies
+    "autoencoder": (Choice("ae_x", 0.0), Choice("ae_y", 0.0)),
+    "vae": (Choice("vae_x", 0.0), Choice("vae_y", 0.0)),
+}
+
+
+def chosen_models(name: str) -> Twins:
+    """The models of an experiment as chosen: its VAE, and what its maps show; raises as `catalog.load`."""
+    latent_dim = catalog.load(name).latent_dim
+    plane = st.session_state.get(PLANE.name)
+    dimensions = None
+    if latent_dim > 2 and plane == Plane.DIMENSIONS:
+        right, up = (min(int(choice.value), latent_dim) - 1 for choice in (RIGHTWARDS, UPWARDS))
+        dimensions = None if right == up else (right, up)
+    embedded = latent_dim > 2 and plane == Plane.TSNE
+    return catalog.load(name, dimensions, embedded=embedded, beta=st.session_state.get(BETA.name))
+
+
+def show(tab: str, settings: Mapping[Choice[Any], Any]) -> None:
+    """Open a tab, with some choices set; a callback."""
+    for choice, value in settings.items():
+        choice.set(value)
+    TAB.set(tab)
+
+
+def beta_input(name: str, on_change: Callable[[], None]) -> None:
+    """Draw the widget that chooses among the VAEs of an experiment, where there are several."""
+    betas = catalog.betas(name)
+    if len(betas) == 1:
+        return
+    st.select_slider(
+        "Beta, the VAE's weight of the KL",
+        betas,
+        catalog.load(name).vae.checkpoint.experiment.beta,
+        format_func=lambda beta: f"{beta:g}",
+        on_change=on_change,
+        help="The VAE was fitted to maximise reconstruction minus beta times KL. 1 is the ELBO; near 0 it is "
+        "nearly an AE; large, the codes say nothing any more. Everything in the app follows.",
+        **BETA.bound,
+    )
+
+
+def plane_inputs(name: str, on_change: Callable[[], None]) -> None:
+    """Draw the widgets that choose what the maps show of a space with more than two dimensions."""
+    latent_dim = catalog.load(name).latent_dim
+    if latent_dim == 2:
+        return
+    chosen = st.selectbox(
+        "The maps show",
+        [str(plane) for plane in Plane],
+        on_change=on_change,
+        help="A map is a plane in a space of more dimensions: the one in which the codes spread most (first two "
+        "principal components), or two of the latent dimensions, the others held at the codes' mean. t-SNE is no "
+        "plane: it lays out the codes so that neighbours stay neighbours, and bends everything else.",
+        **PLANE.bound,
+    )
+    if chosen != Plane.DIMENSIONS:
+        return
+    with st.container(horizontal=True):
+        for choice, label in ((RIGHTWARDS, "Rightwards"), (UPWARDS, "Upwards")):
+            st.number_input(label, 1, latent_dim, choice.default, on_change=on_change, width=100, **choice.bound)
+
+
+def codes_shown_input(codes: int) -> None:
+    """Draw the widget that chooses how many codes a map shows, of as many as there are."""
+    few = codes <= CODES_OPTIONS[0]
+    st.select_slider(
+        f"Test codes on a map: all {codes}" if few else "Test codes on a map",
+        CODES_OPTIONS,
+        CODES_SHOWN.default,
+        disabled=few,
+        help="Fewer are faster to draw. What is said of a point is always computed from all of them.",
+        **CODES_SHOWN.bound,
+    )
+
+
+def class_map_input() -> None:
+    """Draw the widget that lays what the classifier reads over Explore's maps."""
+    st.toggle(
+        "Colour by what is read",
+        help="Explore's maps: each place in the colour of the digit that a classifier reads in its decode, the "
+        "fainter the less sure it is.",
+        **SHOW_CLASS_MAP.bound,
+    )
+
+
+def code_on_map(model: Twin, image: int) -> tuple[float, float]:
+    """Where a test image lies on the map, to the three decimals of the inputs."""
+    rounded = np.round(model.points[image].astype(float), 3).clip(-MAX_COORDINATE, MAX_COORDINATE)
+    x, y = (rounded + 0.0).tolist()  # no -0
+    return x, y
+
+
+def pick(model: Twin) -> tuple[float, float]:
+    """The latent point that the user chose on a map."""
+    default = code_on_map(model, 0)
+    x, y = (
+        found if abs(found := float(choice.value_or(at))) <= MAX_COORDINATE else at
+        for choice, at in zip(PICKS[model.name], default, strict=True)
+    )
+    return x, y
+
+
+def pick_inputs(model: Twin) -> None:
+    """Draw the widgets of a pick: for keyboards, and for saying a point in class."""
+    # A power of ten that crosses the window in a few dozen steps.
+    step = 10.0 ** np.floor(np.log10(model.window.side / 10))
+    for axis, choice, default in zip("xy", PICKS[model.name], code_on_map(model, 0), strict=True):
+        st.number_input(
+            f"{model.short} pick, {axis}",
+            -MAX_COORDINATE,
+            MAX_COORDINATE,
+            default,
+            step=float(step),
+            format="%.3f",
+            width=124,
+            on_change=_ring_nearest,
+            args=(model,),
+            **choice.bound,
+        )
+
+
+def set_pick(model: Twin, x: float, y: float) -> None:
+    """Choose a point, and ring the test image nearest to it; a callback."""
+    if model.embedding is not None:  # such a map has its codes, and nothing between them
+        x, y = model.plane.project(model.plane.lift([(x, y)]))[0]
+    for choice, value in zip(PICKS[model.name], (x, y), strict=True):
+        choice.set(float(np.clip(value, -MAX_COORDINATE, MAX_COORDINATE)))
+    _ring_nearest(model)
+
+
+def _ring_nearest(model: Twin) -> None:
+    RINGED_IMAGE.set(latent.nearest(model.codes.code, model.plane.lift(pick(model))).image)
+
+
+def ringed_image(models: Twins) -> int:
+    """The test image that is ringed on both maps."""
+    image = int(RINGED_IMAGE.value)
+    return image if 0 <= image < len(models.digits) else 0
+
+
+def ringed_image_input(models: Twins) -> None:
+    """Draw the widget of the test image that is ringed on both maps."""
+    st.number_input(
+        "Ringed test image",
+        0,
+        len(models.digits) - 1,
+        0,
+        width=316,
+        help="The test image nearest to the last pick is ringed on both maps. Any other can be ringed here.",
+        **RINGED_IMAGE.bound,
+    )
+
+
+@dataclass
+class Drawing:
+    """What is on the pad, and how it came there."""
+
+    form: np.ndarray | None = None  # in MNIST's form, uint8 (28, 28), 255 is ink; None: nothing
+    strokes: list[list[int]] = field(default_factory=list)  # see `drawing.raster`
+    base: np.ndarray | None = None  # what they are drawn on, in MNIST's form: a picture that came from a file
+    has_base: bool = False  # whether it is still there: removing it can be undone
+    version: int = 0  # of the base
+    answered: int = 0  # the number of the pad's last report
+    uploads: int = 0
+    complaint: str = ""  # what is wrong with the last file
+
+
+def drawing() -> Drawing:
+    """What is on the pad; it lives in the session, not in the URL."""
+    found: Drawing = st.session_state.setdefault("drawing", Drawing())
+    return found
