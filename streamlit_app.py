@@ -50,26 +50,26 @@ latent_map.overlays()
 def reset_for_experiment() -> None:
     """Choose anew what means nothing in another latent space; a callback."""
     try:
-        twins = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
+        pair = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
     except CheckpointError:
         return  # the page tells it; there is nothing to choose from
-    for twin in twins:
-        for choice, value in zip(selection.PICKS[twin.name], selection.code_on_map(twin, 0), strict=True):
+    for model in pair:
+        for choice, value in zip(selection.PICKS[model.name], selection.code_on_map(model, 0), strict=True):
             choice.set(value)
     selection.RINGED_IMAGE.set(0)
-    for view in (interpolate, traverse, curves):
-        for choice, value in view.defaults(twins).items():
+    for view in TABS.values():
+        for choice, value in getattr(view, "defaults", lambda _: {})(pair).items():
             choice.set(value)
 
 
 def reset_for_beta() -> None:
     """Pick the ringed image in the space of another VAE; a callback."""
     try:
-        twins = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
+        pair = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
     except CheckpointError:
         return  # the page tells it
-    place = selection.code_on_map(twins.vae, selection.ringed_image(twins))
-    for choice, value in [*zip(selection.PICKS["vae"], place, strict=True), *curves.defaults(twins).items()]:
+    place = selection.code_on_map(pair.vae, selection.ringed_image(pair))
+    for choice, value in [*zip(selection.PICKS["vae"], place, strict=True), *curves.defaults(pair).items()]:
         choice.set(value)
 
 
@@ -97,15 +97,15 @@ with catalog.show_errors():
     with choices:
         selection.beta_input(experiment, reset_for_beta)
         selection.plane_inputs(experiment, reset_for_experiment)
-    twins = selection.chosen_models(experiment)
+    pair = selection.chosen_models(experiment)
     with codes_shown:
-        selection.codes_shown_input(len(twins.digits))
-    about.caption(escape_markdown(twins.vae.checkpoint.experiment.title))
+        selection.codes_shown_input(len(pair.digits))
+    about.caption(escape_markdown(pair.vae.checkpoint.experiment.title))
     with details:
-        st.markdown(tables.details(twins))
+        st.markdown(tables.details(pair))
     codes_place.download_button(
         "Codes as CSV",
-        partial(tables.codes, {twin.short.lower(): twin.codes for twin in twins}),
+        partial(tables.codes, {model.short.lower(): model.codes for model in pair}),
         f"{experiment}-codes.csv",
         on_click="ignore",
         icon=":material/download:",
@@ -115,4 +115,4 @@ with catalog.show_errors():
     for tab, view in zip(tabs, TABS.values(), strict=True):
         if tab.open:
             with tab:
-                view.render(twins)
+                view.render(pair)

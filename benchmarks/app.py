@@ -24,7 +24,7 @@ import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.parts import part
-from explorer.twins import Twin, open_twins
+from explorer.models import Model, open_models
 from training.checkpoint import fitted
 from training.folders import checkpoints_dir
 
@@ -235,8 +235,8 @@ def _experiments(browser: Browser) -> None:
                 print(f"{experiment}: mouse to picture {_told(_lens(page))}")
                 print(f"{experiment}: click to picture {_told(_lens(page, click=True))}")
                 print(f"{experiment}: click to answer {_told(_clicks(page, PICK))}")
-                for twin in open_twins(checkpoints_dir() / experiment):
-                    _atlas(page, twin)
+                for model in open_models(checkpoints_dir() / experiment):
+                    _atlas(page, model)
                 page.context.close()
 
 
@@ -262,18 +262,18 @@ def _lens(page: Page, *, click: bool = False) -> list[float]:
     return times[5:]
 
 
-def _atlas(page: Page, twin: Twin) -> None:
+def _atlas(page: Page, model: Model) -> None:
     """Print what makes the lens of a map work: its size, and how right it is."""
-    area = twin.window
+    area = model.window
     points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(PLACES, 2))
     # As text: millions of numbers would take minutes on their way.
-    decode = f"([x, y]) => String.fromCharCode(...latentAtlases.get('map_{twin.name}').decode(x, y))"
+    decode = f"([x, y]) => String.fromCharCode(...latentAtlases.get('map_{model.name}').decode(x, y))"
     text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())
     shown = np.frombuffer(text.encode("latin-1"), np.uint8).reshape(PLACES, -1) / 255
-    error = np.abs(shown - twin.decode(twin.plane.lift(points)).reshape(PLACES, -1))
-    size = page.evaluate(f"latentAtlases.get('map_{twin.name}').data.image.length")
+    error = np.abs(shown - model.decode(model.plane.lift(points)).reshape(PLACES, -1))
+    size = page.evaluate(f"latentAtlases.get('map_{model.name}').data.image.length")
     print(
-        f"lens, {twin.checkpoint.experiment.name}, {twin.name}: {size / 1e6:.2f} MB, off by {error.mean():.4f} "
+        f"lens, {model.checkpoint.experiment.name}, {model.name}: {size / 1e6:.2f} MB, off by {error.mean():.4f} "
         f"on average, {np.quantile(error, 0.99):.4f} at the 99th percentile"
     )
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m explorer measure EXPERIMENT`."""
+"""The command line: `python -m explorer evaluate_pair EXPERIMENT`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,8 +7,8 @@ import numpy as np
 import typer
 from tqdm import tqdm
 
-from explorer.measures import Measures, measure, write_measures
-from explorer.twins import Twins, open_twins
+from explorer.evaluation import Evaluation, evaluate_pair, write_evaluation
+from explorer.models import ModelPair, open_models
 from training import folders
 from training.__main__ import CHECKPOINTS_DIR, CheckpointsDir
 from training.array_file import CheckpointError
@@ -39,18 +39,18 @@ def measure_experiment(
     folder = checkpoints / experiment
     try:
         for beta in (None, *other_betas(folder)):
-            twins = open_twins(folder, beta=beta)
-            classifier, _ = load_classifier(checkpoints, twins.vae.checkpoint.experiment.dataset)
-            images = _test_images(twins) if twins.latent_dim == 2 else None
-            steps = 8 if twins.latent_dim > 2 else 6 if images is None else 7
+            pair = open_models(folder, beta=beta)
+            classifier, _ = load_classifier(checkpoints, pair.vae.checkpoint.experiment.dataset)
+            images = _test_images(pair) if pair.latent_dim == 2 else None
+            steps = 8 if pair.latent_dim > 2 else 6 if images is None else 7
             with tqdm(total=steps, desc=experiment, dynamic_ncols=True) as bar:
 
                 def told(next_thing: str, bar: tqdm = bar) -> None:
                     bar.set_postfix_str(next_thing)
                     bar.update()
 
-                measures = measure(twins, classifier, told, images)
-            _print(measures, write_measures(folder, measures, beta))
+                evaluation = evaluate_pair(pair, classifier, told, images)
+            _print(evaluation, write_evaluation(folder, evaluation, beta))
     except CheckpointError as error:
         typer.echo(f"Error: {error}.", err=True)
         raise typer.Exit(1) from error
@@ -59,25 +59,25 @@ def measure_experiment(
         raise typer.Exit(1) from error
 
 
-def _print(measures: Measures, path: Path) -> None:
-    for model, values in measures.values.items():
+def _print(evaluation: Evaluation, path: Path) -> None:
+    for model, values in evaluation.values.items():
         print(f"{model}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
-        print("  overlap of the digits 0 to 9: " + ", ".join(f"{share:.1%}" for share in measures.overlap[model]))
+        print("  overlap of the digits 0 to 9: " + ", ".join(f"{share:.1%}" for share in evaluation.overlap[model]))
     print(path)
 
 
-def _test_images(twins: Twins) -> "Tensor | None":
+def _test_images(pair: ModelPair) -> "Tensor | None":
     """The test images that the models were evaluated on; None, and a sentence, where they are not at hand."""
     from training.datasets import DataError, load
 
-    recipe = twins.vae.checkpoint.experiment
+    recipe = pair.vae.checkpoint.experiment
     folder = folders.data_dir()
     try:
         data = load(recipe.dataset, folder, image_size=recipe.image_size, binarised=recipe.binarised, download=False)
     except DataError as error:
         typer.echo(f"The slack of the ELBO is left out: it needs the test images, and {error}.", err=True)
         return None
-    if not np.array_equal(data.test.digits.numpy(), twins.digits):
+    if not np.array_equal(data.test.digits.numpy(), pair.digits):
         typer.echo(f"The slack of the ELBO is left out: the test images in {folder} are others.", err=True)
         return None
     return data.test.images

@@ -20,7 +20,7 @@ __all__ = ["SIDES", "Atlas", "atlas", "between", "pack", "unpack"]
 Array = NDArray[Any]
 
 SIDES = (40, 60, 80, 120)  # decodes along each side; the last is as much as a megabyte takes
-MEAN_ERROR, LATE_ERROR = 0.0019, 0.019  # of a pixel in [0, 1]: on average, and at the 99th percentile
+MAX_MEAN_ERROR, MAX_P99_ERROR = 0.0019, 0.019  # of a pixel in [0, 1]: on average, and at the 99th percentile
 PLACES = 1500  # at random, where the errors are looked at
 
 
@@ -43,7 +43,7 @@ def atlas(decode: Callable[[Array], Array], area: latent.Window) -> Atlas:
 
     def is_right(decodes: Array) -> bool:
         error = np.abs(between(decodes, shares) - exact)
-        return bool(error.mean() <= MEAN_ERROR and np.quantile(error, 0.99) <= LATE_ERROR)
+        return bool(error.mean() <= MAX_MEAN_ERROR and np.quantile(error, 0.99) <= MAX_P99_ERROR)
 
     def decodes(side: int) -> Array:
         return decode(latent.nodes(area, side)).reshape(side, side, *exact.shape[1:])

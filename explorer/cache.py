@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from explorer.twins import Twin, Twins
+from explorer.models import Model, ModelPair
 from training.array_file import file_version
 
 __all__ = ["cached"]
@@ -22,12 +22,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 ENTRIES = 64  # of each function: the models and choices of a class; what is older is computed again
 
 
-def _twin_key(twin: Twin) -> tuple[object, ...]:
-    return twin.key
+def _model_key(model: Model) -> tuple[object, ...]:
+    return model.key
 
 
-def _twins_key(twins: Twins) -> tuple[object, ...]:
-    return tuple(twin.key for twin in twins)
+def _pair_key(pair: ModelPair) -> tuple[object, ...]:
+    return tuple(model.key for model in pair)
 
 
 def _path_key(path: Path) -> tuple[str, int]:
@@ -35,7 +35,7 @@ def _path_key(path: Path) -> tuple[str, int]:
 
 
 # A path stands for what is in the file: one that is written anew is read anew.
-_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Twin: _twin_key, Twins: _twins_key, type(Path()): _path_key}
+_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Model: _model_key, ModelPair: _pair_key, type(Path()): _path_key}
 
 
 def cached(spinner: str | bool = False, entries: int = ENTRIES) -> Callable[[Function], Function]:

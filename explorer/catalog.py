@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer import measures, quality
+from explorer import evaluation, metrics
 from explorer.cache import cached
+from explorer.models import Model, ModelPair, open_models
 from explorer.text import escape_markdown
-from explorer.twins import Twin, Twins, open_twins
 from training.checkpoint import CheckpointError, checkpoint_path, fitted, other_betas
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir
@@ -44,8 +44,8 @@ def available() -> list[str]:
 
 def load(
     name: str, dimensions: tuple[int, int] | None = None, *, embedded: bool = False, beta: float | None = None
-) -> Twins:
-    """The twins of an experiment.
+) -> ModelPair:
+    """Open the models of an experiment, or find them open.
 
     Args:
         name: a folder in `checkpoints/`.
@@ -60,19 +60,19 @@ def load(
     folder = checkpoints_dir() / name
     if beta not in other_betas(folder):
         beta = None
-    twins = _open(checkpoint_path(folder, "autoencoder"), checkpoint_path(folder, "vae", beta), dimensions, beta)
-    return _embed(twins, measured(twins).tsne) if embedded else twins
+    pair = _open(checkpoint_path(folder, "autoencoder"), checkpoint_path(folder, "vae", beta), dimensions, beta)
+    return _embed(pair, measured(pair).tsne) if embedded else pair
 
 
 @cached("Opening the checkpoints …")
-def _open(autoencoder: Path, vae: Path, dimensions: tuple[int, int] | None, beta: float | None) -> Twins:
-    return open_twins(vae.parent, dimensions, beta)
+def _open(autoencoder: Path, vae: Path, dimensions: tuple[int, int] | None, beta: float | None) -> ModelPair:
+    return open_models(vae.parent, dimensions, beta)
 
 
-# Kept, because a twin keeps what is computed from its codes: neighbours in many dimensions take seconds.
+# Kept, because a model keeps what is computed from its codes: neighbours in many dimensions take seconds.
 @cached()
-def _embed(twins: Twins, places: dict[str, Array]) -> Twins:
-    return Twins(*(replace(twin, embedding=places[twin.name]) for twin in twins))
+def _embed(pair: ModelPair, places: dict[str, Array]) -> ModelPair:
+    return ModelPair(*(replace(model, embedding=places[model.name]) for model in pair))
 
 
 def betas(name: str) -> list[float]:
@@ -81,15 +81,15 @@ def betas(name: str) -> list[float]:
     return sorted({own, *other_betas(checkpoints_dir() / name)})
 
 
-def classifier(twin: Twin) -> "Classifier":
-    """The classifier of a twin's dataset.
+def classifier(model: Model) -> "Classifier":
+    """The classifier of a model's dataset.
 
     Raises:
         CheckpointError: missing or defective.
     """
     from training.classifier import classifier_path
 
-    dataset = twin.checkpoint.experiment.dataset
+    dataset = model.checkpoint.experiment.dataset
     return _load_classifier(classifier_path(checkpoints_dir(), dataset), dataset)
 
 
@@ -100,18 +100,18 @@ def _load_classifier(path: Path, dataset: str) -> "Classifier":
     return load_classifier(path.parent, dataset)[0]
 
 
-def measured(twins: Twins) -> measures.Measures:
+def measured(pair: ModelPair) -> evaluation.Evaluation:
     """The numbers of an experiment.
 
     Raises:
-        CheckpointError: see `measures.read_measures`.
+        CheckpointError: see `evaluation.read_evaluation`.
     """
-    return _read_measures(measures.measures_path(twins.folder, twins.other_beta), twins)
+    return _read_evaluation(evaluation.evaluation_path(pair.folder, pair.other_beta), pair)
 
 
 @cached()
-def _read_measures(path: Path, twins: Twins) -> measures.Measures:
-    return measures.read_measures(path.parent, twins)
+def _read_evaluation(path: Path, pair: ModelPair) -> evaluation.Evaluation:
+    return evaluation.read_evaluation(path.parent, pair)
 
 
 def study() -> list[Size]:
@@ -125,4 +125,4 @@ def study() -> list[Size]:
 
 def active_dimensions(size: Size) -> int:
     """How many of its dimensions a VAE of the study uses."""
-    return sum(kl >= quality.SWITCHED_OFF for kl in size.kl_of_dimensions)
+    return sum(kl >= metrics.INACTIVE_KL for kl in size.kl_of_dimensions)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFile, ImageFilter, ImageOps
 
-__all__ = ["BRUSH", "FILE_TYPES", "SIDE", "DrawingError", "enlarged", "mnist_form", "open_picture", "raster"]
+__all__ = ["BRUSH", "FILE_TYPES", "SIDE", "DrawingError", "enlarged", "mnist_form", "open_picture", "rasterize"]
 
 Array = NDArray[Any]
 Stroke = Sequence[int]
@@ -44,7 +44,7 @@ class DrawingError(Exception):
     """A picture cannot be had; the message is one sentence for the user."""
 
 
-def raster(strokes: Sequence[Stroke]) -> Array:
+def rasterize(strokes: Sequence[Stroke]) -> Array:
     """Strokes as the pad shows them, without its soft edges: ink, float32 (`SIDE`, `SIDE`), zeros and ones.
 
     Args:

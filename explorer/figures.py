@@ -17,12 +17,12 @@ __all__ = [
     "DIGIT_COLOURS",
     "VAE_COLOUR",
     "Axes",
+    "class_colours",
     "codes_map",
     "contours",
     "curves",
     "grid_map",
     "kl_bars",
-    "reading_colours",
     "study",
     "trade_off",
 ]
@@ -84,7 +84,7 @@ def codes_map(
         area: what the map shows at first.
         axes: what its coordinates are.
         small: for maps in a corner: no legend, smaller words.
-        reading: an image's address, covering the window, that lies under the codes; see `reading_colours`.
+        reading: an image's address, covering the window, that lies under the codes; see `class_colours`.
     """
     figure = _plane(area, axes, small)
     if reading:
@@ -139,7 +139,7 @@ def grid_map(picture: str, area: Window, axes: Axes, *, reading: str = "") -> go
         picture: an image's address (a data URI), covering the window.
         area: the window.
         axes: what its coordinates are.
-        reading: an image that lies over it; see `reading_colours`.
+        reading: an image that lies over it; see `class_colours`.
     """
     figure = _plane(area, axes, small=False)
     _add_picture(figure, picture, area)
@@ -149,13 +149,13 @@ def grid_map(picture: str, area: Window, axes: Axes, *, reading: str = "") -> go
     return figure
 
 
-def contours(x: Array, y: Array, depth: Array, area: Window, axes: Axes, belief: Array, truth: Array) -> go.Figure:
+def contours(x: Array, y: Array, level: Array, area: Window, axes: Axes, belief: Array, truth: Array) -> go.Figure:
     """A posterior in the plane: where its densest 39 %, 86 % and 99 % lie, a Gaussian's 1, 2 and 3 sd ellipses.
 
     Args:
         x: (m,).
         y: (k,).
-        depth: (k, m), see `Posterior.depth`.
+        depth: (k, m), see `Posterior.level`.
         area: what the map shows at first.
         axes: what its coordinates are.
         belief: (n, 2), the outline of the encoder's Gaussian, to be labelled.
@@ -169,7 +169,7 @@ def contours(x: Array, y: Array, depth: Array, area: Window, axes: Axes, belief:
     figure.add_contour(
         x=x,
         y=y,
-        z=-np.nan_to_num(depth, nan=len(steps) + 1.0),
+        z=-np.nan_to_num(level, nan=len(steps) + 1.0),
         contours={"start": 1 - len(steps), "end": -1, "size": 1, "coloring": "fill"},
         colorscale=[[i / (len(steps) - 1), f"rgba({r}, {g}, {b}, {step})"] for i, step in enumerate(steps)],
         line={"width": 0, "smoothing": 1.0},
@@ -214,7 +214,7 @@ def _label(figure: go.Figure, text: str, region: Array, window: Window, *, above
     )
 
 
-def reading_colours(probabilities: Array) -> Array:
+def class_colours(probabilities: Array) -> Array:
     """What a classifier reads at each place: the colour of its digit, the less opaque the less sure.
 
     Args:

@@ -4,39 +4,41 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from explorer import measures, posterior
+from explorer import evaluation, posterior
 from explorer.cache import cached
-from explorer.twins import Twin
+from explorer.models import Model
 
-__all__ = ["Slack", "bound", "slack"]
+__all__ = ["InferenceGap", "bound", "slack"]
 
 Array = NDArray[Any]
 
 
-class Slack(NamedTuple):
+class InferenceGap(NamedTuple):
     """What the encoder believes of an image, and what is true."""
 
-    belief: posterior.Belief  # q(z|x)
+    belief: posterior.DiagonalGaussian  # q(z|x)
     elbo: float
     truth: posterior.Posterior | None  # p(z|x) and log p(x); None with more than two dimensions
 
 
 @cached()
-def slack(vae: Twin, seen: Array) -> Slack:
+def slack(vae: Model, seen: Array) -> InferenceGap:
     """What a VAE's encoder believes of an image, (h, w), zeros and ones, and what is true."""
     belief, elbo = bound(vae, seen)
     if len(belief.mean) > 2:
-        return Slack(belief, elbo, None)
-    return Slack(belief, elbo, posterior.posterior(_lattice(vae), measures.decoder(vae), seen.ravel(), belief))
+        return InferenceGap(belief, elbo, None)
+    return InferenceGap(
+        belief, elbo, posterior.posterior(_decoded_grid(vae), evaluation.decoder(vae), seen.ravel(), belief)
+    )
 
 
 @cached()
-def bound(vae: Twin, seen: Array) -> tuple[posterior.Belief, float]:
+def bound(vae: Model, seen: Array) -> tuple[posterior.DiagonalGaussian, float]:
     """What the encoder believes of an image, (h, w), zeros and ones, and its ELBO in nats."""
-    belief = measures.beliefs(vae, seen[None])[0]
-    return belief, posterior.elbo(measures.decoder(vae), seen.ravel(), belief)
+    belief = evaluation.encode_posterior(vae, seen[None])[0]
+    return belief, posterior.elbo(evaluation.decoder(vae), seen.ravel(), belief)
 
 
 @cached("Decoding the whole plane, once …")
-def _lattice(vae: Twin) -> posterior.Lattice:
-    return measures.lattice(vae)
+def _decoded_grid(vae: Model) -> posterior.DecodedGrid:
+    return evaluation.decode_grid(vae)

@@ -6,31 +6,31 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "NEIGHBOUR",
+    "KTH",
     "Embedding",
     "Gap",
     "Nearest",
     "Plane",
     "Window",
-    "along",
-    "as_codes",
     "dimensions_plane",
     "ellipse",
     "gap_percentile",
     "grid",
+    "largest_empty_circle",
+    "match_moments",
     "nearest",
     "nearest_images",
     "neighbour_distances",
     "nodes",
     "path",
     "principal_plane",
-    "widest_gap",
+    "resample_polyline",
     "window",
 ]
 
 Array = NDArray[Any]
 
-NEIGHBOUR = 5  # a point is judged by the distance to its fifth nearest code: one stray code makes no cluster
+KTH = 5  # a point is judged by the distance to its fifth nearest code: one stray code makes no cluster
 GAP_SIDE = 200  # places along each side of a map at which a gap is looked for
 
 
@@ -94,7 +94,7 @@ class Embedding:
 
 
 class Nearest(NamedTuple):
-    """The code nearest to a point, and how far the `NEIGHBOUR`-th nearest is."""
+    """The code nearest to a point, and how far the `KTH`-th nearest is."""
 
     image: int
     distance: float
@@ -198,7 +198,7 @@ def path(start: ArrayLike, end: ArrayLike, n: int) -> Array:
     return np.linspace(np.asarray(start, float), np.asarray(end, float), n)
 
 
-def along(points: ArrayLike, n: int) -> Array:
+def resample_polyline(points: ArrayLike, n: int) -> Array:
     """n points equally spaced along a line through points, both ends included: (m, d), m at least 1 -> (n, d)."""
     corners = np.asarray(points, float)
     lengths = np.linalg.norm(np.diff(corners, axis=0), axis=1)
@@ -214,7 +214,7 @@ def ellipse(centre: ArrayLike, covariance: ArrayLike, n: int = 48) -> Array:
     return np.asarray(centre, float) + circle @ np.linalg.cholesky(np.asarray(covariance, float)).T
 
 
-def as_codes(noise: ArrayLike, codes: Array) -> Array:
+def match_moments(noise: ArrayLike, codes: Array) -> Array:
     """Standard Gaussian noise as samples of the Gaussian with the codes' mean and covariance: (m, d), (n, d) -> (m, d).
 
     A sample is mean + L noise, L the Cholesky factor of the covariance.
@@ -235,7 +235,7 @@ def nearest(codes: Array, point: ArrayLike) -> Nearest:
     """
     distances = np.linalg.norm(codes - np.asarray(point, float), axis=1)
     image = int(distances.argmin())
-    k = min(NEIGHBOUR, len(codes)) - 1
+    k = min(KTH, len(codes)) - 1
     return Nearest(image, float(distances[image]), float(np.partition(distances, k)[k]))
 
 
@@ -246,16 +246,16 @@ def nearest_images(codes: Array, point: ArrayLike, n: int) -> list[int]:
 
 
 def neighbour_distances(codes: Array) -> Array:
-    """How far each code's own `NEIGHBOUR`-th nearest other code is, sorted: (n, d) -> (n,)."""
+    """How far each code's own `KTH`-th nearest other code is, sorted: (n, d) -> (n,)."""
     # Imported here: scipy.spatial takes half a second, and the first map does without.
     from scipy.spatial import KDTree
 
-    k = min(NEIGHBOUR, len(codes) - 1)
+    k = min(KTH, len(codes) - 1)
     distances, _ = KDTree(codes).query(codes, k=[k + 1])  # the nearest is the code itself
     return np.sort(distances[:, 0])
 
 
-def widest_gap(points: Array, area: Window) -> Gap:
+def largest_empty_circle(points: Array, area: Window) -> Gap:
     """The largest disc in the window that holds no point and has its centre among them.
 
     Tried are the nodes of a lattice that lie in the points' convex hull: beyond it is no gap, but where the points end.
@@ -283,7 +283,7 @@ def widest_gap(points: Array, area: Window) -> Gap:
 
 
 def gap_percentile(distance: float, own_distances: Array) -> float:
-    """The share of the codes, in percent, whose `NEIGHBOUR`-th nearest other code is nearer than `distance`.
+    """The share of the codes, in percent, whose `KTH`-th nearest other code is nearer than `distance`.
 
     Args:
         distance: `Nearest.neighbour_distance` of the point in question.

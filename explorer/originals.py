@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer import measures
+from explorer import evaluation
 from explorer.cache import cached
-from explorer.twins import Twin, Twins, spare_the_garbage_collector
+from explorer.models import Model, ModelPair, freeze_gc
 from training.folders import data_dir
 
 if TYPE_CHECKING:
@@ -32,64 +32,64 @@ HOW_TO_GET_ORIGINALS = (
 )
 
 
-def has_data(twins: Twins) -> bool:
-    """Whether the images that the twins were fitted to are on this computer."""
-    return _data(twins) is not None
+def has_data(pair: ModelPair) -> bool:
+    """Whether the images that a pair was fitted to are on this computer."""
+    return _data(pair) is not None
 
 
-def original(twins: Twins, image: int) -> Array | None:
+def original(pair: ModelPair, image: int) -> Array | None:
     """The test image that a code was computed from: (h, w), pixels in [0, 1]; None if it is not on this computer."""
-    data = _data(twins)
+    data = _data(pair)
     return None if data is None else data.test.images[image].numpy() / 255
 
 
-def binarised(twins: Twins, image: int) -> Array | None:
+def binarised(pair: ModelPair, image: int) -> Array | None:
     """A test image as the reported figures see it, (h, w), zeros and ones; None if it is not on this computer."""
-    return _binarised(twins)[image] if has_data(twins) else None
+    return _binarised(pair)[image] if has_data(pair) else None
 
 
-def reduced(twins: Twins, picture: Array) -> Array:
+def reduced(pair: ModelPair, picture: Array) -> Array:
     """A picture in MNIST's form as the models see it: uint8 (28, 28) -> uint8 (h, w)."""
     import torch
 
     from training.datasets import reduce
 
-    recipe = twins.vae.checkpoint.experiment
+    recipe = pair.vae.checkpoint.experiment
     return reduce(torch.as_tensor(picture)[None], recipe.image_size, binarised=recipe.binarised)[0].numpy()
 
 
-def binarised_drawing(twins: Twins, picture: Array) -> Array:
+def binarised_drawing(pair: ModelPair, picture: Array) -> Array:
     """A picture in MNIST's form, uint8 (28, 28), as the figures of the Draw tab see it: (h, w), zeros and ones."""
     import torch
 
-    return measures.binarised(torch.as_tensor(reduced(twins, picture))[None])[0]
+    return evaluation.binarised(torch.as_tensor(reduced(pair, picture))[None])[0]
 
 
-def split(twins: Twins, name: str) -> "Split":
+def split(pair: ModelPair, name: str) -> "Split":
     """A split of the images, `train`, `validation` or `test`; of `substitute` where the data set is missing."""
-    found: Split = getattr(_data(twins) or _substitute_for(twins), name)
+    found: Split = getattr(_data(pair) or _substitute_for(pair), name)
     return found
 
 
-def test_terms(twin: Twin, twins: Twins) -> tuple[Array, Array | None]:
+def test_terms(model: Model, pair: ModelPair) -> tuple[Array, Array | None]:
     """log p(x|z) of each test image, and its KL, which the AE lacks: (n,), in nats. All are known, to be ranked."""
-    return _test_terms(twin, twins, has_data(twins))
+    return _test_terms(model, pair, has_data(pair))
 
 
 @cached("Computing the likelihood of each test image …")
-def _test_terms(twin: Twin, twins: Twins, present: bool) -> tuple[Array, Array | None]:
-    return twin.terms(split(twins, "test"))
+def _test_terms(model: Model, pair: ModelPair, present: bool) -> tuple[Array, Array | None]:
+    return model.terms(split(pair, "test"))
 
 
 @cached()
-def _binarised(twins: Twins) -> Array:
-    data = _data(twins)
+def _binarised(pair: ModelPair) -> Array:
+    data = _data(pair)
     assert data is not None
-    return measures.binarised(data.test.images)
+    return evaluation.binarised(data.test.images)
 
 
-def _substitute_for(twins: Twins) -> "Data":
-    recipe = twins.vae.checkpoint.experiment
+def _substitute_for(pair: ModelPair) -> "Data":
+    recipe = pair.vae.checkpoint.experiment
     return _substitute(recipe.image_size, recipe.binarised)
 
 
@@ -100,19 +100,19 @@ def _substitute(image_size: int, binarised: bool) -> "Data":
     return load_data("digits", data_dir(), image_size=image_size, binarised=binarised)
 
 
-def _data(twins: Twins) -> "Data | None":
+def _data(pair: ModelPair) -> "Data | None":
     folder = data_dir()
     # They may be put there while the app runs: the folder's time of change is part of the cache's key.
     raw = [path.stat().st_mtime_ns for path in folder.glob("*/raw")]
-    return _load_data(folder, tuple(raw), twins)
+    return _load_data(folder, tuple(raw), pair)
 
 
 @cached()
-def _load_data(folder: Path, versions: tuple[int, ...], twins: Twins) -> "Data | None":
+def _load_data(folder: Path, versions: tuple[int, ...], pair: ModelPair) -> "Data | None":
     from training.datasets import DataError
     from training.datasets import load as load_data
 
-    recipe = twins.vae.checkpoint.experiment
+    recipe = pair.vae.checkpoint.experiment
     try:
         data = load_data(
             recipe.dataset, folder, image_size=recipe.image_size, binarised=recipe.binarised, download=False
@@ -120,5 +120,5 @@ def _load_data(folder: Path, versions: tuple[int, ...], twins: Twins) -> "Data |
     except DataError:
         return None
     finally:
-        spare_the_garbage_collector()
-    return data if np.array_equal(data.test.digits.numpy(), twins.digits) else None
+        freeze_gc()
+    return data if np.array_equal(data.test.digits.numpy(), pair.digits) else None

@@ -21,36 +21,36 @@ from numpy.typing import NDArray
 from explorer.latent import Window
 
 __all__ = [
-    "STEPS",
-    "Belief",
+    "POINTS_PER_STD",
+    "DecodedGrid",
     "Decoder",
+    "DiagonalGaussian",
     "Estimate",
-    "Lattice",
     "Posterior",
     "coarse_grid",
+    "decode_grid",
     "elbo",
     "importance_estimate",
-    "lattice",
     "posterior",
 ]
 
 Array = NDArray[Any]
 Decoder = Callable[[Array], Array]
 
-COARSE_STEP = 4.0  # of the coarse grid, in standard deviations that all but a tenth of the encoder's exceed
-COARSE_SIDES = (64, 160)  # places along each side of it, at least and at most: 40 MB, and 10,000 codes 16 MB
-AT_A_TIME = 1024  # places that are decoded together: bounds the memory
-LOOKED_AT = 12  # of the known codes, the likeliest, around which it is looked closely
-STEPS = 3.0  # of the fine grid to the posterior's spread
-LEFT_COARSE = 6e-4  # of the mass is not refined each time that the rest is
-DIVISION = 4  # of a cell's side at a time, at most
-NODES = 16  # of the quadrature over q, along each dimension
-DRAWS = 1000  # from q, where it has too many dimensions for a quadrature
-CENTRES = 200  # of the importance sampling's proposal
+COARSE_STEP = 4.0  # grid step, in units of the 10th percentile of the encoder's standard deviations
+COARSE_SIDES = (64, 160)  # fewest and most points along each side of the grid: 40 MB, and 10,000 codes 16 MB
+BATCH = 1024  # points decoded at a time: bounds the memory
+N_CANDIDATES = 12  # known codes with the highest likelihood, searched for modes narrower than a grid cell
+POINTS_PER_STD = 3.0  # of the fine grid, per length scale of the posterior
+MAX_UNREFINED_MASS = 6e-4  # posterior mass that may stay unrefined at each subdivision
+MAX_SUBDIVISION = 4  # a cell is split into at most 4 x 4
+QUADRATURE_NODES = 16  # Gauss-Hermite nodes along each dimension of q
+MC_SAMPLES = 1000  # samples of q, where it has too many dimensions for a quadrature
+PROPOSAL_COMPONENTS = 200  # Gaussians in the proposal of the importance sampling
 RASTER_SIDE = 150  # pixels of a drawn posterior, at most
 
 
-class Belief(NamedTuple):
+class DiagonalGaussian(NamedTuple):
     """The encoder's Gaussian `q(z|x) = N(mean, diag(deviation^2))`."""
 
     mean: Array  # (d,)
@@ -63,13 +63,13 @@ class Belief(NamedTuple):
         return float(0.5 * (self.mean.astype(np.float64) ** 2 + variance - 1 - np.log(variance)).sum())
 
 
-class Lattice(NamedTuple):
-    """The decoder on a coarse grid over the square [-reach, reach]^2 and at known codes, kept for all images."""
+class DecodedGrid(NamedTuple):
+    """Decodes on a coarse grid over the square [-reach, reach]^2 and at known codes, shared by all images."""
 
     reach: float
-    side: int  # places along each side
-    known: Belief  # of n images, (n, 2) each: between the grid's places, a mode as narrow as they may hide
-    logits: Array  # (pixels, side^2 + n), float16: enough to find the modes; all figures come from finer places
+    side: int  # points along each side
+    candidates: DiagonalGaussian  # q(z|x) of known images, (n, 2) each: candidates for modes narrower than a grid cell
+    logits: Array  # (pixels, side^2 + n), float16: enough to find the modes; all results come from finer grids
     log_partition: Array  # (side^2 + n,), the sum over the pixels of softplus(logits)
 
 
@@ -78,20 +78,20 @@ class Posterior:
     """`p(z|x)` on the fine grid around its modes."""
 
     log_evidence: float  # log p(x)
-    spread: float  # over which it changes, where its mass is: a standard deviation if it is a Gaussian
+    length_scale: float  # see `_length_scale`; a Gaussian's smallest standard deviation
     step: float  # of the fine grid
-    cells: Array  # (n, 2), its places, as whole numbers of steps from the lower left corner of the lattice
+    cells: Array  # (n, 2), grid points as whole numbers of steps from the grid's lower left corner
     corner: float  # both coordinates of that corner
-    log_density: Array  # (n,), of p(z|x) at those places
+    log_density: Array  # (n,), log p(z|x) at those points
 
     @property
     def points(self) -> Array:
-        """The fine grid's places, (n, 2)."""
+        """The points of the fine grid, (n, 2)."""
         return self.corner + (self.cells + 0.5) * self.step
 
     @property
     def masses(self) -> Array:
-        """The share of the fine grid's mass that each place stands for, (n,)."""
+        """The posterior probability of each grid cell, (n,); sums to 1."""
         mass = np.exp(self.log_density - self.log_density.max())
         return mass / mass.sum()
 
@@ -106,10 +106,10 @@ class Posterior:
         return np.cov(self.points, rowvar=False, aweights=self.masses, ddof=0)
 
     @property
-    def depth(self) -> Array:
-        """How far out each place is, (n,), in standard deviations.
+    def level(self) -> Array:
+        """The credible level of each point, (n,), in standard deviations.
 
-        r where the denser places hold `1 - exp(-r^2 / 2)` of the mass: for a Gaussian in the plane its distance from
+        r where the denser points hold `1 - exp(-r^2 / 2)` of the mass: for a Gaussian in the plane its distance from
         the mean in standard deviations, so that its contours are the Gaussian's ellipses.
         """
         order = np.argsort(-self.log_density, kind="stable")
@@ -119,8 +119,8 @@ class Posterior:
         found[order] = np.sqrt(-2 * np.log1p(-np.minimum(denser, 1 - 1e-9)))
         return found
 
-    def raster(self, area: Window) -> tuple[Array, Array, Array]:
-        """`depth` on a regular grid over a part of the plane.
+    def rasterize(self, area: Window) -> tuple[Array, Array, Array]:
+        """`level` on a regular grid over a part of the plane.
 
         Returns:
             x (m,), y (k,) and depth (k, m), m and k at most about `RASTER_SIDE`; nan where it was not computed.
@@ -134,7 +134,7 @@ class Posterior:
         picture = np.full(high - low + 1, np.inf)
         pixels = self.cells // block - low
         inside = ((pixels >= 0) & (pixels < picture.shape)).all(axis=1)
-        np.minimum.at(picture, tuple(pixels[inside].T), self.depth[inside])
+        np.minimum.at(picture, tuple(pixels[inside].T), self.level[inside])
         x, y = (
             self.corner + (start + np.arange(n) + 0.5) * self.step * block
             for start, n in zip(low, picture.shape, strict=True)
@@ -150,7 +150,7 @@ class Estimate(NamedTuple):
 
 
 def coarse_grid(codes: Array, deviations: Array) -> tuple[float, int]:
-    """How far a lattice must reach, and how many places it needs along each side.
+    """Return the half-width of a grid that holds the posteriors, and its number of points along each side.
 
     Args:
         codes: (n, 2); it reaches beyond them, and beyond the prior's five standard deviations.
@@ -161,76 +161,81 @@ def coarse_grid(codes: Array, deviations: Array) -> tuple[float, int]:
     return reach, int(np.clip(np.ceil(2 * reach / step), *COARSE_SIDES))
 
 
-def lattice(decode: Decoder, reach: float, side: int, known: Belief | None = None) -> Lattice:
-    """Decode a coarse grid over the square [-reach, reach]^2, and the means of what is believed of some images."""
-    known = known or Belief(np.empty((0, 2)), np.empty((0, 2)))
+def decode_grid(decode: Decoder, reach: float, side: int, candidates: DiagonalGaussian | None = None) -> DecodedGrid:
+    """Decode a coarse grid over the square [-reach, reach]^2, and at the encoder means of known images."""
+    candidates = candidates or DiagonalGaussian(np.empty((0, 2)), np.empty((0, 2)))
     axis = _axis(reach, side)
-    places = np.concatenate([np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2), known.mean])
+    places = np.concatenate([np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2), candidates.mean])
     logits, log_partition = [], []
-    for first in range(0, len(places), AT_A_TIME):
-        part = decode(places[first : first + AT_A_TIME]).clip(-1e4, 1e4)  # half precision has no more
+    for first in range(0, len(places), BATCH):
+        part = decode(places[first : first + BATCH]).clip(-1e4, 1e4)  # half precision has no more
         logits.append(part.T.astype(np.float16))
         log_partition.append(_softplus(part).sum(axis=1, dtype=np.float64))
-    return Lattice(reach, side, known, np.concatenate(logits, axis=1), np.concatenate(log_partition))
+    return DecodedGrid(reach, side, candidates, np.concatenate(logits, axis=1), np.concatenate(log_partition))
 
 
 def posterior(
-    coarse: Lattice, decode: Decoder, image: Array, belief: Belief | None = None, *, steps: float = STEPS
+    coarse: DecodedGrid,
+    decode: Decoder,
+    image: Array,
+    belief: DiagonalGaussian | None = None,
+    *,
+    steps: float = POINTS_PER_STD,
 ) -> Posterior:
-    """The true posterior of an image, and `log p(x)`.
+    """Compute the true posterior of an image, and `log p(x)`, by adaptive quadrature.
 
-    The coarse grid finds the modes; the cells that matter are divided until their side is a fraction of the spread.
-    A mode much narrower than a coarse cell may hide in it: it is also looked closely around the encoder's mean, and
-    around those known codes where the image is likeliest.
+    The coarse grid finds the modes; cells that hold mass are split until their side is a fraction of the length scale.
+    A mode much narrower than a coarse cell may hide in it, so the encoder's mean, and the known codes with the highest
+    likelihood, are searched as well.
 
     Args:
         coarse: of the same decoder.
         decode: two-dimensional points to logits.
         image: (pixels,), zeros and ones.
         belief: the encoder's, if there is one.
-        steps: of the fine grid to the posterior's spread.
+        steps: of the fine grid, per length scale of the posterior.
     """
     step = 2 * coarse.reach / coarse.side
     cells = np.stack(np.divmod(np.arange(coarse.side**2), coarse.side), axis=1)
     likelihood = coarse.logits[image > 0].sum(axis=0, dtype=np.float32) - coarse.log_partition
-    places = np.concatenate([-coarse.reach + (cells + 0.5) * step, coarse.known.mean])
+    places = np.concatenate([-coarse.reach + (cells + 0.5) * step, coarse.candidates.mean])
     joint, at_known = np.split(likelihood + _log_prior(places), [len(cells)])
-    likeliest = np.argsort(-at_known)[:LOOKED_AT]
-    means, deviations = (part[likeliest] for part in coarse.known)
+    likeliest = np.argsort(-at_known)[:N_CANDIDATES]
+    means, deviations = (part[likeliest] for part in coarse.candidates)
     if belief is not None:
         means, deviations = np.vstack([means, belief.mean]), np.vstack([deviations, belief.deviation])
-    peaks = _peaks(decode, image, Belief(means, deviations))
+    peaks = _peaks(decode, image, DiagonalGaussian(means, deviations))
     left_coarse: list[Array] = []
-    spread = _spread(cells, joint, step)
-    peaks = peaks.that_count(joint, step)
+    length_scale = _length_scale(cells, joint, step)
+    peaks = peaks.significant(joint, step)
     is_exact = False  # the coarse grid is in half precision
     # A sum over steps of one standard deviation is a Gaussian's integral to within 1e-8.
-    while step > (finest := min([spread / steps, *peaks.spread])) or not is_exact:
-        # A cell's corner may lie half of this above its middle, in nats, or all of it where it curves twice as much.
-        hidden = (step / spread) ** 2 / 2
+    while step > (finest := min([length_scale / steps, *peaks.length_scale])) or not is_exact:
+        # Upper bound, in nats, on how much the log density can vary inside a cell.
+        hidden = (step / length_scale) ** 2 / 2
         order = np.argsort(joint)
         mass = np.exp(joint[order] - joint[order[-1]])
         chosen = np.empty(len(joint), bool)
-        chosen[order] = np.cumsum(mass) * np.exp(hidden) > LEFT_COARSE * mass.sum()
+        chosen[order] = np.cumsum(mass) * np.exp(hidden) > MAX_UNREFINED_MASS * mass.sum()
         points = -coarse.reach + (cells + 0.5) * step
-        for place in peaks.place[peaks.spread < step]:
-            chosen |= (np.abs(points - place) < 1.5 * step).all(axis=1)
+        for point in peaks.point[peaks.length_scale < step]:
+            chosen |= (np.abs(points - point) < 1.5 * step).all(axis=1)
         left_coarse.append(joint[~chosen] + 2 * np.log(step))
         wanted = step / finest
-        parts = max(1, int(np.ceil(wanted ** (1 / max(1, np.ceil(np.log(wanted) / np.log(DIVISION)))))))
+        parts = max(1, int(np.ceil(wanted ** (1 / max(1, np.ceil(np.log(wanted) / np.log(MAX_SUBDIVISION)))))))
         step /= parts
         offsets = np.stack(np.divmod(np.arange(parts**2), parts), axis=1)
         cells = (parts * cells[chosen, None] + offsets).reshape(-1, 2)
         points = -coarse.reach + (cells + 0.5) * step
         joint = _log_joint(decode, points, image)
-        spread = _spread(cells, joint, step)
-        peaks = peaks.that_count(joint, step)
+        length_scale = _length_scale(cells, joint, step)
+        peaks = peaks.significant(joint, step)
         is_exact = True
-    log_evidence = _log_sum(np.concatenate([*left_coarse, joint + 2 * np.log(step)]))
-    return Posterior(log_evidence, spread, step, cells, -coarse.reach, joint - log_evidence)
+    log_evidence = np.logaddexp.reduce(np.concatenate([*left_coarse, joint + 2 * np.log(step)]))
+    return Posterior(log_evidence, length_scale, step, cells, -coarse.reach, joint - log_evidence)
 
 
-def elbo(decode: Decoder, image: Array, belief: Belief) -> float:
+def elbo(decode: Decoder, image: Array, belief: DiagonalGaussian) -> float:
     """`E_q[log p(x|z)] - KL(q(z|x) || N(0, I))`: Gauss-Hermite quadrature in two dimensions, many draws in more."""
     nodes, weights = _nodes(len(belief.mean))
     reconstruction = _log_likelihood(decode(belief.mean + nodes * belief.deviation), image)
@@ -238,7 +243,7 @@ def elbo(decode: Decoder, image: Array, belief: Belief) -> float:
 
 
 def importance_estimate(
-    decode: Decoder, image: Array, belief: Belief, found: Posterior, *, samples: int, rng: np.random.Generator
+    decode: Decoder, image: Array, belief: DiagonalGaussian, found: Posterior, *, samples: int, rng: np.random.Generator
 ) -> Estimate:
     """`log p(x)` by importance sampling: the log of the mean of `p(x|z) p(z) / r(z)` over draws from r.
 
@@ -246,9 +251,9 @@ def importance_estimate(
     weight exceeds a few times p(x|z), the prior. Whatever the grid found, the mean's expectation is p(x), so this
     checks it; that of its log is below log p(x) by half its squared error.
     """
-    centres = found.points[rng.choice(len(found.cells), CENTRES, p=found.masses)]
+    centres = found.points[rng.choice(len(found.cells), PROPOSAL_COMPONENTS, p=found.masses)]
     parts = [
-        (0.6, centres, np.full(2, found.spread)),
+        (0.6, centres, np.full(2, found.length_scale)),
         (0.15, belief.mean[None], 1.5 * belief.deviation),
         (0.1, belief.mean[None], 5 * belief.deviation),
         (0.15, np.zeros((1, 2)), np.ones(2)),
@@ -269,7 +274,7 @@ def importance_estimate(
     log_weights = _log_joint(decode, z, image) - proposal
     top = log_weights.max()
     weights = np.exp(log_weights - top)
-    # Stratified: what the parts of the mixture differ in is no error.
+    # Stratified sampling: only the within-component variance counts.
     variances = [part.var(ddof=1) * len(part) for part in np.split(weights, np.cumsum(counts)[:-1])]
     error = np.sqrt(sum(variances)) / weights.sum()
     return Estimate(float(top + np.log(weights.mean())), float(error))
@@ -280,6 +285,7 @@ def _axis(reach: float, side: int) -> Array:
 
 
 def _softplus(logits: Array) -> Array:
+    # np.logaddexp(0, logits) takes seven times as long.
     return np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))
 
 
@@ -296,7 +302,7 @@ def _log_prior(z: Array) -> Array:
 
 def _log_joint(decode: Decoder, z: Array, image: Array) -> Array:
     """`log p(x, z)`: (n, d) and (pixels,) -> (n,). In parts: the logits of all are hundreds of megabytes."""
-    parts = (z[first : first + AT_A_TIME] for first in range(0, max(len(z), 1), AT_A_TIME))
+    parts = (z[first : first + BATCH] for first in range(0, max(len(z), 1), BATCH))
     return np.concatenate([_log_likelihood(decode(part), image) for part in parts]) + _log_prior(z)
 
 
@@ -308,13 +314,8 @@ def _log_mixture(z: Array, means: Array, deviation: Array) -> Array:
     return np.log(density) - nearest / 2 - np.log(deviation).sum() - 0.5 * z.shape[1] * np.log(2 * np.pi)
 
 
-def _log_sum(logs: Array) -> float:
-    top = logs.max()
-    return float(top + np.log(np.exp(logs - top).sum()))
-
-
-def _spread(cells: Array, joint: Array, step: float) -> float:
-    """Over which length a density changes, where its mass is: a Gaussian's smallest standard deviation.
+def _length_scale(cells: Array, joint: Array, step: float) -> float:
+    """Return the length scale of a density: the inverse square root of the largest eigenvalue of E[-Hessian log p].
 
     `E[-Hessian of the log density] = E[its gradient squared]`, a matrix: the inverse covariance of a Gaussian. Its
     largest eigenvalue is the inverse square of that length, whatever the number of modes. Second differences are
@@ -343,34 +344,34 @@ def _spread(cells: Array, joint: Array, step: float) -> float:
 
 
 class _Peaks(NamedTuple):
-    """`p(x, z)` around n places that are looked at, as if it were a Gaussian at each."""
+    """Gaussian approximations of `p(x, z)` at n candidate points."""
 
-    place: Array  # (n, 2)
-    spread: Array  # (n,)
+    point: Array  # (n, 2)
+    length_scale: Array  # (n,)
     log_mass: Array  # (n,)
 
-    def that_count(self, joint: Array, step: float) -> "_Peaks":
-        """Beside the mass that was found, (m,)."""
-        counts = self.log_mass >= _log_sum(joint + 2 * np.log(step)) + np.log(LEFT_COARSE)
+    def significant(self, joint: Array, step: float) -> "_Peaks":
+        """Return the peaks whose mass is not negligible beside that of a grid, (m,)."""
+        counts = self.log_mass >= np.logaddexp.reduce(joint + 2 * np.log(step)) + np.log(MAX_UNREFINED_MASS)
         return _Peaks(*(part[counts] for part in self))
 
 
-def _peaks(decode: Decoder, image: Array, beliefs: Belief) -> _Peaks:
-    """By each mean, (n, 2), and its eight neighbours at the belief's least deviation."""
-    steps = beliefs.deviation.min(axis=1, initial=np.inf)
+def _peaks(decode: Decoder, image: Array, gaussians: DiagonalGaussian) -> _Peaks:
+    """Fit a Gaussian at each mean by second differences on a 3 x 3 stencil, of the smallest standard deviation."""
+    steps = gaussians.deviation.min(axis=1, initial=np.inf)
     cells = np.stack(np.divmod(np.arange(9), 3), axis=1)
-    points = (beliefs.mean[:, None] + (cells - 1) * steps[:, None, None]).reshape(-1, 2)
+    points = (gaussians.mean[:, None] + (cells - 1) * steps[:, None, None]).reshape(-1, 2)
     joint = _log_joint(decode, points, image).reshape(-1, 9)
-    spread = np.array([_spread(cells, *each) for each in zip(joint, steps.tolist(), strict=True)])
-    return _Peaks(beliefs.mean, spread, joint.max(axis=1) + np.log(2 * np.pi * spread**2))
+    length_scale = np.array([_length_scale(cells, *each) for each in zip(joint, steps.tolist(), strict=True)])
+    return _Peaks(gaussians.mean, length_scale, joint.max(axis=1) + np.log(2 * np.pi * length_scale**2))
 
 
 @lru_cache
 def _nodes(latent_dim: int) -> tuple[Array, Array]:
     """Points and weights that stand for a standard Gaussian: (n, d) and (n,)."""
     if latent_dim > 2:
-        return np.random.default_rng(0).standard_normal((DRAWS, latent_dim)), np.full(DRAWS, 1 / DRAWS)
-    node, weight = np.polynomial.hermite_e.hermegauss(NODES)
+        return np.random.default_rng(0).standard_normal((MC_SAMPLES, latent_dim)), np.full(MC_SAMPLES, 1 / MC_SAMPLES)
+    node, weight = np.polynomial.hermite_e.hermegauss(QUADRATURE_NODES)
     grids = np.meshgrid(*[node] * latent_dim, indexing="ij")
     weights = np.prod(np.meshgrid(*[weight / weight.sum()] * latent_dim, indexing="ij"), axis=0)
     return np.stack([grid.ravel() for grid in grids], axis=1), weights.ravel()

@@ -10,7 +10,7 @@ import streamlit as st
 
 from explorer import catalog, latent
 from explorer.choices import Choice
-from explorer.twins import Twin, Twins
+from explorer.models import Model, ModelPair
 
 __all__ = [
     "BETA",
@@ -66,7 +66,7 @@ PICKS = {  # of each model: both coordinates on its map; the default is where th
 }
 
 
-def chosen_models(name: str) -> Twins:
+def chosen_models(name: str) -> ModelPair:
     """The models of an experiment as chosen: its VAE, and what its maps show; raises as `catalog.load`."""
     latent_dim = catalog.load(name).latent_dim
     plane = st.session_state.get(PLANE.name)
@@ -146,14 +146,14 @@ def class_map_input() -> None:
     )
 
 
-def code_on_map(model: Twin, image: int) -> tuple[float, float]:
+def code_on_map(model: Model, image: int) -> tuple[float, float]:
     """Where a test image lies on the map, to the three decimals of the inputs."""
     rounded = np.round(model.points[image].astype(float), 3).clip(-MAX_COORDINATE, MAX_COORDINATE)
     x, y = (rounded + 0.0).tolist()  # no -0
     return x, y
 
 
-def pick(model: Twin) -> tuple[float, float]:
+def pick(model: Model) -> tuple[float, float]:
     """The latent point that the user chose on a map."""
     default = code_on_map(model, 0)
     x, y = (
@@ -163,7 +163,7 @@ def pick(model: Twin) -> tuple[float, float]:
     return x, y
 
 
-def pick_inputs(model: Twin) -> None:
+def pick_inputs(model: Model) -> None:
     """Draw the widgets of a pick: for keyboards, and for saying a point in class."""
     # A power of ten that crosses the window in a few dozen steps.
     step = 10.0 ** np.floor(np.log10(model.window.side / 10))
@@ -182,7 +182,7 @@ def pick_inputs(model: Twin) -> None:
         )
 
 
-def set_pick(model: Twin, x: float, y: float) -> None:
+def set_pick(model: Model, x: float, y: float) -> None:
     """Choose a point, and ring the test image nearest to it; a callback."""
     if model.embedding is not None:  # such a map has its codes, and nothing between them
         x, y = model.plane.project(model.plane.lift([(x, y)]))[0]
@@ -191,17 +191,17 @@ def set_pick(model: Twin, x: float, y: float) -> None:
     _ring_nearest(model)
 
 
-def _ring_nearest(model: Twin) -> None:
+def _ring_nearest(model: Model) -> None:
     RINGED_IMAGE.set(latent.nearest(model.codes.code, model.plane.lift(pick(model))).image)
 
 
-def ringed_image(models: Twins) -> int:
+def ringed_image(models: ModelPair) -> int:
     """The test image that is ringed on both maps."""
     image = int(RINGED_IMAGE.value)
     return image if 0 <= image < len(models.digits) else 0
 
 
-def ringed_image_input(models: Twins) -> None:
+def ringed_image_input(models: ModelPair) -> None:
     """Draw the widget of the test image that is ringed on both maps."""
     st.number_input(
         "Ringed test image",
@@ -219,7 +219,7 @@ class Drawing:
     """What is on the pad, and how it came there."""
 
     form: np.ndarray | None = None  # in MNIST's form, uint8 (28, 28), 255 is ink; None: nothing
-    strokes: list[list[int]] = field(default_factory=list)  # see `drawing.raster`
+    strokes: list[list[int]] = field(default_factory=list)  # see `drawing.rasterize`
     base: np.ndarray | None = None  # what they are drawn on, in MNIST's form: a picture that came from a file
     has_base: bool = False  # whether it is still there: removing it can be undone
     version: int = 0  # of the base

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from explorer.twins import Twin, Twins
+from explorer.models import Model, ModelPair
 from training.checkpoint import Codes, Curve
 
 __all__ = ["codes", "curves", "details"]
@@ -48,27 +48,27 @@ def curves(models: Mapping[str, Mapping[str, Curve]]) -> bytes:
     return _csv(["model", "split", "update", "epoch", "seconds", "reconstruction", "kl", "elbo"], rows)
 
 
-def details(twins: Twins) -> str:
+def details(pair: ModelPair) -> str:
     """What is to be known of the models, as a Markdown table: `st.table` would import pandas before the first map."""
-    columns = [_details(twin) for twin in twins]
-    rows = [["", *(twin.short for twin in twins)], ["---"] * 3]
+    columns = [_details(model) for model in pair]
+    rows = [["", *(model.short for model in pair)], ["---"] * 3]
     rows += [[f"**{name}**", *(column[name] for column in columns)] for name in columns[0]]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _details(twin: Twin) -> dict[str, str]:
-    recipe = twin.checkpoint.experiment
+def _details(model: Model) -> dict[str, str]:
+    recipe = model.checkpoint.experiment
     return {
         "network": f"{recipe.network} and back",
-        "bottleneck": "mean and log-variance" if twin.name == "vae" else "code",
-        "objective": f"ELBO, beta {recipe.beta:g}" if twin.name == "vae" else "log p(x given f(x))",
+        "bottleneck": "mean and log-variance" if model.name == "vae" else "code",
+        "objective": f"ELBO, beta {recipe.beta:g}" if model.name == "vae" else "log p(x given f(x))",
         "epochs": str(recipe.epochs),
         "batch size": str(recipe.batch_size),
         "learning rate": f"{recipe.learning_rate:g}",
         "weight decay": f"{recipe.weight_decay:g}",
         "seed": str(recipe.seed),
-        "fitted in": f"{twin.checkpoint.seconds / 60:.1f} min",
-        "test images": f"{len(twin.codes.digit):,}",
+        "fitted in": f"{model.checkpoint.seconds / 60:.1f} min",
+        "test images": f"{len(model.codes.digit):,}",
     }
 
 

@@ -14,7 +14,7 @@ DEFAULT = "mnist-2d"
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """A recipe: data, architecture, objective, schedule. The twins share all of it but the bottleneck.
+    """A recipe: data, architecture, objective, schedule. The AE and the VAE share all of it but the bottleneck.
 
     Raises:
         ValueError: a number out of its range, in one sentence.

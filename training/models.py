@@ -1,4 +1,4 @@
-"""The twins: an autoencoder and a variational autoencoder of the same architecture."""
+"""The models: an autoencoder and a variational autoencoder of the same architecture."""
 
 import math
 from collections.abc import Sequence

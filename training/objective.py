@@ -81,7 +81,7 @@ def terms(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Ter
     """Both terms for each image, with one posterior sample (VAE) or at the code (AE).
 
     Args:
-        model: either twin.
+        model: either model.
         images: (n, h, w), zeros and ones.
         generator: draws the posterior sample.
 
@@ -102,7 +102,7 @@ def evaluate_each(
     """Both terms for each image of a split, binarised once with `EVALUATION_SEED`.
 
     Args:
-        model: either twin, in evaluation mode, on the split's device.
+        model: either model, in evaluation mode, on the split's device.
         split: grey images; they are binarised here.
         samples: posterior samples an image (VAE), over which the reconstruction is averaged.
         batch_size: images at a time; bounds the memory.

@@ -1,1 +1,1 @@
-"""One module a tab; `render(twins, state)` is its only public name."""
+"""One module a tab; its choices, what it alone computes, and `render(pair)`, which draws it."""

@@ -7,28 +7,28 @@ import streamlit as st
 
 from explorer import catalog, figures, maps, selection
 from explorer.components import latent_map
+from explorer.models import ModelPair
 from explorer.text import nats, number
-from explorer.twins import Twins
 
 __all__ = ["render"]
 
 
-def _trade_off(twins: Twins) -> list[tuple[float, float, float]]:
-    """Beta, and the reconstruction and the KL of the test images, of each VAE of the twins' experiment, by beta."""
-    name = twins.folder.name
+def _trade_off(pair: ModelPair) -> list[tuple[float, float, float]]:
+    """Beta, and the reconstruction and the KL of the test images, of each VAE of the experiment, by beta."""
+    name = pair.folder.name
     vaes = [catalog.load(name, beta=beta).vae.checkpoint for beta in catalog.betas(name)]
     return [(vae.experiment.beta, vae.test["reconstruction"], vae.test["kl"]) for vae in vaes]
 
 
-def _trade_off_figure(twins: Twins) -> go.Figure:
+def _trade_off_figure(pair: ModelPair) -> go.Figure:
     """What each beta makes of reconstruction and KL, with the chosen one marked."""
-    chosen = twins.vae.checkpoint.experiment.beta
-    return figures.trade_off(_trade_off(twins), chosen, twins.ae.checkpoint.test["reconstruction"])
+    chosen = pair.vae.checkpoint.experiment.beta
+    return figures.trade_off(_trade_off(pair), chosen, pair.ae.checkpoint.test["reconstruction"])
 
 
-def render(twins: Twins) -> None:
+def render(pair: ModelPair) -> None:
     """The tab: the trade-off of all VAEs of the experiment, and the map of the chosen one."""
-    name, recipe = twins.folder.name, twins.vae.checkpoint.experiment
+    name, recipe = pair.folder.name, pair.vae.checkpoint.experiment
     if len(catalog.betas(name)) == 1:
         st.markdown(
             f"This experiment has one VAE, of beta {recipe.beta:g}. `python -m training fit {name} --beta 4` fits one "
@@ -43,8 +43,8 @@ def render(twins: Twins) -> None:
     )
     left, right = st.columns([3, 2])
     with left, catalog.show_errors():
-        latent_map.chart(_trade_off_figure(twins), key="trade_off")
-        for (beta, worse, kl), (next_beta, better, next_kl) in pairwise(_trade_off(twins)):
+        latent_map.chart(_trade_off_figure(pair), key="trade_off")
+        for (beta, worse, kl), (next_beta, better, next_kl) in pairwise(_trade_off(pair)):
             if worse < better and kl > next_kl:
                 st.markdown(
                     f"The textbook has a smaller beta always reconstruct better. Not here: beta {beta:g} reaches "
@@ -52,8 +52,8 @@ def render(twins: Twins) -> None:
                 )
     with right, catalog.show_errors():
         st.markdown(f"#### The VAE of beta {recipe.beta:g}")
-        latent_map.chart(maps.codes_figure(twins.vae, selection.CODES_SHOWN.value, small=True), key="map_beta_vae")
-        test = twins.vae.checkpoint.test
+        latent_map.chart(maps.codes_figure(pair.vae, selection.CODES_SHOWN.value, small=True), key="map_beta_vae")
+        test = pair.vae.checkpoint.test
         st.markdown(
             f"ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − {nats(test['kl'])} per test image; "
             f"fitted for {recipe.epochs} epochs."

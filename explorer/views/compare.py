@@ -13,10 +13,10 @@ import streamlit as st
 from explorer import catalog, figures, selection
 from explorer.choices import Choice
 from explorer.components import latent_map
-from explorer.measures import PAIRS, POSTERIORS, SAMPLES
-from explorer.quality import NEIGHBOURS, SURE
+from explorer.evaluation import PAIRS, POSTERIORS, SAMPLES
+from explorer.metrics import K_NEIGHBOURS, MIN_CONFIDENCE
+from explorer.models import ModelPair
 from explorer.text import number, percent, rounded
-from explorer.twins import Twins
 from explorer.views import explore
 from training.study import RECIPE
 
@@ -50,7 +50,7 @@ class Claim:
 class Row:
     """A number of both models, what it means, and what the textbook says of it."""
 
-    name: str  # of the measure, as in `explorer.measures`
+    name: str  # of the measure, as in `explorer.evaluation`
     title: str
     meaning: str
     form: Callable[[float], str]  # the number as it is read, without its unit
@@ -211,7 +211,7 @@ ROWS = (
     Row(
         name="overlap",
         title="Overlap of the digits",
-        meaning=f"Share of a code's {NEIGHBOURS} nearest neighbours that are other digits, averaged over the digits.",
+        meaning=f"Share of a code's {K_NEIGHBOURS} nearest neighbours that are other digits, averaged over the digits.",
         form=_in_percent,
         unit="%",
         better=-1,
@@ -241,7 +241,7 @@ ROWS = (
         name="prior_unread",
         title="Gaps: how much of N(0, I) decodes to no digit",
         meaning=f"Share of {SAMPLES:,} random codes whose picture the classifier reads with "
-        f"less than {100 * SURE:.0f} % confidence.",
+        f"less than {100 * MIN_CONFIDENCE:.0f} % confidence.",
         form=_in_percent,
         unit="%",
         better=-1,
@@ -272,7 +272,7 @@ ROWS = (
     ),
     Row(
         name="knn_accuracy",
-        title=f"Accuracy of a vote of {NEIGHBOURS} neighbours",
+        title=f"Accuracy of a vote of {K_NEIGHBOURS} neighbours",
         meaning="Share of test codes whose nearest other codes, by majority, are of the same digit: how well the space "
         "tells digits apart.",
         form=_in_percent,
@@ -303,7 +303,7 @@ ROWS = (
     Row(
         name="middle_held",
         title="Interpolation: middles between the two digits",
-        meaning=f"Share of middle frames in which the two end digits together hold {100 * SURE:.0f} % of the "
+        meaning=f"Share of middle frames in which the two end digits together hold {100 * MIN_CONFIDENCE:.0f} % of the "
         "classifier's belief. Low: the way leads through a third digit.",
         form=_in_percent,
         unit="%",
@@ -326,8 +326,8 @@ ROWS = (
         better=1,
         claims=(
             Claim(
-                f"In the middle of a VAE's way there is a digit (at least {100 * SURE:.0f} % sure)",
-                lambda ae, vae: vae["middle_sureness"] >= SURE,
+                f"In the middle of a VAE's way there is a digit (at least {100 * MIN_CONFIDENCE:.0f} % sure)",
+                lambda ae, vae: vae["middle_sureness"] >= MIN_CONFIDENCE,
             ),
             Claim(
                 f"in an AE's there is none (below {100 * MOST:.0f} %)",
@@ -352,7 +352,7 @@ def verdict(row: Row, ae: Numbers, vae: Numbers) -> tuple[str, list[tuple[str, s
     return whole, [(marks[each], claim.text) for each, claim in zip(found, row.claims, strict=True)]
 
 
-def render(twins: Twins) -> None:
+def render(pair: ModelPair) -> None:
     """The tab: one table, a measure a row."""
     st.markdown(
         "**The textbook's sentences, measured.** Look for sentences that the numbers contradict, or bear out by half: "
@@ -361,16 +361,16 @@ def render(twins: Twins) -> None:
         "in which it can be seen."
     )
     with catalog.show_errors():
-        values = _values(twins)
+        values = _values(pair)
         header = st.columns(COLUMNS)
         for place, text in zip(header, ("Measure", "AE", "VAE", "The textbook"), strict=False):
             place.markdown(f"#### {text}")
         for row in ROWS:
             if row.name in values["vae"]:  # the slack is known in two dimensions, where the images were at hand
                 _show(row, values)
-        st.markdown(f"**Overlap, digit by digit**\n\n{_overlap_table(twins)}")
+        st.markdown(f"**Overlap, digit by digit**\n\n{_overlap_table(pair)}")
         st.caption(
-            f"Written by `python -m explorer measure {twins.folder.name}`. ± is a standard error. No clear difference: "
+            f"Written by `python -m explorer measure {pair.folder.name}`. ± is a standard error. No clear difference: "
             "less than two standard errors, or less than 1 %."
         )
     with catalog.show_errors():
@@ -416,16 +416,16 @@ def _study() -> None:
     st.caption("Written by `python -m training study`; figures are means, ten posterior samples of each image.")
 
 
-def _overlap_table(twins: Twins) -> str:
-    overlap = catalog.measured(twins).overlap
+def _overlap_table(pair: ModelPair) -> str:
+    overlap = catalog.measured(pair).overlap
     rows = [["", *map(str, range(10))], ["---"] * 11]
-    rows += [[twin.short, *(percent(share) for share in overlap[twin.name])] for twin in twins]
+    rows += [[model.short, *(percent(share) for share in overlap[model.name])] for model in pair]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _values(twins: Twins) -> dict[str, dict[str, float]]:
+def _values(pair: ModelPair) -> dict[str, dict[str, float]]:
     """The measures by model, with those that the table derives from them."""
-    measured = catalog.measured(twins)
+    measured = catalog.measured(pair)
     values = {}
     for model, numbers in measured.values.items():
         values[model] = numbers | {

@@ -14,8 +14,8 @@ from explorer.cache import cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.figures import X_AXES
+from explorer.models import Model, ModelPair
 from explorer.text import nats
-from explorer.twins import Twin, Twins
 
 __all__ = ["LOGARITHMIC", "MOMENT", "X_AXIS", "defaults", "render"]
 
@@ -29,18 +29,18 @@ PLAYED_SINCE = "played_since"
 HOW_MEASURED = "Mean over the test images, each pixel drawn black or white once with its grey value as probability."
 
 
-def render(twins: Twins) -> None:
+def render(pair: ModelPair) -> None:
     """The tab: final figures, curves, the maps at a moment of the fit."""
     st.markdown(
         "**ELBO = reconstruction − KL**, in nats per image; higher is better. Look at the two terms pulling against "
         "each other: a better reconstruction is paid for with a larger KL. The AE has no KL to pay, and no ELBO."
     )
     *places, controls = st.columns([3, 3, 3, 3, 5])
-    _figures(twins, places)
+    _figures(pair, places)
     places[0].download_button(
         "Curves as CSV",
-        lambda: tables.curves({twin.short.lower(): twin.history for twin in twins}),
-        f"{twins.vae.checkpoint.path.parent.name}-curves.csv",
+        lambda: tables.curves({model.short.lower(): model.history for model in pair}),
+        f"{pair.vae.checkpoint.path.parent.name}-curves.csv",
         key="curves_as_csv",
         on_click="ignore",
         icon=":material/download:",
@@ -50,37 +50,37 @@ def render(twins: Twins) -> None:
     )
     logarithmic = controls.toggle("Stretch the beginning (log scale)", LOGARITHMIC.default, **LOGARITHMIC.bound)
     with catalog.show_errors():
-        latent_map.chart(_curves_figure(twins, x_axis, logarithmic), key="curves")
+        latent_map.chart(_curves_figure(pair, x_axis, logarithmic), key="curves")
     left, middle, right = st.columns([10, 3, 14], vertical_alignment="center")
     left.markdown("**The maps as they formed**: codes of the same validation images, from the untrained models on.")
     # A button, not a switch: a switch's own value, still under way, would start a film anew that has just ended.
-    playing = _is_playing(twins)
+    playing = _is_playing(pair)
     label, icon = ("Pause", ":material/pause:") if playing else ("Play", ":material/play_arrow:")
-    middle.button(label, icon=icon, key="play", on_click=_play_or_pause, args=(twins,))
+    middle.button(label, icon=icon, key="play", on_click=_play_or_pause, args=(pair,))
     slider = right.container()
     # A timer only while it plays.
     formation = st.fragment(_formation, run_every=FILM_STEP_SECONDS if playing else None)
-    formation(twins, slider, x_axis, logarithmic, playing)
+    formation(pair, slider, x_axis, logarithmic, playing)
 
 
 @cached()
-def _curves_figure(twins: Twins, x_axis: str, logarithmic: bool) -> go.Figure:
+def _curves_figure(pair: ModelPair, x_axis: str, logarithmic: bool) -> go.Figure:
     """The training curves of both."""
-    return figures.curves({twin.name: twin.history for twin in twins}, x_axis, logarithmic=logarithmic)
+    return figures.curves({model.name: model.history for model in pair}, x_axis, logarithmic=logarithmic)
 
 
 @cached()
-def _snapshot_figure(twin: Twin, update: int) -> go.Figure:
+def _snapshot_figure(model: Model, update: int) -> go.Figure:
     """A map as it stood after so many weight updates, in the window of the codes at the end of the fit."""
-    snapshots = twin.snapshots
+    snapshots = model.snapshots
     moment = int(np.searchsorted(snapshots.update, update, side="right")) - 1
-    points, last = (twin.flat.project(snapshots.code[each]) for each in (moment, -1))
-    axes = replace(twin, embedding=None).axes
-    return figures.codes_map(points, snapshots.digit, latent.window(last, least=twin.least_side), axes, small=True)
+    points, last = (model.flat.project(snapshots.code[each]) for each in (moment, -1))
+    axes = replace(model, embedding=None).axes
+    return figures.codes_map(points, snapshots.digit, latent.window(last, least=model.least_side), axes, small=True)
 
 
-def _figures(twins: Twins, places: list[DeltaGenerator]) -> None:
-    vae, ae = twins.vae.checkpoint.test, twins.ae.checkpoint.test
+def _figures(pair: ModelPair, places: list[DeltaGenerator]) -> None:
+    vae, ae = pair.vae.checkpoint.test, pair.ae.checkpoint.test
     shown = {
         "VAE ELBO": (vae["elbo"], "A lower bound of log p(x), the log-probability the model gives to a test image."),
         "VAE reconstruction": (vae["reconstruction"], "log p(x|z), averaged over z drawn from the encoder's Gaussian."),
@@ -91,11 +91,11 @@ def _figures(twins: Twins, places: list[DeltaGenerator]) -> None:
         place.metric(label, nats(value), help=f"{meaning} {HOW_MEASURED}")
 
 
-def _formation(twins: Twins, place: DeltaGenerator, x_axis: str, logarithmic: bool, timed: bool) -> None:
+def _formation(pair: ModelPair, place: DeltaGenerator, x_axis: str, logarithmic: bool, timed: bool) -> None:
     with catalog.show_errors():
-        updates = twins.vae.snapshots.update.tolist()
-        _follow_the_film(twins)
-        if timed and not _is_playing(twins):
+        updates = pair.vae.snapshots.update.tolist()
+        _follow_the_film(pair)
+        if timed and not _is_playing(pair):
             # The whole page, whose button is outside. Asked for at each tick until it comes: Streamlit may lose one
             # request to that of the next tick.
             st.rerun()
@@ -107,35 +107,35 @@ def _formation(twins: Twins, place: DeltaGenerator, x_axis: str, logarithmic: bo
             help="*Play* shows one after the other; to choose one while it plays, *Pause* first.",
             **MOMENT.bound,
         )
-        curve = twins.vae.history["training"]
+        curve = pair.vae.history["training"]
         x = curve.when(x_axis)
         at = float(np.interp(chosen, [0, *curve.update], [0, *x]))
         latent_map.overlay("curves", [latent_map.moment(max(at, float(x[0])) if logarithmic else at)])
-        for column, twin in zip(st.columns(2), twins, strict=True):
+        for column, model in zip(st.columns(2), pair, strict=True):
             with column:
-                st.markdown(f"#### {twin.title}")
-                latent_map.chart(_snapshot_figure(twin, chosen), key=f"map_formed_{twin.name}")
+                st.markdown(f"#### {model.title}")
+                latent_map.chart(_snapshot_figure(model, chosen), key=f"map_formed_{model.name}")
 
 
-def defaults(twins: Twins) -> dict[Choice[Any], Any]:
+def defaults(pair: ModelPair) -> dict[Choice[Any], Any]:
     """What is chosen anew for other models: the end of their fit, paused."""
-    return {MOMENT: int(twins.vae.snapshots.update[-1]), Choice(PLAYED_SINCE, None): None}
+    return {MOMENT: int(pair.vae.snapshots.update[-1]), Choice(PLAYED_SINCE, None): None}
 
 
-def _play_or_pause(twins: Twins) -> None:
+def _play_or_pause(pair: ModelPair) -> None:
     """Run the film from the chosen moment, from the last one from the beginning; or stop it. A callback."""
-    if _is_playing(twins):
-        _follow_the_film(twins)
+    if _is_playing(pair):
+        _follow_the_film(pair)
         st.session_state[PLAYED_SINCE] = None
         return
-    updates = twins.vae.snapshots.update.tolist()
+    updates = pair.vae.snapshots.update.tolist()
     moment = updates.index(st.session_state.get(MOMENT.name, updates[-1])) % (len(updates) - 1)
     st.session_state[PLAYED_SINCE] = time.monotonic() - moment * FILM_STEP_SECONDS
 
 
-def _is_playing(twins: Twins) -> bool:
+def _is_playing(pair: ModelPair) -> bool:
     played = _played()
-    return played is not None and played < len(twins.vae.snapshots.update)
+    return played is not None and played < len(pair.vae.snapshots.update)
 
 
 def _played() -> int | None:
@@ -144,11 +144,11 @@ def _played() -> int | None:
     return None if since is None else int((time.monotonic() - since) / FILM_STEP_SECONDS)
 
 
-def _follow_the_film(twins: Twins) -> None:
+def _follow_the_film(pair: ModelPair) -> None:
     """Set the moment to the film's while it plays, whatever the browser reports: it may be behind by a moment.
 
     To be called before the slider is drawn.
     """
-    played, updates = _played(), twins.vae.snapshots.update.tolist()
+    played, updates = _played(), pair.vae.snapshots.update.tolist()
     if played is not None and played < len(updates) + LATE_REPORT_STEPS:
         MOMENT.set(updates[min(played, len(updates) - 1)])

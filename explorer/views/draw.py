@@ -8,14 +8,26 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, drawing, images, inference, latent, maps, measures, originals, quality, selection, warmup
+from explorer import (
+    catalog,
+    drawing,
+    evaluation,
+    images,
+    inference,
+    latent,
+    maps,
+    metrics,
+    originals,
+    selection,
+    warmup,
+)
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.components.pad import pad, script
-from explorer.drawing import BRUSH, SIDE, mnist_form, raster
+from explorer.drawing import BRUSH, SIDE, mnist_form, rasterize
+from explorer.models import Model, ModelPair
 from explorer.selection import Drawing
 from explorer.text import nats, number, with_article
-from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
 __all__ = ["encode_drawing", "render", "take_report"]
@@ -34,7 +46,7 @@ WHAT_NATS_ARE = (
 )
 
 
-def render(twins: Twins) -> None:
+def render(pair: ModelPair) -> None:
     """The tab: the pad, what it becomes in MNIST's form, where it lands on both maps, what comes back."""
     st.markdown(
         "**Draw a digit**, and watch where both encoders put it. Look at what comes back: what your digit has and "
@@ -44,44 +56,44 @@ def render(twins: Twins) -> None:
     left, *columns = st.columns(3)
     left.markdown("##### Your digit")
     places = []
-    for twin, column in zip(twins, columns, strict=True):
+    for model, column in zip(pair, columns, strict=True):
         with column:
-            st.markdown(f"##### {twin.title}")
+            st.markdown(f"##### {model.title}")
             latent_map.chart(
-                maps.codes_figure(twin, selection.CODES_SHOWN.value, small=True), key=f"map_drawn_{twin.name}"
+                maps.codes_figure(model, selection.CODES_SHOWN.value, small=True), key=f"map_drawn_{model.name}"
             )
             places.append(st.container())
-    _drawing(twins, left.container(), places)
+    _drawing(pair, left.container(), places)
     st.caption(WHAT_NATS_ARE)
     # What takes seconds once, such as loading torch, is done before the first stroke, but behind the maps.
     if warmup.first_map_is_drawn("map_drawn_vae"):
         with catalog.show_errors():
-            stroke = mnist_form(raster([[SIDE // 2, BRUSH, SIDE // 2, SIDE - BRUSH]]))
+            stroke = mnist_form(rasterize([[SIDE // 2, BRUSH, SIDE // 2, SIDE - BRUSH]]))
             assert stroke is not None
-            for twin in twins:
-                _answer(twins, twin, encode_drawing(twins, twin, stroke))
-            _reading(twins, stroke)
+            for model in pair:
+                _answer(pair, model, encode_drawing(pair, model, stroke))
+            _reading(pair, stroke)
 
 
 @st.fragment
-def _drawing(twins: Twins, left: DeltaGenerator, places: list[DeltaGenerator]) -> None:
+def _drawing(pair: ModelPair, left: DeltaGenerator, places: list[DeltaGenerator]) -> None:
     now = selection.drawing()
     drawn = now.form
     seen = None
-    for twin, place in zip(twins, places, strict=True):
+    for model, place in zip(pair, places, strict=True):
         with place, catalog.show_errors():
             if drawn is None:
-                _put(twin, [], _nothing(twin))
+                _put(model, [], _nothing(model))
                 continue
-            encoded = encode_drawing(twins, twin, drawn)
+            encoded = encode_drawing(pair, model, drawn)
             seen = encoded.seen
             marks = [latent_map.pick(*encoded.point)]
             if encoded.outline:
                 marks.insert(0, latent_map.ellipse(encoded.outline))
-            _put(twin, marks, _answer(twins, twin, encoded))
+            _put(model, marks, _answer(pair, model, encoded))
     pad_place, form_place = left.container(), left.container()
     with form_place:
-        _form(twins, drawn, seen, now.complaint)
+        _form(pair, drawn, seen, now.complaint)
         with st.container(key=UPLOADER):
             _picture_input(now)
     # Last: the pad sends its next report when this one's answer is there.
@@ -101,28 +113,28 @@ class EncodedDrawing(NamedTuple):
     nearest: list[int]  # the test images with the nearest codes, the nearest first
 
 
-def encode_drawing(twins: Twins, twin: Twin, picture: Array) -> EncodedDrawing:
+def encode_drawing(pair: ModelPair, model: Model, picture: Array) -> EncodedDrawing:
     """Where a picture in MNIST's form, uint8 (28, 28), lands. Its code is that of the grey picture."""
     import torch
 
     from training.datasets import Split
 
-    seen = torch.as_tensor(originals.reduced(twins, picture))[None]
+    seen = torch.as_tensor(originals.reduced(pair, picture))[None]
     grey = seen.float() / 255
-    code, spread = twin.encode(grey)
+    code, spread = model.encode(grey)
     if spread is None:
-        reconstruction, kl = float(twin.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
+        reconstruction, kl = float(model.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
     else:  # as in the Posterior tab, to the last digit
-        belief, elbo = inference.bound(twin, originals.binarised_drawing(twins, picture))
+        belief, elbo = inference.bound(model, originals.binarised_drawing(pair, picture))
         reconstruction, kl = elbo + belief.kl, belief.kl
     return EncodedDrawing(
         grey[0].numpy(),
-        twin.plane.project(code)[0].tolist(),
-        twin.outline(code[0], None if spread is None else spread[0]),
-        twin.decode(code)[0],
+        model.plane.project(code)[0].tolist(),
+        model.outline(code[0], None if spread is None else spread[0]),
+        model.decode(code)[0],
         reconstruction,
         kl,
-        latent.nearest_images(twin.codes.code, code[0], NEIGHBOURS_SHOWN),
+        latent.nearest_images(model.codes.code, code[0], NEIGHBOURS_SHOWN),
     )
 
 
@@ -144,7 +156,7 @@ def take_report(report: dict[str, Any]) -> None:
     if now.has_base and not now.strokes:
         now.form = now.base
         return
-    ink = raster(now.strokes)
+    ink = rasterize(now.strokes)
     if now.has_base and now.base is not None:
         ink = np.maximum(ink, drawing.enlarged(now.base))
     now.form = mnist_form(ink)
@@ -187,11 +199,11 @@ def _pad(now: Drawing) -> None:
     )
 
 
-def _put(twin: Twin, marks: list[latent_map.Mark], answer: str) -> None:
-    latent_map.overlay(f"map_drawn_{twin.name}", marks, answer=answer)
+def _put(model: Model, marks: list[latent_map.Mark], answer: str) -> None:
+    latent_map.overlay(f"map_drawn_{model.name}", marks, answer=answer)
 
 
-def _form(twins: Twins, drawn: Array | None, seen: Array | None, complaint: str) -> None:
+def _form(pair: ModelPair, drawn: Array | None, seen: Array | None, complaint: str) -> None:
     wrong = f'<span role="alert">{escape(complaint)}</span>' if complaint else ""
     if drawn is None:
         told = wrong or "Draw with the mouse, a pen, a finger, or the arrow keys and Space."
@@ -201,22 +213,24 @@ def _form(twins: Twins, drawn: Array | None, seen: Array | None, complaint: str)
     if seen is not None and not np.array_equal(seen, drawn / np.float32(255)):
         pictures.append(picture(images.data_uri(seen), "the drawing as the models see it", name="seen"))
     title = NOT_TAKEN if wrong else "In MNIST's form"
-    card(pictures, title, wrong or _reading(twins, drawn), kind="form")
+    card(pictures, title, wrong or _reading(pair, drawn), kind="form")
 
 
-def _reading(twins: Twins, drawn: Array) -> str:
+def _reading(pair: ModelPair, drawn: Array) -> str:
     """What the classifier makes of the drawing, as HTML; nothing where there is none."""
     try:
-        belief = measures.read(catalog.classifier(twins.vae), drawn[None] / 255)[0]
+        belief = evaluation.read(catalog.classifier(pair.vae), drawn[None] / 255)[0]
     except CheckpointError:
         return ""
     read = f"<b>{with_article(belief.argmax())}</b>, {belief.max():.0%} sure".replace("%", "&nbsp;%")
-    return f"A classifier reads {read}." if belief.max() >= quality.SURE else f"A classifier is unsure: {read}."
+    return (
+        f"A classifier reads {read}." if belief.max() >= metrics.MIN_CONFIDENCE else f"A classifier is unsure: {read}."
+    )
 
 
-def _answer(twins: Twins, twin: Twin, encoded: EncodedDrawing) -> str:
+def _answer(pair: ModelPair, model: Model, encoded: EncodedDrawing) -> str:
     """What becomes of the drawing, and the test images nearest to it, as HTML."""
-    test = twin.checkpoint.test
+    test = model.checkpoint.test
     lines = [f"Test images: {number(test['reconstruction'], '.1f')} on average."]
     if encoded.kl is not None:
         elbo = encoded.reconstruction - encoded.kl
@@ -225,22 +239,22 @@ def _answer(twins: Twins, twin: Twin, encoded: EncodedDrawing) -> str:
             f"(test images: {number(test['elbo'], '.1f')})."
         )
     x, y = encoded.point
-    area = twin.window
+    area = model.window
     if not (area.left <= x <= area.right and area.bottom <= y <= area.top):
         lines.append("<b>It lands beyond the map's edge</b>: zoom out.")
     shown = picture(
-        images.data_uri(encoded.decode), f"the {twin.short}'s reconstruction", name=f"reconstruction-{twin.name}"
+        images.data_uri(encoded.decode), f"the {model.short}'s reconstruction", name=f"reconstruction-{model.name}"
     )
-    found = (originals.original(twins, image) for image in encoded.nearest)
+    found = (originals.original(pair, image) for image in encoded.nearest)
     near = [each for each in found if each is not None]
     if not near:  # the data set is not on this computer
-        near = list(twin.decode(twin.codes.code[encoded.nearest]))
+        near = list(model.decode(model.codes.code[encoded.nearest]))
     neighbours = [
         picture(
             images.data_uri(original),
-            f"test image {image}, {with_article(twin.codes.digit[image])}",
-            name=f"near-{twin.name}-{rank}",
-            caption=f"{twin.codes.digit[image]} (image {image})",
+            f"test image {image}, {with_article(model.codes.digit[image])}",
+            name=f"near-{model.name}-{rank}",
+            caption=f"{model.codes.digit[image]} (image {image})",
         )
         for rank, (image, original) in enumerate(zip(encoded.nearest, near, strict=True), 1)
     ]
@@ -248,9 +262,9 @@ def _answer(twins: Twins, twin: Twin, encoded: EncodedDrawing) -> str:
     return back + markup(neighbours, NEAREST, kind="near")
 
 
-def _nothing(twin: Twin) -> str:
+def _nothing(model: Model) -> str:
     """As high as an answer: it moves nothing when it comes."""
-    told = f"What the {twin.short} makes of your digit will stand here."
+    told = f"What the {model.short} makes of your digit will stand here."
     neighbour = f"<figure>{BLANK}<figcaption>–</figcaption></figure>"
     back = markup([BLANK], "Nothing drawn", told, kind="drawn")
     return back + markup([neighbour] * NEIGHBOURS_SHOWN, NEAREST, kind="near")

@@ -14,8 +14,8 @@ from explorer.cache import cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture, reel
+from explorer.models import Model, ModelPair
 from explorer.text import number, vector, with_article
-from explorer.twins import Twin, Twins
 
 __all__ = ["FACE", "FILM_FRAMES", "render"]
 
@@ -30,7 +30,7 @@ NO_OVERLAY = (
 )
 FILM_FRAMES = 24  # along a drawn path
 FILM_COLUMNS = FILM_FRAMES // 2  # two rows: frames large enough for the last row of a room
-SEEN = 1e-3  # of a map's side: less cannot be told apart on it
+MIN_VISIBLE = 1e-3  # of a map's side: less cannot be told apart on it
 
 
 class Controls(NamedTuple):
@@ -43,22 +43,22 @@ class Controls(NamedTuple):
 
 @dataclass
 class Half:
-    """One twin's half of the page, from top to bottom."""
+    """One model's half of the page, from top to bottom."""
 
-    twin: Twin
+    model: Model
     chart: DeltaGenerator
     film: DeltaGenerator
     answer: DeltaGenerator
     inputs: DeltaGenerator
 
 
-def render(twins: Twins) -> None:
+def render(pair: ModelPair) -> None:
     """The tab: the maps, the picks, the ringed digit."""
     text, left, right = st.columns([10, 4.5, 5.5], vertical_alignment="bottom")
     controls = Controls(text, left, right.container(gap="xxsmall"))
     path_place = controls.right.container()
-    halves = [_half(twin, column) for twin, column in zip(twins, st.columns(2), strict=True)]
-    _maps(twins, controls, halves)
+    halves = [_half(model, column) for model, column in zip(pair, st.columns(2), strict=True)]
+    _maps(pair, controls, halves)
     # Loading torch takes seconds in which this server answers no browser, which asks for Plotly just now: maps first.
     if not warmup.first_map_is_drawn("map_vae"):
         with path_place:
@@ -66,20 +66,20 @@ def render(twins: Twins) -> None:
         st.caption("The decoders are being loaded …")
         warmup.wait_no_longer()
         return
-    _picks(twins, path_place, halves)
+    _picks(pair, path_place, halves)
     with catalog.show_errors():
-        for twin in twins if twins.vae.embedding is None else ():
-            latent_map.atlas(f"map_{twin.name}", maps.decoder_name(twin), twin.window, maps.atlas(twin))
+        for model in pair if pair.vae.embedding is None else ():
+            latent_map.atlas(f"map_{model.name}", maps.decoder_name(model), model.window, maps.atlas(model))
 
 
-def _half(twin: Twin, column: DeltaGenerator) -> Half:
-    column.markdown(f"#### {twin.title}")
-    return Half(twin, column.container(), column.container(), column.container(), column.container(horizontal=True))
+def _half(model: Model, column: DeltaGenerator) -> Half:
+    column.markdown(f"#### {model.title}")
+    return Half(model, column.container(), column.container(), column.container(), column.container(horizontal=True))
 
 
 @st.fragment
-def _maps(twins: Twins, controls: Controls, halves: list[Half]) -> None:
-    if twins.vae.embedding is not None:
+def _maps(pair: ModelPair, controls: Controls, halves: list[Half]) -> None:
+    if pair.vae.embedding is not None:
         more = (
             "t-SNE lays out the codes by who is near whom; distances and sizes mean nothing. From a place of such a "
             "map no way leads back to latent space, so a click picks the nearest code."
@@ -89,14 +89,14 @@ def _maps(twins: Twins, controls: Controls, halves: list[Half]) -> None:
             "Colours: the digit that a classifier reads in the decode of each place, the fainter the less sure it is. "
             "Look for faint seams between the digits, and for faint patches: gaps."
         )
-    elif twins.latent_dim == 2:
+    elif pair.latent_dim == 2:
         more = (
             "Look for gaps between the clusters and at what lies in them. Both models were trained on the same digits."
         )
     else:
-        shares = " and ".join(f"{100 * twin.flat.share:.0f} % ({twin.short})" for twin in twins)
+        shares = " and ".join(f"{100 * model.flat.share:.0f} % ({model.short})" for model in pair)
         more = (
-            f"A map is a plane in {twins.latent_dim}-dimensional space, with {shares} of the codes' variance: digits "
+            f"A map is a plane in {pair.latent_dim}-dimensional space, with {shares} of the codes' variance: digits "
             "that lie on top of each other here can be far apart."
         )
     controls.text.markdown(f"**Click anywhere on a map** to see what its decoder makes of that point. {more}")
@@ -119,84 +119,84 @@ def _maps(twins: Twins, controls: Controls, halves: list[Half]) -> None:
     )
     for half in halves:
         with half.chart, catalog.show_errors():
-            twin = half.twin
-            read = selection.SHOW_CLASS_MAP.value and twin.embedding is None
+            model = half.model
+            read = selection.SHOW_CLASS_MAP.value and model.embedding is None
             if face == "grid":
-                figure = maps.grid_figure(twin, n, read)
+                figure = maps.grid_figure(model, n, read)
             else:
-                figure = maps.codes_figure(twin, selection.CODES_SHOWN.value, read=read)
-            latent_map.chart(figure, key=f"map_{twin.name}")
+                figure = maps.codes_figure(model, selection.CODES_SHOWN.value, read=read)
+            latent_map.chart(figure, key=f"map_{model.name}")
 
 
 @st.fragment
-def _picks(twins: Twins, path_place: DeltaGenerator, halves: list[Half]) -> None:
+def _picks(pair: ModelPair, path_place: DeltaGenerator, halves: list[Half]) -> None:
     with path_place:
-        _path_input(disabled=twins.vae.embedding is not None)
+        _path_input(disabled=pair.vae.embedding is not None)
     # What the eye waits for is sent first.
     for half in halves:
         with catalog.show_errors():
             with half.answer:
-                _pick(half.twin, selection.ringed_image(twins))
+                _pick(half.model, selection.ringed_image(pair))
             film = half.film.empty()
-            if _draws(half.twin):
+            if _draws(half.model):
                 with film.container():
-                    _film(half.twin)
+                    _film(half.model)
     with st.container(horizontal=True, vertical_alignment="center"), catalog.show_errors():
-        _ringed(twins, selection.ringed_image(twins))
-        selection.ringed_image_input(twins)
+        _ringed(pair, selection.ringed_image(pair))
+        selection.ringed_image_input(pair)
     for half in halves:
         with half.inputs:
-            selection.pick_inputs(half.twin)
+            selection.pick_inputs(half.model)
 
 
-def _pick(twin: Twin, ringed: int) -> None:
-    point = selection.pick(twin)
-    z = twin.plane.lift([point])
-    near = latent.nearest(twin.codes.code, z[0])
-    nearest_digit = twin.codes.digit[near.image]
-    percentile = latent.gap_percentile(near.neighbour_distance, twin.neighbour_distances)
+def _pick(model: Model, ringed: int) -> None:
+    point = selection.pick(model)
+    z = model.plane.lift([point])
+    near = latent.nearest(model.codes.code, z[0])
+    nearest_digit = model.codes.digit[near.image]
+    percentile = latent.gap_percentile(near.neighbour_distance, model.neighbour_distances)
     where = vector(point)
     verdict = "In a gap" if percentile > 99 else "Where codes are thin" if percentile > 90 else "Among the codes"
     than = f"farther than that of {percentile:.0f} % of the codes"
-    if near.neighbour_distance < SEEN * twin.window.side:  # the codes of a collapsed posterior
+    if near.neighbour_distance < MIN_VISIBLE * model.window.side:  # the codes of a collapsed posterior
         verdict, than = "Among the codes", "nearer than could be seen on the map"
-    decode = images.data_uri(twin.decode(z)[0])
+    decode = images.data_uri(model.decode(z)[0])
 
     def answer(name: str) -> str:
         return markup(
-            [picture(decode, f"{twin.short}: decode of {where}", name=f"{name}-{twin.name}", caption=PICKED)],
+            [picture(decode, f"{model.short}: decode of {where}", name=f"{name}-{model.name}", caption=PICKED)],
             f"Decode of {where}",
             f"Nearest test code: <b>{with_article(nearest_digit)}</b> (image {near.image}), {_away(near.distance)}.",
-            f"<b>{verdict}</b>: its {latent.NEIGHBOUR}th nearest code is {_away(near.neighbour_distance)}, {than}.",
+            f"<b>{verdict}</b>: its {latent.KTH}th nearest code is {_away(near.neighbour_distance)}, {than}.",
             kind="pick",
         )
 
-    corners = _path(twin)
+    corners = _path(model)
     latent_map.overlay(
-        f"map_{twin.name}",
+        f"map_{model.name}",
         [
             *([latent_map.path(corners)] if corners else []),
-            *_spread(twin, ringed),
-            latent_map.ring(*twin.points[ringed].tolist()),
+            *_spread(model, ringed),
+            latent_map.ring(*model.points[ringed].tolist()),
             latent_map.pick(*point),
         ],
-        on_pick=partial(selection.set_pick, twin),
-        on_path=partial(_set_path, twin) if _draws(twin) else None,
-        title=twin.title,
-        lens="" if twin.embedding is not None else maps.decoder_name(twin),
+        on_pick=partial(selection.set_pick, model),
+        on_path=partial(_set_path, model) if _draws(model) else None,
+        title=model.title,
+        lens="" if model.embedding is not None else maps.decoder_name(model),
         answer=answer("pick"),
     )
     st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
 
 
 @cached()
-def _film_of(twin: Twin, corners: tuple[tuple[float, float], ...]) -> Array:
-    """The decodes along a path over a twin's map, `FILM_FRAMES` equally spaced ones: (n, h, w)."""
-    return twin.decode(twin.plane.lift(latent.along(corners, FILM_FRAMES)))
+def _film_of(model: Model, corners: tuple[tuple[float, float], ...]) -> Array:
+    """The decodes along a path over a model's map, `FILM_FRAMES` equally spaced ones: (n, h, w)."""
+    return model.decode(model.plane.lift(latent.resample_polyline(corners, FILM_FRAMES)))
 
 
-def _draws(twin: Twin) -> bool:
-    return PATH.value and twin.embedding is None
+def _draws(model: Model) -> bool:
+    return PATH.value and model.embedding is None
 
 
 def _path_input(disabled: bool) -> None:
@@ -211,65 +211,65 @@ def _path_input(disabled: bool) -> None:
     )
 
 
-def _path_key(twin: Twin) -> str:
-    return f"{twin.short.lower()}_path"  # not in the URL
+def _path_key(model: Model) -> str:
+    return f"{model.short.lower()}_path"  # not in the URL
 
 
-def _set_path(twin: Twin, points: list[list[float]]) -> None:
+def _set_path(model: Model, points: list[list[float]]) -> None:
     """Choose a path over a map; a callback."""
     farthest = selection.MAX_COORDINATE
     corners = np.clip(np.array(points, float)[:MAX_CORNERS, :2], -farthest, farthest)
-    st.session_state[_path_key(twin)] = (maps.decoder_name(twin), tuple(map(tuple, corners.tolist())))
+    st.session_state[_path_key(model)] = (maps.decoder_name(model), tuple(map(tuple, corners.tolist())))
 
 
-def _path(twin: Twin) -> tuple[tuple[float, float], ...]:
+def _path(model: Model) -> tuple[tuple[float, float], ...]:
     """The path that the user drew over a map; empty if none."""
-    drawn_on, corners = st.session_state.get(_path_key(twin), ("", ()))
-    return corners if PATH.value and drawn_on == maps.decoder_name(twin) else ()
+    drawn_on, corners = st.session_state.get(_path_key(model), ("", ()))
+    return corners if PATH.value and drawn_on == maps.decoder_name(model) else ()
 
 
-def _film(twin: Twin) -> None:
-    corners = _path(twin)
-    decodes = _film_of(twin, corners) if corners else None
+def _film(model: Model) -> None:
+    corners = _path(model)
+    decodes = _film_of(model, corners) if corners else None
     shown = ""
     if decodes is not None:
-        about = f"the {twin.short}'s decodes along the path, {FILM_COLUMNS} to a row"
-        shown = picture(images.data_uri(images.tile(decodes, FILM_COLUMNS)), about, name=f"path-{twin.name}")
+        about = f"the {model.short}'s decodes along the path, {FILM_COLUMNS} to a row"
+        shown = picture(images.data_uri(images.tile(decodes, FILM_COLUMNS)), about, name=f"path-{model.name}")
     frames, save = st.columns([5, 1], vertical_alignment="bottom")
     with frames:
         reel(shown, DRAG)
     save.download_button(
         "GIF",
         b"" if decodes is None else partial(images.gif, decodes),
-        f"{twin.checkpoint.path.parent.name}-path-{twin.name}.gif",
-        key=f"gif_{twin.name}",
+        f"{model.checkpoint.path.parent.name}-path-{model.name}.gif",
+        key=f"gif_{model.name}",
         on_click="ignore",
         disabled=decodes is None,
         help="The film as a picture that moves, to save.",
     )
 
 
-def _spread(twin: Twin, digit: int) -> list[latent_map.Mark]:
+def _spread(model: Model, digit: int) -> list[latent_map.Mark]:
     """The encoder's Gaussian of a test image on the map, one standard deviation from its mean."""
-    outline = twin.outline(twin.codes.code[digit], twin.encoder_spread(digit))
+    outline = model.outline(model.codes.code[digit], model.encoder_spread(digit))
     return [latent_map.ellipse(outline)] if outline else []
 
 
-def _ringed(twins: Twins, digit: int) -> None:
+def _ringed(pair: ModelPair, digit: int) -> None:
     pictures = [
         picture(
-            images.data_uri(twin.decode(twin.codes.code[[digit]])[0]),
-            f"the {twin.short}'s decode of its own code",
-            name=f"ringed-{twin.name}",
-            caption=f"{twin.short}'s decode",
+            images.data_uri(model.decode(model.codes.code[[digit]])[0]),
+            f"the {model.short}'s decode of its own code",
+            name=f"ringed-{model.name}",
+            caption=f"{model.short}'s decode",
         )
-        for twin in twins
+        for model in pair
     ]
-    original = originals.original(twins, digit)
+    original = originals.original(pair, digit)
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
-    said = f"It is {with_article(twins.digits[digit])}, and has a code in each space."
-    card(pictures, "The same image at both rings", said, _about_spread(twins.vae, digit), kind="row")
+    said = f"It is {with_article(pair.digits[digit])}, and has a code in each space."
+    card(pictures, "The same image at both rings", said, _about_spread(pair.vae, digit), kind="row")
     if original is None:
         st.caption("The original image is not on this computer.", help=originals.HOW_TO_GET_ORIGINALS)
 
@@ -278,7 +278,7 @@ def _away(distance: float) -> str:
     return f"{number(distance, '.2g')} away"
 
 
-def _about_spread(vae: Twin, digit: int) -> str:
+def _about_spread(vae: Model, digit: int) -> str:
     spread = vae.encoder_spread(digit)
     assert spread is not None
     if len(spread) > 2:

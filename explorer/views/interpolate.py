@@ -12,7 +12,7 @@ from explorer.cache import cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import films, markup, picture
-from explorer.twins import Twin, Twins
+from explorer.models import Model, ModelPair
 
 __all__ = ["FRAME", "FRAMES", "IMAGES", "KINDS", "TEST_DIGIT", "default_image", "defaults", "render"]
 
@@ -26,7 +26,7 @@ KINDS = {end: Choice(end, TEST_DIGIT) for end in LABELS}
 IMAGES = {end: Choice(f"{end}_image", 0) for end in LABELS}  # the default is of the models: see `default_image`
 
 
-def render(twins: Twins) -> None:
+def render(pair: ModelPair) -> None:
     """The tab: two ends, the slider, both maps with the way on them, both films."""
     st.markdown(
         "**Move the slider** along the straight way between two points. Look at the middle: does the picture stay a "
@@ -34,24 +34,24 @@ def render(twins: Twins) -> None:
     )
     controls = st.container()
     places = []
-    for column, twin in zip(st.columns(2), twins, strict=True):
-        column.markdown(f"#### {twin.title}")
+    for column, model in zip(st.columns(2), pair, strict=True):
+        column.markdown(f"#### {model.title}")
         map_place, frame_place = column.columns([3, 2])
         with map_place:
             latent_map.chart(
-                maps.codes_figure(twin, selection.CODES_SHOWN.value, small=True), key=f"map_small_{twin.name}"
+                maps.codes_figure(model, selection.CODES_SHOWN.value, small=True), key=f"map_small_{model.name}"
             )
         places.append(frame_place)
-    _ends(twins, controls, places)
+    _ends(pair, controls, places)
 
 
 # One fragment: what reruns may write only where it wrote in the last full run, so no other may share the maps with it.
 @st.fragment
-def _ends(twins: Twins, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
+def _ends(pair: ModelPair, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
     with controls, catalog.show_errors():
         for column, end in zip(st.columns(2), LABELS, strict=True):
             with column:
-                _end(end, twins)
+                _end(end, pair)
         at = st.slider(
             f"Frame: 0 is the start, {FRAMES - 1} the end",
             0,
@@ -61,23 +61,23 @@ def _ends(twins: Twins, controls: DeltaGenerator, places: list[DeltaGenerator]) 
         )
         strips = st.container()
     with catalog.show_errors():
-        ways = [_way(twin, *(_end_point(end, twins, twin) for end in LABELS)) for twin in twins]
-        for place, twin, way in zip(places, twins, ways, strict=True):
+        ways = [_way(model, *(_end_point(end, pair, model) for end in LABELS)) for model in pair]
+        for place, model, way in zip(places, pair, ways, strict=True):
             with place:
                 latent_map.overlay(
-                    f"map_small_{twin.name}",
+                    f"map_small_{model.name}",
                     [latent_map.path(way.points, at)],
-                    on_pick=partial(selection.set_pick, twin) if any(map(_is_pick, LABELS)) else None,
+                    on_pick=partial(selection.set_pick, model) if any(map(_is_pick, LABELS)) else None,
                     answer=markup(
-                        [picture(way.pictures[at], f"{twin.short}: frame {at}", name=f"frame-{twin.name}")],
+                        [picture(way.pictures[at], f"{model.short}: frame {at}", name=f"frame-{model.name}")],
                         kind="frame",
                     ),
                 )
         with strips:
             films(
                 {
-                    twin.short: (way.strip, f"the {twin.short}'s decodes along the way")
-                    for twin, way in zip(twins, ways, strict=True)
+                    model.short: (way.strip, f"the {model.short}'s decodes along the way")
+                    for model, way in zip(pair, ways, strict=True)
                 },
                 name="way",
                 frames=FRAMES,
@@ -94,79 +94,79 @@ class Way(NamedTuple):
 
 
 @cached()
-def _way(twin: Twin, start: tuple[float, ...], end: tuple[float, ...]) -> Way:
+def _way(model: Model, start: tuple[float, ...], end: tuple[float, ...]) -> Way:
     """The straight way between two latent points, decoded: the slider along it decodes nothing."""
     codes = latent.path(start, end, FRAMES)
-    decodes = twin.decode(codes)
+    decodes = model.decode(codes)
     pictures = [images.data_uri(decode) for decode in decodes]
-    return Way(twin.plane.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
+    return Way(model.plane.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
 
 
-def _end(end: str, twins: Twins) -> None:
+def _end(end: str, pair: ModelPair) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
             LABELS[end], [TEST_DIGIT, PICK], default=TEST_DIGIT, required=True, **KINDS[end].bound
         )
         if kind == PICK:
-            _pick_end(end, twins)
+            _pick_end(end, pair)
         else:
-            _digit_end(end, twins)
+            _digit_end(end, pair)
 
 
-def _digit_end(end: str, twins: Twins) -> None:
+def _digit_end(end: str, pair: ModelPair) -> None:
     image = st.number_input(
-        "Test image", 0, len(twins.digits) - 1, default_image(twins, end), width=90, **IMAGES[end].bound
+        "Test image", 0, len(pair.digits) - 1, default_image(pair, end), width=90, **IMAGES[end].bound
     )
     class_key = f"{end}_class"  # follows the image; not in the URL
-    st.session_state[class_key] = int(twins.digits[image])
-    st.selectbox("Digit", range(10), key=class_key, on_change=_set_end_class, args=(twins, end), width=75)
-    st.button("Another", key=f"{end}_another", on_click=_next_end_image, args=(twins, end))
+    st.session_state[class_key] = int(pair.digits[image])
+    st.selectbox("Digit", range(10), key=class_key, on_change=_set_end_class, args=(pair, end), width=75)
+    st.button("Another", key=f"{end}_another", on_click=_next_end_image, args=(pair, end))
 
 
-def _pick_end(end: str, twins: Twins) -> None:
+def _pick_end(end: str, pair: ModelPair) -> None:
     if end == "to" and _is_pick("from"):
         st.markdown("Both ends are the same pick: choose a test digit for one.")
         return
-    for twin in twins:
-        selection.pick_inputs(twin)
+    for model in pair:
+        selection.pick_inputs(model)
 
 
-def default_image(twins: Twins, end: str) -> int:
+def default_image(pair: ModelPair, end: str) -> int:
     """The test image of an end, `from` or `to`, until another is chosen."""
-    return _another_image(twins, START_DIGITS[end], after=-1)
+    return _another_image(pair, START_DIGITS[end], after=-1)
 
 
-def defaults(twins: Twins) -> dict[Choice[Any], Any]:
+def defaults(pair: ModelPair) -> dict[Choice[Any], Any]:
     """What is chosen anew in another space, where the old images mean nothing."""
-    return {IMAGES[end]: default_image(twins, end) for end in LABELS}
+    return {IMAGES[end]: default_image(pair, end) for end in LABELS}
 
 
-def _another_image(twins: Twins, digit: int, after: int) -> int:
+def _another_image(pair: ModelPair, digit: int, after: int) -> int:
     """The next test image of a class, from the front again after the last; image 0 if there is none."""
-    own = np.flatnonzero(twins.digits == digit)
+    own = np.flatnonzero(pair.digits == digit)
     later = own[own > after]
     return int(later[0] if len(later) else own[0] if len(own) else 0)
 
 
-def _set_end_class(twins: Twins, end: str) -> None:
-    IMAGES[end].set(_another_image(twins, st.session_state[f"{end}_class"], after=-1))
+def _set_end_class(pair: ModelPair, end: str) -> None:
+    IMAGES[end].set(_another_image(pair, st.session_state[f"{end}_class"], after=-1))
 
 
-def _next_end_image(twins: Twins, end: str) -> None:
-    image = _end_image(twins, end)
-    IMAGES[end].set(_another_image(twins, int(twins.digits[image]), after=image))
+def _next_end_image(pair: ModelPair, end: str) -> None:
+    image = _end_image(pair, end)
+    IMAGES[end].set(_another_image(pair, int(pair.digits[image]), after=image))
 
 
-def _end_image(twins: Twins, end: str) -> int:
-    return int(st.session_state.get(IMAGES[end].name, default_image(twins, end)))
+def _end_image(pair: ModelPair, end: str) -> int:
+    return int(st.session_state.get(IMAGES[end].name, default_image(pair, end)))
 
 
 def _is_pick(end: str) -> bool:
     return bool(st.session_state.get(KINDS[end].name) == PICK)
 
 
-def _end_point(end: str, twins: Twins, twin: Twin) -> tuple[float, ...]:
+def _end_point(end: str, pair: ModelPair, model: Model) -> tuple[float, ...]:
     """An end in a model's latent space: its code of the test image, or its pick."""
     if _is_pick(end):
-        return tuple(twin.plane.lift(selection.pick(twin)).tolist())
-    return tuple(twin.codes.code[_end_image(twins, end)].tolist())
+        return tuple(model.plane.lift(selection.pick(model)).tolist())
+    return tuple(model.codes.code[_end_image(pair, end)].tolist())

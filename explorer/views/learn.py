@@ -16,10 +16,10 @@ import training
 from explorer import catalog, latent, maps, selection
 from explorer.choices import Choice
 from explorer.components import latent_map
-from explorer.measures import PAIRS, SAMPLES, Measures
-from explorer.quality import NEIGHBOURS
+from explorer.evaluation import PAIRS, SAMPLES, Evaluation
+from explorer.metrics import K_NEIGHBOURS
+from explorer.models import Model, ModelPair
 from explorer.text import number, vector
-from explorer.twins import Twin, Twins
 from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
 from training.experiments import DEFAULT
@@ -29,8 +29,8 @@ __all__ = ["render"]
 
 ROOT = Path(training.__file__).parents[1]
 
-View = Callable[[Twins], None]
-Point = Callable[[Twins], Mapping[Choice[Any], Any]]
+View = Callable[[ModelPair], None]
+Point = Callable[[ModelPair], Mapping[Choice[Any], Any]]
 STEP = Choice("step", 1)
 ARRANGED = "arranged"  # the step that the views were last set to; in the session, not in the URL
 
@@ -71,14 +71,14 @@ class Step:
     text: str
     formula: str  # LaTeX
     question: str
-    answer: Callable[[Twins], str]
+    answer: Callable[[ModelPair], str]
     sources: tuple[Source, ...]
     view: View
     point: Point | None = None  # what the view is set to, by key; None: it is shown as it was left
     again: str = "Set the view again"
 
 
-def render(twins: Twins) -> None:
+def render(pair: ModelPair) -> None:
     """The tab: the step's text, question and code, and the real view below."""
     heading, controls = st.columns([3, 4], vertical_alignment="center")
     with controls.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="tour"):
@@ -102,7 +102,7 @@ def render(twins: Twins) -> None:
             )
     step = STEPS[number - 1]
     heading.markdown(f"#### {step.title} :gray[:small[{number} of {len(STEPS)}]]")
-    _apply_step(number, step, twins)
+    _apply_step(number, step, pair)
     with st.container(key="lesson", gap="xsmall"):
         text, aside = st.columns([5, 4], gap="medium")
         text.markdown(step.text)
@@ -113,29 +113,29 @@ def render(twins: Twins) -> None:
             )
         # A key for each step: what was unfolded is folded again in the next.
         with st.expander(f"**{step.question}**", key=f"question_{number}", type="compact"), catalog.show_errors():
-            st.markdown(step.answer(twins))
+            st.markdown(step.answer(pair))
         with st.expander("The code that does it", key=f"code_{number}", type="compact"):
             for source in step.sources:
                 code, first = source.lines()
                 st.caption(f"`{source.file}`, from line {first}")
                 st.code(code)
-    if twins.vae.checkpoint.experiment.name != DEFAULT:
+    if pair.vae.checkpoint.experiment.name != DEFAULT:
         st.caption(f"{DEFAULT} shows it best: choose it in the sidebar. The numbers here are those of this experiment.")
-    step.view(twins)
+    step.view(pair)
     if number == len(STEPS):
         st.markdown(REFERENCES)
 
 
-def _apply_step(number: int, step: Step, twins: Twins) -> None:
+def _apply_step(number: int, step: Step, pair: ModelPair) -> None:
     """Set choices to a step's point on entering it; to be called before their widgets are drawn."""
-    vae = twins.vae
+    vae = pair.vae
     current = (vae.checkpoint.path, vae.dimensions, vae.embedding is None, number)
     if st.session_state.get(ARRANGED) == current:
         return
     # What a link to a step names stands: whoever copied it may have gone on from the step's point.
     opened = ARRANGED not in st.session_state and STEP.name in st.query_params
     linked = st.query_params if opened else ()
-    for choice, value in (step.point(twins) if step.point else {}).items():
+    for choice, value in (step.point(pair) if step.point else {}).items():
         if choice.name not in linked:
             choice.set(value)
     st.session_state[ARRANGED] = current
@@ -146,98 +146,98 @@ def _set_again() -> None:
     st.session_state[ARRANGED] = None
 
 
-def _at(twins: Twins, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
+def _at(pair: ModelPair, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
     """The maps with these picks, and this test image ringed."""
     values: dict[Choice[Any], Any] = {explore.FACE: "codes", selection.RINGED_IMAGE: image}
-    for twin, point in zip(twins, points, strict=True):
-        shown = twin.plane.project(twin.plane.lift(np.reshape(point, (1, 2))))[
+    for model, point in zip(pair, points, strict=True):
+        shown = model.plane.project(model.plane.lift(np.reshape(point, (1, 2))))[
             0
         ]  # where the map is no plane: the nearest code
-        values |= zip(selection.PICKS[twin.name], shown.tolist(), strict=True)
+        values |= zip(selection.PICKS[model.name], shown.tolist(), strict=True)
     return values
 
 
-def _at_first_image(twins: Twins) -> dict[Choice[Any], Any]:
-    return _at(twins, (twin.points[0] for twin in twins), 0)
+def _at_first_image(pair: ModelPair) -> dict[Choice[Any], Any]:
+    return _at(pair, (model.points[0] for model in pair), 0)
 
 
-def _at_gaps(twins: Twins) -> dict[Choice[Any], Any]:
-    gaps = [maps.widest_gap(twin)[:2] for twin in twins]
-    nearest = latent.nearest(twins.ae.codes.code, twins.ae.plane.lift(gaps[0]))
-    return _at(twins, gaps, nearest.image)
+def _at_gaps(pair: ModelPair) -> dict[Choice[Any], Any]:
+    gaps = [maps.largest_empty_circle(model)[:2] for model in pair]
+    nearest = latent.nearest(pair.ae.codes.code, pair.ae.plane.lift(gaps[0]))
+    return _at(pair, gaps, nearest.image)
 
 
-def _at_a_cloud(twins: Twins) -> dict[Choice[Any], Any]:
-    _, _, image = _large_cloud(twins.vae)
-    return _at(twins, (twin.points[image] for twin in twins), image)
+def _at_a_cloud(pair: ModelPair) -> dict[Choice[Any], Any]:
+    _, _, image = _large_cloud(pair.vae)
+    return _at(pair, (model.points[image] for model in pair), image)
 
 
-def _at_a_throw(twins: Twins) -> dict[Choice[Any], Any]:
-    mean, deviation, image = _large_cloud(twins.vae)
+def _at_a_throw(pair: ModelPair) -> dict[Choice[Any], Any]:
+    mean, deviation, image = _large_cloud(pair.vae)
     z = mean + deviation * np.random.default_rng().standard_normal(len(mean))
-    return _at(twins, (twins.ae.points[image], twins.vae.plane.project(z[None])[0]), image)
+    return _at(pair, (pair.ae.points[image], pair.vae.plane.project(z[None])[0]), image)
 
 
-def _at_held_out_images(twins: Twins) -> dict[Choice[Any], Any]:
+def _at_held_out_images(pair: ModelPair) -> dict[Choice[Any], Any]:
     return {reconstruct.IMAGES: str(reconstruct.ImageSet.VALIDATION)}
 
 
-def _at_the_curves(twins: Twins) -> dict[Choice[Any], Any]:
-    return {curves.X_AXIS: "updates", curves.LOGARITHMIC: True, curves.MOMENT: int(twins.vae.snapshots.update[-1])}
+def _at_the_curves(pair: ModelPair) -> dict[Choice[Any], Any]:
+    return {curves.X_AXIS: "updates", curves.LOGARITHMIC: True, curves.MOMENT: int(pair.vae.snapshots.update[-1])}
 
 
-def _at_half_way(twins: Twins) -> dict[Choice[Any], Any]:
+def _at_half_way(pair: ModelPair) -> dict[Choice[Any], Any]:
     values: dict[Choice[Any], Any] = {interpolate.FRAME: interpolate.FRAMES // 2}
     for end in ("from", "to"):
         values |= {
             interpolate.KINDS[end]: interpolate.TEST_DIGIT,
-            interpolate.IMAGES[end]: interpolate.default_image(twins, end),
+            interpolate.IMAGES[end]: interpolate.default_image(pair, end),
         }
     return values
 
 
-def _deviations(twin: Twin) -> np.ndarray:
+def _deviations(model: Model) -> np.ndarray:
     """The VAE's sigma(x) of each test image, (n, d)."""
-    assert twin.codes.log_variance is not None
-    deviations: np.ndarray = np.exp(0.5 * twin.codes.log_variance.astype(np.float64))
+    assert model.codes.log_variance is not None
+    deviations: np.ndarray = np.exp(0.5 * model.codes.log_variance.astype(np.float64))
     return deviations
 
 
-def _large_cloud(twin: Twin) -> tuple[np.ndarray, np.ndarray, int]:
+def _large_cloud(model: Model) -> tuple[np.ndarray, np.ndarray, int]:
     """The VAE's mu(x) and sigma(x) of the image with the widest Gaussian well inside the map, and its number."""
-    deviations, area = _deviations(twin), twin.window
-    off_centre = np.abs(twin.points - (area.left + area.side / 2, area.bottom + area.side / 2)).max(axis=1)
+    deviations, area = _deviations(model), model.window
+    off_centre = np.abs(model.points - (area.left + area.side / 2, area.bottom + area.side / 2)).max(axis=1)
     image = int(np.where(off_centre < area.side / 3, np.log(deviations).sum(axis=1), -np.inf).argmax())
-    return twin.codes.code[image].astype(float), deviations[image], image
+    return model.codes.code[image].astype(float), deviations[image], image
 
 
-def _measured(twins: Twins) -> Measures | None:
+def _measured(pair: ModelPair) -> Evaluation | None:
     try:
-        return catalog.measured(twins)
+        return catalog.measured(pair)
     except CheckpointError:
         return None  # an experiment of one's own has none until it is measured; the answers do without
 
 
-def _both(twins: Twins, measured: Measures, name: str, form: str) -> str:
-    return " and ".join(f"{measured.values[twin.name][name]:{form}} ({twin.short})" for twin in twins)
+def _both(pair: ModelPair, measured: Evaluation, name: str, form: str) -> str:
+    return " and ".join(f"{measured.values[model.name][name]:{form}} ({model.short})" for model in pair)
 
 
-def _what_is_lost(twins: Twins) -> str:
-    pixels = twins.ae.checkpoint.experiment.image_size**2
+def _what_is_lost(pair: ModelPair) -> str:
+    pixels = pair.ae.checkpoint.experiment.image_size**2
     return (
-        f"Of {pixels} pixels, {twins.latent_dim} numbers pass. What is common to images with such a code comes back; "
+        f"Of {pixels} pixels, {pair.latent_dim} numbers pass. What is common to images with such a code comes back; "
         "what is particular to one hand does not. Look for strokes that became smoother, and for a digit that came "
         "back as another. In *nats* (natural logarithms; nearer to 0 is better), the AE's mean over the test images is "
-        f"{number(twins.ae.checkpoint.test['reconstruction'])}. Tossing a coin for each pixel would give "
+        f"{number(pair.ae.checkpoint.test['reconstruction'])}. Tossing a coin for each pixel would give "
         f"{number(pixels * math.log(0.5))}."
     )
 
 
-def _why_alike(twins: Twins) -> str:
-    measured = _measured(twins)
+def _why_alike(pair: ModelPair) -> str:
+    measured = _measured(pair)
     votes = (
-        f" Let the {NEIGHBOURS} nearest other codes vote on an image's digit: they are right for "
-        f"{_both(twins, measured, 'knn_accuracy', '.1%')} of the test images."
+        f" Let the {K_NEIGHBOURS} nearest other codes vote on an image's digit: they are right for "
+        f"{_both(pair, measured, 'knn_accuracy', '.1%')} of the test images."
         if measured
         else ""
     )
@@ -248,15 +248,15 @@ def _why_alike(twins: Twins) -> str:
     )
 
 
-def _what_gaps_hold(twins: Twins) -> str:
-    gaps = [(twin, maps.widest_gap(twin)) for twin in twins]
+def _what_gaps_hold(pair: ModelPair) -> str:
+    gaps = [(model, maps.largest_empty_circle(model)) for model in pair]
     radii = " and ".join(
-        f"{gap.radius:.3g} ({twin.short}: {100 * gap.radius / twin.window.side:.0f} % of the map's width)"
-        for twin, gap in gaps
+        f"{gap.radius:.3g} ({model.short}: {100 * gap.radius / model.window.side:.0f} % of the map's width)"
+        for model, gap in gaps
     )
-    measured = _measured(twins)
+    measured = _measured(pair)
     shares = (
-        f" Of the map, {_both(twins, measured, 'window_gaps', '.0%')} lie farther from any code than twice the usual "
+        f" Of the map, {_both(pair, measured, 'window_gaps', '.0%')} lie farther from any code than twice the usual "
         "distance between neighbours."
         if measured
         else ""
@@ -268,8 +268,8 @@ def _what_gaps_hold(twins: Twins) -> str:
     )
 
 
-def _drawn_from_what(twins: Twins) -> str:
-    code = twins.ae.codes.code.astype(float)
+def _drawn_from_what(pair: ModelPair) -> str:
+    code = pair.ae.codes.code.astype(float)
     return (
         f"The AE's codes have the mean {vector(code.mean(axis=0))} and the standard deviations "
         f"{vector(code.std(axis=0))}: an outcome of this fit; another seed gives another. Below each wall stands how "
@@ -278,17 +278,17 @@ def _drawn_from_what(twins: Twins) -> str:
     )
 
 
-def _how_large_the_clouds_are(twins: Twins) -> str:
+def _how_large_the_clouds_are(pair: ModelPair) -> str:
     return (
-        f"Over the test images the mean spread is σ = {vector(_deviations(twins.vae).mean(axis=0))}, while the dots "
-        f"themselves spread with {vector(twins.vae.codes.code.std(axis=0, dtype=float))}. Codes that lie "
+        f"Over the test images the mean spread is σ = {vector(_deviations(pair.vae).mean(axis=0))}, while the dots "
+        f"themselves spread with {vector(pair.vae.codes.code.std(axis=0, dtype=float))}. Codes that lie "
         "closer than their clouds are wide have to share their decodes. What keeps the clouds from shrinking to "
         "points, as the AE's codes are, is the next step."
     )
 
 
-def _which_is_better(twins: Twins) -> str:
-    vae, ae = twins.vae.checkpoint.test, twins.ae.checkpoint.test
+def _which_is_better(pair: ModelPair) -> str:
+    vae, ae = pair.vae.checkpoint.test, pair.ae.checkpoint.test
     return (
         f"On the test images, the VAE: **{number(vae['elbo'])} = {number(vae['reconstruction'])} − "
         f"{number(vae['kl'])}** nats per image. The AE: a reconstruction of {number(ae['reconstruction'])}, and no "
@@ -298,8 +298,8 @@ def _which_is_better(twins: Twins) -> str:
     )
 
 
-def _what_is_random(twins: Twins) -> str:
-    mean, deviation, image = _large_cloud(twins.vae)
+def _what_is_random(pair: ModelPair) -> str:
+    mean, deviation, image = _large_cloud(pair.vae)
     return (
         f"Only ε. For test image {image}, whose cloud is large, the encoder gives "
         f"μ = {vector(mean)} and σ = {vector(deviation)}. For a given throw, raising μ by a little raises z by as "
@@ -308,8 +308,8 @@ def _what_is_random(twins: Twins) -> str:
     )
 
 
-def _gaps_left(twins: Twins) -> str:
-    measured = _measured(twins)
+def _gaps_left(pair: ModelPair) -> str:
+    measured = _measured(pair)
     differences = (
         " All clouds together, taken as one Gaussian, differ from N(0, I) by a KL of "
         f"{measured.values['vae']['aggregate_kl']:,.2f} nats, the AE's codes by "
@@ -317,12 +317,12 @@ def _gaps_left(twins: Twins) -> str:
         if measured
         else ""
     )
-    gap = maps.widest_gap(twins.vae)
+    gap = maps.largest_empty_circle(pair.vae)
     # In two dimensions the share of the standard Gaussian beyond a radius r is exp(-r^2 / 2).
     where = (
         f"; its centre is {math.hypot(gap.x, gap.y):.1f} from the origin, and "
         f"{100 * math.exp(-(gap.x**2 + gap.y**2) / 2):.1f} % of all draws fall that far out"
-        if twins.latent_dim == 2
+        if pair.latent_dim == 2
         else ""
     )
     return (
@@ -332,25 +332,25 @@ def _gaps_left(twins: Twins) -> str:
     )
 
 
-def _how_even_the_ways_are(twins: Twins) -> str:
+def _how_even_the_ways_are(pair: ModelPair) -> str:
     told = []
-    for twin in twins:
-        start, end = (twin.codes.code[interpolate.default_image(twins, end)] for end in ("from", "to"))
-        far = max(latent.nearest(twin.codes.code, z).distance for z in latent.path(start, end, interpolate.FRAMES))
-        told.append(f"the {twin.short}'s keeps within {far:.2g}")
-    measured = _measured(twins)
+    for model in pair:
+        start, end = (model.codes.code[interpolate.default_image(pair, end)] for end in ("from", "to"))
+        far = max(latent.nearest(model.codes.code, z).distance for z in latent.path(start, end, interpolate.FRAMES))
+        told.append(f"the {model.short}'s keeps within {far:.2g}")
+    measured = _measured(pair)
     pairs = (
         f" Over {PAIRS} pairs of different digits, the largest change from one frame to the next is "
-        f"{_both(twins, measured, 'jump', '.2f')} times the mean one; 1 would be perfectly even. In the middle frame, "
+        f"{_both(pair, measured, 'jump', '.2f')} times the mean one; 1 would be perfectly even. In the middle frame, "
         "a classifier sees the digits of the two ends, and hardly another, in "
-        f"{_both(twins, measured, 'middle_held', '.0%')} of them: a straight way can cross the land of a third digit."
+        f"{_both(pair, measured, 'middle_held', '.0%')} of them: a straight way can cross the land of a third digit."
         if measured
         else ""
     )
     return f"Of these two ways, {' and '.join(told)} of a test code.{pairs}"
 
 
-def _how_many_dimensions(twins: Twins) -> str:
+def _how_many_dimensions(pair: ModelPair) -> str:
     sizes = catalog.study()
     counts = ", ".join(str(size.latent_dim) for size in sizes)
     elbo, reconstruction = (
@@ -365,7 +365,7 @@ def _how_many_dimensions(twins: Twins) -> str:
     )
 
 
-def _latent_sizes(twins: Twins) -> None:
+def _latent_sizes(pair: ModelPair) -> None:
     with catalog.show_errors():
         latent_map.chart(compare.study_figure(), key="study")
         st.caption(f"One recipe ({RECIPE.dataset}, {RECIPE.epochs} epochs), fitted anew for each size; nats per image.")
@@ -415,7 +415,7 @@ STEPS = (
         answer=_what_gaps_hold,
         sources=(
             Source("training/objective.py", "terms", "return Terms(bernoulli_log_likelihood(model.decode(model.code"),
-            Source("explorer/latent.py", "widest_gap"),
+            Source("explorer/latent.py", "largest_empty_circle"),
         ),
         view=explore.render,
         point=_at_gaps,

@@ -14,11 +14,11 @@ from explorer.cache import cached
 from explorer.choices import Choice, seed_input
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
-from explorer.inference import Slack
-from explorer.measures import POSTERIORS
-from explorer.posterior import Belief
+from explorer.evaluation import POSTERIORS
+from explorer.inference import InferenceGap
+from explorer.models import Model, ModelPair
+from explorer.posterior import DiagonalGaussian
 from explorer.text import nats, vector
-from explorer.twins import Twin, Twins
 from training.checkpoint import CheckpointError
 
 __all__ = ["CloseUp", "close_up_window", "posterior_figure", "render"]
@@ -61,25 +61,25 @@ ONLY_IN_THE_PLANE = (
 )
 
 
-def render(twins: Twins) -> None:
+def render(pair: ModelPair) -> None:
     """The tab: where on the map, the belief and the truth from close by, the figures."""
     st.markdown(WHAT_IT_MEANS)
-    is_plane = twins.latent_dim == 2
+    is_plane = pair.latent_dim == 2
     if not is_plane:
-        st.info(ONLY_IN_THE_PLANE.format(twins.latent_dim))
+        st.info(ONLY_IN_THE_PLANE.format(pair.latent_dim))
     controls = st.container(horizontal=True, vertical_alignment="bottom")
     overview, *close_up, figures = st.columns([5, 7, 6] if is_plane else [10, 8])
     with overview:
         st.markdown("##### Where on the map")
         chart = OVERVIEW if is_plane else DETAIL
-        latent_map.chart(maps.codes_figure(twins.vae, selection.CODES_SHOWN.value, small=is_plane), key=chart)
+        latent_map.chart(maps.codes_figure(pair.vae, selection.CODES_SHOWN.value, small=is_plane), key=chart)
         marks = st.container()
-    _belief(twins, controls, marks, close_up[0].container() if is_plane else None, figures.container())
+    _belief(pair, controls, marks, close_up[0].container() if is_plane else None, figures.container())
 
 
 @st.fragment
 def _belief(
-    twins: Twins,
+    pair: ModelPair,
     controls: DeltaGenerator,
     overview: DeltaGenerator,
     close_up: DeltaGenerator | None,
@@ -89,13 +89,13 @@ def _belief(
     overview, figures = overview.container(), figures.container()
     close_up = None if close_up is None else close_up.container()
     with controls:
-        drawn = _subject_input(twins)
+        drawn = _subject_input(pair)
         seed = seed_input(SEED, "Resample")
     with catalog.show_errors():
         seen = (
-            originals.binarised(twins, selection.ringed_image(twins))
+            originals.binarised(pair, selection.ringed_image(pair))
             if drawn is None
-            else originals.binarised_drawing(twins, drawn)
+            else originals.binarised_drawing(pair, drawn)
         )
         if seen is None:
             figures.info(
@@ -103,10 +103,10 @@ def _belief(
                 f"{originals.HOW_TO_GET_ORIGINALS} What you draw (Draw) can be shown here."
             )
             return
-        slack = inference.slack(twins.vae, seen)
+        slack = inference.slack(pair.vae, seen)
         q = slack.belief
         z = q.mean + q.deviation * np.random.default_rng(seed).standard_normal(len(q.mean))
-        marks = _marks(twins.vae, q, z)
+        marks = _marks(pair.vae, q, z)
         if close_up is None:
             with overview:
                 latent_map.overlay(DETAIL, marks, title="The VAE's map with what the encoder believes")
@@ -114,29 +114,29 @@ def _belief(
         else:
             with close_up:
                 area = close_up_window(slack, _close_up_input())
-                latent_map.chart(posterior_figure(twins.vae, seen, area), key=DETAIL)
+                latent_map.chart(posterior_figure(pair.vae, seen, area), key=DETAIL)
                 latent_map.overlay(DETAIL, marks, title="What the encoder believes, and what is true")
                 st.caption(LEGEND)
             with overview:
-                _frame(twins.vae, area)
+                _frame(pair.vae, area)
         with figures:
-            _figures(twins, slack)
+            _figures(pair, slack)
             _pictures(
-                twins.vae, seen, z, f"test image {selection.ringed_image(twins)}" if drawn is None else "what you drew"
+                pair.vae, seen, z, f"test image {selection.ringed_image(pair)}" if drawn is None else "what you drew"
             )
 
 
 @cached()
-def posterior_figure(vae: Twin, seen: Array, area: latent.Window) -> go.Figure:
+def posterior_figure(vae: Model, seen: Array, area: latent.Window) -> go.Figure:
     """The true posterior of an image over a part of the plane."""
     found = inference.slack(vae, seen)
     assert found.truth is not None
     outline = np.array(vae.outline(found.belief.mean, 2 * found.belief.deviation))
-    truth = found.truth.points[found.truth.depth <= 2]
-    return figures.contours(*found.truth.raster(area), area, vae.axes, outline, truth)
+    truth = found.truth.points[found.truth.level <= 2]
+    return figures.contours(*found.truth.rasterize(area), area, vae.axes, outline, truth)
 
 
-def _subject_input(twins: Twins) -> Array | None:
+def _subject_input(pair: ModelPair) -> Array | None:
     """Draw the widgets that choose the image; return what was drawn, None for the ringed test image."""
     drawn = selection.drawing().form
     chosen = st.segmented_control(
@@ -150,7 +150,7 @@ def _subject_input(twins: Twins) -> Array | None:
     )
     if chosen == Subject.DRAWING and drawn is not None:
         return drawn
-    selection.ringed_image_input(twins)
+    selection.ringed_image_input(pair)
     return None
 
 
@@ -168,14 +168,14 @@ def _close_up_input() -> str:
     )
 
 
-def _marks(vae: Twin, q: Belief, z: Array) -> list[latent_map.Mark]:
+def _marks(vae: Model, q: DiagonalGaussian, z: Array) -> list[latent_map.Mark]:
     """The belief, and a point drawn from it."""
     outlines = [vae.outline(q.mean, times * q.deviation) for times in (1, 2)]
     ellipses = [latent_map.ellipse(outline) for outline in outlines if outline]
     return [*ellipses, latent_map.dots([vae.plane.project([z])[0].tolist()])]
 
 
-def _frame(vae: Twin, area: latent.Window) -> None:
+def _frame(vae: Model, area: latent.Window) -> None:
     """Where on the map the close-up lies; ringed where it is small."""
     left, bottom, right, top = area.left, area.bottom, area.right, area.top
     marks = [latent_map.ellipse([[left, bottom], [right, bottom], [right, top], [left, top]])]
@@ -187,7 +187,7 @@ def _frame(vae: Twin, area: latent.Window) -> None:
     st.caption(told)
 
 
-def _pictures(vae: Twin, seen: Array, z: Array, what: str) -> None:
+def _pictures(vae: Model, seen: Array, z: Array, what: str) -> None:
     place = vector(z, ".4f", shown=2)
     decode = images.data_uri(vae.decode([z])[0])
     pictures = [
@@ -199,7 +199,7 @@ def _pictures(vae: Twin, seen: Array, z: Array, what: str) -> None:
     card(pictures, f"z = {place}", kind="belief")
 
 
-def _figures(twins: Twins, slack: Slack) -> None:
+def _figures(pair: ModelPair, slack: InferenceGap) -> None:
     elbo = f"<b>ELBO = {nats(slack.elbo)}</b>: reconstruction minus KL, averaged over q(z|x). "
     if slack.truth is None:
         st.html(markup([], "The bound", elbo + "It is never more than log p(x).", kind="belief"))
@@ -208,28 +208,28 @@ def _figures(twins: Twins, slack: Slack) -> None:
     lines = (
         f"<b>log p(x) = {nats(evidence)}</b>: the image's log-probability, whichever z it came from.",
         elbo + "It is what the fit maximises, and never more than log p(x).",
-        f"<b>Slack = {nats(evidence - slack.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(twins)}",
+        f"<b>Slack = {nats(evidence - slack.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(pair)}",
     )
     st.html(markup([], "The slack in the bound", *lines, kind="belief"))
 
 
-def _average(twins: Twins) -> str:
+def _average(pair: ModelPair) -> str:
     try:
-        values = catalog.measured(twins).values["vae"]
+        values = catalog.measured(pair).values["vae"]
     except CheckpointError:
         return ""  # Compare tells it
     if "slack" not in values:
         return ""
-    n = min(POSTERIORS, len(twins.digits))
+    n = min(POSTERIORS, len(pair.digits))
     return f" Over {n} test images: {nats(values['slack'])} on average, {nats(values['slack_median'])} at the median."
 
 
-def close_up_window(slack: Slack, look: str) -> latent.Window:
+def close_up_window(slack: InferenceGap, look: str) -> latent.Window:
     """A square that holds the belief, the truth, or both, and their labels."""
     assert slack.truth is not None
     q = slack.belief
     belief = np.stack([q.mean - 2.5 * q.deviation, q.mean + 2.5 * q.deviation])
-    truth = slack.truth.points[slack.truth.depth <= 3.2]
+    truth = slack.truth.points[slack.truth.level <= 3.2]
     held = np.concatenate({CloseUp.TRUTH: [truth], CloseUp.BELIEF: [belief]}.get(CloseUp(look), [truth, belief]))
     low, high = held.min(axis=0), held.max(axis=0)
     side = 1.3 * float((high - low).max())

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from explorer import catalog, images, originals
 from explorer.choices import Choice
 from explorer.components.card import picture
+from explorer.models import ModelPair
 from explorer.text import nats, number
-from explorer.twins import Twins
 
 __all__ = ["IMAGES", "ImageSet", "render"]
 
@@ -44,23 +44,23 @@ WHAT_NATS_ARE = (
 )
 
 
-def render(twins: Twins) -> None:
+def render(pair: ModelPair) -> None:
     """The tab: rows of originals, the AE's and the VAE's reconstructions."""
     st.markdown(
         "**The same images through both bottlenecks.** Compare training with test images: a model that only remembered "
         "would do much worse on the test images. Look at the worst ones: what makes them hard?"
     )
     with catalog.show_errors():
-        if not originals.has_data(twins):
+        if not originals.has_data(pair):
             st.info(
                 "The images that these models were fitted to are not on this computer: shown are scikit-learn's small "
                 f"digits, enlarged, which they have never seen. {originals.HOW_TO_GET_ORIGINALS}"
             )
-        _images(twins)
+        _images(pair)
 
 
 @st.fragment
-def _images(twins: Twins) -> None:
+def _images(pair: ModelPair) -> None:
     with catalog.show_errors():
         with st.container(horizontal=True, vertical_alignment="bottom"):
             chosen = st.segmented_control(
@@ -70,16 +70,16 @@ def _images(twins: Twins) -> None:
                 ranking = st.segmented_control(
                     "Ranked by", list(RANKINGS), default=RANK.default, required=True, **RANK.bound
                 )
-                order = _ranked(twins, RANKINGS[str(ranking)])
+                order = _ranked(pair, RANKINGS[str(ranking)])
                 first = 0 if chosen == ImageSet.WORST else len(order) // 2 - SHOWN_AT_ONCE // 2
                 split, shown = "test", order[first : first + SHOWN_AT_ONCE]
             else:
                 split = SPLITS[chosen]
                 st.button("Others", key="others", on_click=_turn_the_page)
-                size = len(originals.split(twins, split))
+                size = len(originals.split(pair, split))
                 # Another seed for each page: drawn at random, and the same for everyone who opens the link.
                 shown = np.random.default_rng(_page()).permutation(size)[:SHOWN_AT_ONCE]
-        reconstructions = _reconstructions(twins, split, tuple(shown.tolist()))
+        reconstructions = _reconstructions(pair, split, tuple(shown.tolist()))
         st.html(_table(reconstructions, shown.tolist(), split))
         st.caption(WHAT_NATS_ARE)
 
@@ -93,20 +93,20 @@ class Reconstruction(NamedTuple):
     kl: float  # of the VAE, in nats
 
 
-def _reconstructions(twins: Twins, split: str, images_shown: tuple[int, ...]) -> list[Reconstruction]:
+def _reconstructions(pair: ModelPair, split: str, images_shown: tuple[int, ...]) -> list[Reconstruction]:
     """Some images of a split with what both models make of them; of `substitute` where the data set is missing."""
     from training.datasets import Split
 
-    part = originals.split(twins, split)
+    part = originals.split(pair, split)
     chosen = list(images_shown)
     grey = part.images[chosen]
-    decodes = [twin.reconstruct(grey.float() / 255) for twin in twins]
+    decodes = [model.reconstruct(grey.float() / 255) for model in pair]
     # All of the test images are ranked, so theirs are known; another split is large, and only these are wanted.
     terms = [
-        [None if each is None else each[chosen] for each in originals.test_terms(twin, twins)]
+        [None if each is None else each[chosen] for each in originals.test_terms(model, pair)]
         if split == "test"
-        else twin.terms(Split(grey, part.digits[chosen]))
-        for twin in twins
+        else model.terms(Split(grey, part.digits[chosen]))
+        for model in pair
     ]
     (ae, _), (vae, kl) = terms
     assert ae is not None
@@ -125,9 +125,9 @@ def _reconstructions(twins: Twins, split: str, images_shown: tuple[int, ...]) ->
     ]
 
 
-def _ranked(twins: Twins, by: str) -> Array:
+def _ranked(pair: ModelPair, by: str) -> Array:
     """The test images from the worst to the best, by VAE ELBO (`vae`) or AE reconstruction (`autoencoder`)."""
-    reconstruction, kl = originals.test_terms(twins.vae if by == "vae" else twins.ae, twins)
+    reconstruction, kl = originals.test_terms(pair.vae if by == "vae" else pair.ae, pair)
     return np.argsort(reconstruction if kl is None else reconstruction - kl, kind="stable")
 
 

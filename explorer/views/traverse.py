@@ -6,13 +6,13 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from explorer import catalog, figures, images, quality, selection
+from explorer import catalog, figures, images, metrics, selection
 from explorer.cache import cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import card, films, picture
-from explorer.quality import SWITCHED_OFF
-from explorer.twins import Twin, Twins
+from explorer.metrics import INACTIVE_KL
+from explorer.models import Model, ModelPair
 
 __all__ = ["defaults", "render"]
 
@@ -22,70 +22,70 @@ PAGE = 8  # dimensions at a time
 DIMENSIONS = Choice("dimensions", "")  # a page of them, as `1 to 8`
 
 
-def render(twins: Twins) -> None:
+def render(pair: ModelPair) -> None:
     """The tab: how much each dimension says, and a slider and two films for each."""
-    kl = twins.vae.kl_of_dimensions
-    off = int((kl < SWITCHED_OFF).sum())
+    kl = pair.vae.kl_of_dimensions
+    off = int((kl < INACTIVE_KL).sum())
     st.markdown(
         "**Each row moves one latent dimension**, from 3 standard deviations below your pick (Explore) to 3 above. "
         f"Look for rows in which nothing changes: the VAE has switched {off or 'none'} of its {len(kl)} dimensions "
         "off. The bars say how much a dimension tells the decoder of an image."
     )
     with catalog.show_errors():
-        latent_map.chart(_kl_figure(twins), key="kl")
-        _rows(twins)
+        latent_map.chart(_kl_figure(pair), key="kl")
+        _rows(pair)
 
 
 @cached()
-def _strips(twin: Twin, z: tuple[float, ...], dimensions: tuple[int, ...]) -> list[str]:
+def _strips(model: Model, z: tuple[float, ...], dimensions: tuple[int, ...]) -> list[str]:
     """For each of some dimensions a film strip, a data URI: a latent point moved along it, by up to `REACH`
     standard deviations to either side."""
     steps = np.linspace(-REACH, REACH, FRAMES)
-    moves = steps[None, :, None] * (np.eye(len(z)) * twin.spread)[list(dimensions), None]
-    decodes = twin.decode((np.array(z) + moves).reshape(-1, len(z)))
+    moves = steps[None, :, None] * (np.eye(len(z)) * model.spread)[list(dimensions), None]
+    decodes = model.decode((np.array(z) + moves).reshape(-1, len(z)))
     return [images.data_uri(images.strip(strip)) for strip in np.split(decodes, len(dimensions))]
 
 
 @cached()
-def _kl_figure(twins: Twins) -> go.Figure:
+def _kl_figure(pair: ModelPair) -> go.Figure:
     """How much each of the VAE's dimensions says."""
-    return figures.kl_bars(twins.vae.kl_of_dimensions, quality.SWITCHED_OFF)
+    return figures.kl_bars(pair.vae.kl_of_dimensions, metrics.INACTIVE_KL)
 
 
 @st.fragment
-def _rows(twins: Twins) -> None:
+def _rows(pair: ModelPair) -> None:
     with catalog.show_errors():
-        picks = [twin.plane.lift(selection.pick(twin)) for twin in twins]
+        picks = [model.plane.lift(selection.pick(model)) for model in pair]
         left, right = st.columns([1, 2])
         with right:
-            shown = _page_input(twins.latent_dim)
-            strips = [_strips(twin, tuple(z.tolist()), tuple(shown)) for twin, z in zip(twins, picks, strict=True)]
+            shown = _page_input(pair.latent_dim)
+            strips = [_strips(model, tuple(z.tolist()), tuple(shown)) for model, z in zip(pair, picks, strict=True)]
             for row, dimension in enumerate(shown):
                 control, film = st.columns([1, 2], vertical_alignment="center")
                 with control:
-                    _move_input(dimension, twins.vae.kl_of_dimensions[dimension] < SWITCHED_OFF)
+                    _move_input(dimension, pair.vae.kl_of_dimensions[dimension] < INACTIVE_KL)
                 with film:
                     films(
                         {
-                            twin.short: (pictures[row], f"the {twin.short}'s decodes along dimension {dimension + 1}")
-                            for twin, pictures in zip(twins, strips, strict=True)
+                            model.short: (pictures[row], f"the {model.short}'s decodes along dimension {dimension + 1}")
+                            for model, pictures in zip(pair, strips, strict=True)
                         },
                         name=f"dimension-{dimension + 1}",
                         frames=FRAMES,
                         at=round((_moved(dimension) / REACH + 1) / 2 * (FRAMES - 1)),
                     )
         with left:
-            moves = np.array([_moved(dimension) for dimension in range(twins.latent_dim)])
+            moves = np.array([_moved(dimension) for dimension in range(pair.latent_dim)])
             told = "the pick" + "".join(f", dimension {at + 1} by {moves[at]:g} sd" for at in np.flatnonzero(moves))
-            for twin, z, place in zip(twins, picks, st.columns(2), strict=True):
-                decode = twin.decode([z + moves * twin.spread])[0]
+            for model, z, place in zip(pair, picks, st.columns(2), strict=True):
+                decode = model.decode([z + moves * model.spread])[0]
                 with place:
-                    st.markdown(f"#### {twin.short}")
+                    st.markdown(f"#### {model.short}")
                     card(
-                        [picture(images.data_uri(decode), f"{twin.short}: {told}", name=f"moved-{twin.name}")],
+                        [picture(images.data_uri(decode), f"{model.short}: {told}", name=f"moved-{model.name}")],
                         kind="frame",
                     )
-            st.button("Back to the pick", on_click=_reset_moves, args=(twins.latent_dim,))
+            st.button("Back to the pick", on_click=_reset_moves, args=(pair.latent_dim,))
 
 
 def _move(dimension: int) -> Choice[float]:
@@ -108,9 +108,9 @@ def _reset_moves(latent_dim: int) -> None:
         _move(dimension).set(0.0)
 
 
-def defaults(twins: Twins) -> dict[Choice[Any], Any]:
+def defaults(pair: ModelPair) -> dict[Choice[Any], Any]:
     """What is chosen anew in another space."""
-    return {_move(dimension): 0.0 for dimension in range(twins.latent_dim)}
+    return {_move(dimension): 0.0 for dimension in range(pair.latent_dim)}
 
 
 def _page_input(latent_dim: int) -> list[int]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from explorer import measures
-from explorer.twins import open_twins
+from explorer import evaluation
+from explorer.models import open_models
 from tests.app.conftest import html
 from tests.conftest import ROOT
 from training.classifier import load_classifier
@@ -19,9 +19,9 @@ def test_compare_shows_what_was_measured(app: AppTest, checkpoints: Path, recipe
     app.run()
     assert not app.exception
     assert f"measure it: python -m explorer measure {recipe.name}" in app.error[0].value
-    twins = open_twins(checkpoints / recipe.name)
-    measured = measures.measure(twins, load_classifier(checkpoints, "digits")[0], lambda told: None)
-    measures.write_measures(checkpoints / recipe.name, measured)
+    pair = open_models(checkpoints / recipe.name)
+    measured = evaluation.evaluate_pair(pair, load_classifier(checkpoints, "digits")[0], lambda told: None)
+    evaluation.write_evaluation(checkpoints / recipe.name, measured)
     app.run()
     assert not app.exception
     told = " ".join(text.value for text in app.markdown)

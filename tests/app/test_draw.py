@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer.drawing import mnist_form, raster
+from explorer.drawing import mnist_form, rasterize
 from explorer.text import with_article
 from explorer.views.draw import take_report
 from tests.app.conftest import html, shown
@@ -41,7 +41,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 def seven() -> bytes:
     """Black on white."""
-    return png(((1 - raster([[60, 60, 200, 60, 120, 230]])) * 255).astype(np.uint8))
+    return png(((1 - rasterize([[60, 60, 200, 60, 120, 230]])) * 255).astype(np.uint8))
 
 
 def upload(app: AppTest, content: bytes, name: str = "seven.png") -> None:
@@ -64,7 +64,7 @@ def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
 ) -> None:
     app.run()
     upload(app, seven())
-    form = mnist_form(raster([[60, 60, 200, 60, 120, 230]]))
+    form = mnist_form(rasterize([[60, 60, 200, 60, 120, 230]]))
     assert form is not None
     drawn = torch.as_tensor((shown(app, "drawn") * 255).round().astype(np.uint8))
     assert np.corrcoef(drawn.flatten().numpy(), form.flatten())[0, 1] > 0.98
@@ -120,7 +120,7 @@ def test_what_is_drawn_on_a_picture_is_added_to_it(app: AppTest) -> None:
     np.testing.assert_array_equal(shown(app, "drawn"), before)
     app.session_state["drawing"] = after({**report, "number": 3, "based": False}, app)
     app.run()
-    form = mnist_form(raster(dash))
+    form = mnist_form(rasterize(dash))
     assert form is not None
     np.testing.assert_allclose(shown(app, "drawn") * 255, form, atol=0.5)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from explorer import latent, measures
-from explorer.twins import open_twins
+from explorer import evaluation, latent
+from explorer.models import open_models
 from tests.app.conftest import decode, html, shown
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.classifier import classifier_path, load_classifier
@@ -24,14 +24,16 @@ def test_generate_decodes_the_same_noise_and_says_how_many_are_digits(
     for model in ("vae", "autoencoder"):
         expected = decode(checkpoints, recipe, model, (float(z[3, 0]), float(z[3, 1])))
         np.testing.assert_allclose(shown(app, f"{model}-prior-4"), expected, atol=0.003)
-    x, y = latent.as_codes(z, Checkpoint(checkpoint_path(checkpoints / recipe.name, "autoencoder")).codes().code)[3]
+    x, y = latent.match_moments(z, Checkpoint(checkpoint_path(checkpoints / recipe.name, "autoencoder")).codes().code)[
+        3
+    ]
     expected = decode(checkpoints, recipe, "autoencoder", (float(x), float(y)))
     np.testing.assert_allclose(shown(app, "autoencoder-fitted-4"), expected, atol=0.003)
     app.button("again").click().run()
     assert app.number_input("seed").value == 6
-    vae = open_twins(checkpoints / recipe.name).vae
+    vae = open_models(checkpoints / recipe.name).vae
     decodes = vae.decode(np.random.default_rng(0).standard_normal((2000, 2)))
-    share = (measures.read(load_classifier(checkpoints, "digits")[0], decodes).max(axis=1) >= 0.9).mean()
+    share = (evaluation.read(load_classifier(checkpoints, "digits")[0], decodes).max(axis=1) >= 0.9).mean()
     assert any(f"**{100 * share:.1f} %**" in text.value for text in app.markdown)
 
 

@@ -95,7 +95,7 @@ def test_gap_step_picks_the_widest_gaps_and_decodes_them(
     go_to(app, 3)
     for short, model in (("ae", "autoencoder"), ("vae", "vae")):
         code = codes_of(checkpoints, recipe, model).code
-        gap = latent.widest_gap(code, latent.window(code))
+        gap = latent.largest_empty_circle(code, latent.window(code))
         assert picks(app, short) == pytest.approx(gap[:2])
         np.testing.assert_allclose(shown(app, f"pick-{model}"), decode(checkpoints, recipe, model, gap[:2]), atol=0.003)
         answer = next(each for each in app.expander if each.label == f"**{STEPS[2].question}**").markdown[0].value
@@ -132,7 +132,7 @@ def test_what_a_link_names_stands(app: AppTest, checkpoints: Path, recipe: Exper
     assert picks(app, "vae") == (0.25, -0.5)
     np.testing.assert_allclose(shown(app, "pick-vae"), decode(checkpoints, recipe, "vae", (0.25, -0.5)), atol=0.003)
     code = codes_of(checkpoints, recipe, "autoencoder").code
-    assert picks(app, "ae") == pytest.approx(latent.widest_gap(code, latent.window(code))[:2])
+    assert picks(app, "ae") == pytest.approx(latent.largest_empty_circle(code, latent.window(code))[:2])
 
 
 def test_elbo_step_tells_the_checkpoints_figures(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:

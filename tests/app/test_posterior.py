@@ -10,14 +10,14 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from explorer import measures
+from explorer import evaluation
+from explorer.models import Model, open_models
 from explorer.posterior import (
+    DecodedGrid,
     Decoder,
-    Lattice,
     elbo,
 )
 from explorer.selection import Drawing
-from explorer.twins import Twin, open_twins
 from tests.app.conftest import html, shown
 from tests.conftest import CPU, brute_force, rewrite
 from training.checkpoint import MODEL_NAMES, checkpoint_path
@@ -28,18 +28,18 @@ from training.objective import EVALUATION_SEED, evaluate_each
 
 
 @pytest.fixture(scope="module")
-def vae(fitted: Path, recipe: Experiment) -> Twin:
-    return open_twins(fitted / recipe.name).vae
+def vae(fitted: Path, recipe: Experiment) -> Model:
+    return open_models(fitted / recipe.name).vae
 
 
 @pytest.fixture(scope="module")
-def decode(vae: Twin) -> Decoder:
-    return measures.decoder(vae)
+def decode(vae: Model) -> Decoder:
+    return evaluation.decoder(vae)
 
 
 @pytest.fixture(scope="module")
-def coarse(vae: Twin) -> Lattice:
-    return measures.lattice(vae)
+def coarse(vae: Model) -> DecodedGrid:
+    return evaluation.decode_grid(vae)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def told(app: AppTest, name: str) -> float:
 
 def test_tab_shows_the_figures_of_the_image(
     app: AppTest,
-    vae: Twin,
+    vae: Model,
     decode: Decoder,
     seen: np.ndarray,
 ) -> None:
@@ -68,7 +68,7 @@ def test_tab_shows_the_figures_of_the_image(
         assert not app.exception
         x = seen[image].ravel()
         evidence = float(brute_force(decode, x, 401)[1].logsumexp(0))
-        bound = elbo(decode, x, measures.beliefs(vae, seen[[image]])[0])
+        bound = elbo(decode, x, evaluation.encode_posterior(vae, seen[[image]])[0])
         assert told(app, "log p(x)") == pytest.approx(evidence, abs=0.01)
         assert told(app, "ELBO") == pytest.approx(bound, abs=0.006)
         assert told(app, "Slack") == pytest.approx(evidence - bound, abs=0.015)
@@ -80,10 +80,10 @@ def test_average_slack_is_that_of_the_chosen_beta(app: AppTest, checkpoints: Pat
     shutil.copy(checkpoint_path(folder, "vae"), other := checkpoint_path(folder, "vae", 0.5))
     rewrite(other, lambda arrays, settings: settings["experiment"].update(beta=0.5))
     for beta, slack in ((None, 1.25), (0.5, 7.75)):
-        values = {model: dict.fromkeys(names, 1.0) for model, names in measures.VALUES.items()}
-        values["vae"] |= dict.fromkeys(measures.OF_POSTERIORS, 1.0) | {"slack": slack}
+        values = {model: dict.fromkeys(names, 1.0) for model, names in evaluation.VALUES.items()}
+        values["vae"] |= dict.fromkeys(evaluation.OF_POSTERIORS, 1.0) | {"slack": slack}
         overlap = {model: [0.0] * 10 for model in MODEL_NAMES}
-        measures.write_measures(folder, measures.Measures(values, overlap, {}), beta)
+        evaluation.write_evaluation(folder, evaluation.Evaluation(values, overlap, {}), beta)
     app.query_params["tab"] = "Posterior"
     app.run()
     assert "Over 300 test images: 1.25 nats on average" in html(app)
@@ -92,10 +92,10 @@ def test_average_slack_is_that_of_the_chosen_beta(app: AppTest, checkpoints: Pat
     assert "Over 300 test images: 7.75 nats on average" in html(app)
 
 
-def test_resample_draws_from_the_belief(app: AppTest, vae: Twin, seen: np.ndarray) -> None:
+def test_resample_draws_from_the_belief(app: AppTest, vae: Model, seen: np.ndarray) -> None:
     app.query_params["tab"] = "Posterior"
     app.run()
-    q = measures.beliefs(vae, seen[[0]])[0]
+    q = evaluation.encode_posterior(vae, seen[[0]])[0]
     for seed in (0, 1):
         z = q.mean + q.deviation * np.random.default_rng(seed).standard_normal(2)
         np.testing.assert_allclose(shown(app, "resampled"), vae.decode([z])[0], atol=0.003)
@@ -113,7 +113,7 @@ def test_without_the_images_a_drawing_can_be_shown(
     checkpoints: Path,
     recipe: Experiment,
     digits: Data,
-    vae: Twin,
+    vae: Model,
     decode: Decoder,
 ) -> None:
     for model in ("vae", "autoencoder"):
@@ -147,7 +147,7 @@ def test_in_more_dimensions_the_belief_and_the_bound_are_left(
     app.run()
     assert not app.exception
     assert "can be computed on a grid in two dimensions only" in app.info[0].value
-    vae = open_twins(checkpoints / deep.name).vae
+    vae = open_models(checkpoints / deep.name).vae
     each = evaluate_each(vae.checkpoint.load_model(), digits.test, samples=300).elbo
     assert each is not None
     assert told(app, "ELBO") == pytest.approx(float(each[5]), abs=0.5)

@@ -15,8 +15,8 @@ from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Locator, Page, expect, sync_playwright
 
 from explorer import latent
-from explorer.measures import measure, write_measures
-from explorer.twins import open_twins
+from explorer.evaluation import evaluate_pair, write_evaluation
+from explorer.models import open_models
 from tests.conftest import cannot_run, once, rewrite, shared_server
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
 from training.classifier import load_classifier
@@ -41,9 +41,9 @@ def served(fitted: Path) -> str:
         for model in MODEL_NAMES:
             path = checkpoint_path(checkpoints / "no-images", model)
             rewrite(path, lambda arrays, settings: settings["experiment"].update(dataset="kmnist"))
-        twins = open_twins(checkpoints / "digits-2d")
+        pair = open_models(checkpoints / "digits-2d")
         classifier, _ = load_classifier(fitted, "digits")
-        write_measures(checkpoints / "digits-2d", measure(twins, classifier, lambda told: None))
+        write_evaluation(checkpoints / "digits-2d", evaluate_pair(pair, classifier, lambda told: None))
         (checkpoints / "broken").mkdir()
         (checkpoints / "broken" / "autoencoder.safetensors").write_bytes(b"nonsense")
 

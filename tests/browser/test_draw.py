@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from explorer.drawing import SIDE, mnist_form, raster
+from explorer.drawing import SIDE, mnist_form, rasterize
 from tests.browser.conftest import decode, pixel_of, seen, wait_at, wait_until_idle
 from tests.conftest import likeness, png_header
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -51,7 +51,7 @@ def draw(page: Page, points: list[tuple[int, int]]) -> None:
 
 def form(*strokes: list[tuple[int, int]]) -> np.ndarray:
     """What strokes are in MNIST's form."""
-    found = mnist_form(raster([[each for point in stroke for each in point] for stroke in strokes]))
+    found = mnist_form(rasterize([[each for point in stroke for each in point] for stroke in strokes]))
     assert found is not None
     return found
 
@@ -113,7 +113,7 @@ def test_mouse_draws_and_moves_nothing_on_the_page(
     wait_for_form(page, form(SEVEN))
     assert_models_answer_the_picture(page, fitted, recipe)
     inside = np.s_[20:260, 20:260]  # its corners are round
-    there, meant = painted(page)[inside], raster([[60, 60, 200, 60, 120, 230]])[inside]
+    there, meant = painted(page)[inside], rasterize([[60, 60, 200, 60, 120, 230]])[inside]
     assert np.corrcoef(there.ravel(), meant.ravel())[0, 1] > 0.95
     assert boxes(page) == before
     # Nothing is cut off, and all of it is on the first screen, but for the small print.
@@ -235,7 +235,7 @@ def test_it_survives_other_tabs_and_can_still_be_undone(page: Page, served: str)
 
 def photograph() -> bytes:
     """Dark ink on grey paper."""
-    ink = np.pad(raster([[60, 60, 200, 60, 120, 230]]), 100)
+    ink = np.pad(rasterize([[60, 60, 200, 60, 120, 230]]), 100)
     buffer = io.BytesIO()
     Image.fromarray((200 - 160 * ink).astype(np.uint8)).save(buffer, "jpeg")
     return buffer.getvalue()

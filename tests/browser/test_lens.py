@@ -163,7 +163,7 @@ def expect_film(
     """The film, its GIF and the line on the map are those of a path."""
     expect(page.locator(f'img[data-name="path-{model}"]')).to_be_visible()
     wait_until_idle(page)
-    points = latent.along(corners, FILM_FRAMES)
+    points = latent.resample_polyline(corners, FILM_FRAMES)
     for frame, point in zip(film(page, model), points, strict=True):
         np.testing.assert_allclose(frame, decode(fitted, recipe, model, tuple(point)), atol=0.02)
     name, content = saved(page, page.locator(f".st-key-gif_{model}").get_by_role("button").click)

@@ -11,8 +11,8 @@ import torch
 from playwright.sync_api import Page, expect
 
 from explorer import latent
-from explorer.measures import measure, read_measures, write_measures
-from explorer.twins import Twin, Twins, open_twins
+from explorer.evaluation import evaluate_pair, read_evaluation, write_evaluation
+from explorer.models import Model, ModelPair, open_models
 from tests.browser.conftest import open_map, pixel_of, point_at, seen, wait_for_input
 from tests.conftest import CPU, streamlit_server
 from training.checkpoint import MODEL_NAMES
@@ -31,14 +31,16 @@ def folder(fitted: Path, recipe: Experiment, digits: Data, tmp_path_factory: pyt
     deep = replace(recipe, name="digits-4d", latent_dim=4, epochs=2)
     for model in MODEL_NAMES:
         fit(deep, model, digits, checkpoints / deep.name, device=CPU)
-    twins = open_twins(checkpoints / deep.name)
-    write_measures(checkpoints / deep.name, measure(twins, load_classifier(fitted, "digits")[0], lambda told: None))
+    pair = open_models(checkpoints / deep.name)
+    write_evaluation(
+        checkpoints / deep.name, evaluate_pair(pair, load_classifier(fitted, "digits")[0], lambda told: None)
+    )
     return checkpoints / deep.name
 
 
 @pytest.fixture(scope="module")
-def twins(folder: Path) -> Twins:
-    return open_twins(folder)
+def pair(folder: Path) -> ModelPair:
+    return open_models(folder)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,8 @@ def served(folder: Path) -> Iterator[str]:
         yield f"{address}/?experiment={folder.name}"
 
 
-def decode(twin: Twin, z: np.ndarray) -> np.ndarray:
-    network = twin.checkpoint.load_model()
+def decode(model: Model, z: np.ndarray) -> np.ndarray:
+    network = model.checkpoint.load_model()
     return network.decode(torch.tensor(z[None], dtype=torch.float32)).sigmoid()[0].numpy()
 
 
@@ -62,30 +64,30 @@ def pick_beside_code(page: Page, chart: str, x: float, y: float) -> tuple[float,
 
 
 @pytest.mark.parametrize("plane", ["principal plane", "two dimensions&rightwards=2&upwards=4"])
-def test_click_on_a_plane_is_lifted_into_latent_space(plane: str, page: Page, served: str, twins: Twins) -> None:
+def test_click_on_a_plane_is_lifted_into_latent_space(plane: str, page: Page, served: str, pair: ModelPair) -> None:
     open_map(page, f"{served}&plane={plane}")
     # On a server just started, too, where an overlay only asked whether the map is drawn.
     expect(page.locator(".st-key-map_vae .map-overlay")).to_have_count(1)
     expect(page.locator(".map-answer")).to_have_count(2)
-    code = twins.vae.codes.code
+    code = pair.vae.codes.code
     expected = latent.principal_plane(code) if "principal" in plane else latent.dimensions_plane(code, 1, 3)
     place = pick_beside_code(page, "map_vae", *expected.project(code[:1])[0].tolist())
     wait_for_input(page, "VAE pick, x", round(place[0], 3))
     expect(page.locator("img[data-name=pick-vae]")).to_have_attribute("alt", f"VAE: decode of {_named(place)}")
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(twins.vae, expected.lift([place])[0]), atol=0.01)
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(pair.vae, expected.lift([place])[0]), atol=0.01)
 
 
 def test_click_on_t_sne_picks_the_nearest_code_and_the_text_says_why(
-    page: Page, served: str, folder: Path, twins: Twins
+    page: Page, served: str, folder: Path, pair: ModelPair
 ) -> None:
     open_map(page, f"{served}&plane=t-SNE, to look at only")
     expect(page.get_by_text("a click picks the nearest code")).to_be_visible()
-    places = read_measures(folder, twins).tsne["vae"].astype(float)
+    places = read_evaluation(folder, pair).tsne["vae"].astype(float)
     clicked = pick_beside_code(page, "map_vae", *places[7].tolist())
     nearest = int(np.linalg.norm(places - clicked, axis=1).argmin())
     wait_for_input(page, "VAE pick, x", round(float(places[nearest, 0]), 3))
     wait_for_input(page, "Ringed test image", nearest)
-    expected = decode(twins.vae, twins.vae.codes.code[nearest])
+    expected = decode(pair.vae, pair.vae.codes.code[nearest])
     np.testing.assert_allclose(seen(page, "pick-vae"), expected, atol=0.01)
     expect(page.locator("canvas.lens")).to_have_count(0)  # between codes there is nothing to look at
 

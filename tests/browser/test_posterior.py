@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from explorer import measures
+from explorer import evaluation
+from explorer.models import open_models
 from explorer.posterior import elbo, posterior
-from explorer.twins import open_twins
 from tests.browser.conftest import middle, pixel_of, seen, wait_until_idle
 from training.datasets import Data
 from training.experiments import Experiment
@@ -30,8 +30,8 @@ def shown_z(page: Page) -> np.ndarray:
 def test_another_image_and_another_draw(
     page: Page, served: str, fitted: Path, recipe: Experiment, digits: Data
 ) -> None:
-    vae = open_twins(fitted / recipe.name).vae
-    images = measures.binarised(digits.test.images)
+    vae = open_models(fitted / recipe.name).vae
+    images = evaluation.binarised(digits.test.images)
     page.goto(f"{served}/?tab=Posterior")
     page.locator('img[data-name="resampled"]').wait_for()
     field = page.get_by_role("spinbutton", name="Ringed test image")
@@ -41,9 +41,9 @@ def test_another_image_and_another_draw(
     wait_until_idle(page)
 
     x = images[23].ravel()
-    belief = measures.beliefs(vae, images[[23]])[0]
-    truth = posterior(measures.lattice(vae), measures.decoder(vae), x, belief)
-    bound = elbo(measures.decoder(vae), x, belief)
+    belief = evaluation.encode_posterior(vae, images[[23]])[0]
+    truth = posterior(evaluation.decode_grid(vae), evaluation.decoder(vae), x, belief)
+    bound = elbo(evaluation.decoder(vae), x, belief)
     assert told(page, "log p(x)") == pytest.approx(truth.log_evidence, abs=0.006)
     assert told(page, "ELBO") == pytest.approx(bound, abs=0.006)
     assert told(page, "Slack") == pytest.approx(truth.log_evidence - bound, abs=0.006)

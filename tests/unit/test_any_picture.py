@@ -7,22 +7,22 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from explorer import drawing, inference, originals
-from explorer.twins import Twins, open_twins
+from explorer.models import ModelPair, open_models
 from explorer.views.draw import encode_drawing
 from training.checkpoint import other_betas
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir
 
-TWO_DOTS = drawing.mnist_form(drawing.raster([[40, 40], [240, 240]]))
+TWO_DOTS = drawing.mnist_form(drawing.rasterize([[40, 40], [240, 240]]))
 
 
-def check(twins: Twins, picture: np.ndarray) -> None:
-    for twin in twins:
-        placed = encode_drawing(twins, twin, picture)
+def check(pair: ModelPair, picture: np.ndarray) -> None:
+    for model in pair:
+        placed = encode_drawing(pair, model, picture)
         numbers = [placed.reconstruction, placed.kl or 0.0, *np.ravel(placed.point), *np.ravel(placed.outline)]
         assert np.isfinite(numbers).all()
         assert np.isfinite(placed.decode).all()
-    found = inference.slack(twins.vae, originals.binarised_drawing(twins, picture))
+    found = inference.slack(pair.vae, originals.binarised_drawing(pair, picture))
     assert np.isfinite([found.elbo, found.belief.kl]).all()
     if found.truth is not None:
         assert found.truth.log_evidence >= found.elbo - 1e-3
@@ -35,10 +35,10 @@ def check(twins: Twins, picture: np.ndarray) -> None:
 )
 def test_two_dots_far_apart(name: str, beta: float | None) -> None:
     assert TWO_DOTS is not None
-    check(open_twins(checkpoints_dir() / name, beta=beta), TWO_DOTS)
+    check(open_models(checkpoints_dir() / name, beta=beta), TWO_DOTS)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(arrays(np.uint8, (28, 28), elements=st.sampled_from([0, 0, 0, 128, 255]), fill=st.nothing()))
 def test_any_noise(picture: np.ndarray) -> None:
-    check(open_twins(checkpoints_dir() / "mnist-2d"), picture)
+    check(open_models(checkpoints_dir() / "mnist-2d"), picture)

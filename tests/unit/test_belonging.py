@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from explorer.twins import open_twins
+from explorer.models import open_models
 from tests.conftest import Arrays, rewrite, run_command
 from training.__main__ import app
 from training.checkpoint import Checkpoint, CheckpointError, checkpoint_path, fitted, other_betas
@@ -36,13 +36,13 @@ def test_models_of_other_settings_are_not_paired(name: str, checkpoints: Path) -
 
     rewrite(vae, change)
     with pytest.raises(CheckpointError, match=rf"vae.safetensors do not belong together \({name} "):
-        open_twins(checkpoints / "digits-2d")
+        open_models(checkpoints / "digits-2d")
 
 
 def test_every_shipped_pair_belongs_together() -> None:
     for name in fitted(checkpoints_dir()):
         for beta in (None, *other_betas(checkpoints_dir() / name)):
-            open_twins(checkpoints_dir() / name, beta=beta)
+            open_models(checkpoints_dir() / name, beta=beta)
 
 
 def test_differences_are_all_that_differ(recipe: Experiment) -> None:
@@ -100,7 +100,7 @@ def test_a_folder_that_may_not_be_read_is_told(checkpoints: Path, monkeypatch: p
         os, "access", lambda path, mode: access(path, mode) and not (path == hidden and mode == os.X_OK)
     )
     with pytest.raises(CheckpointError, match=r"autoencoder.safetensors may not be read; allow it"):
-        open_twins(hidden)
+        open_models(hidden)
     assert "may not be read" in run_command(app, "list", "--checkpoints", checkpoints).stdout
 
 
@@ -108,7 +108,7 @@ def test_advice_names_a_command_that_works(checkpoints: Path) -> None:
     (checkpoints / "digits-2d").rename(checkpoints / "mine")
     checkpoint_path(checkpoints / "mine", "vae").unlink()
     with pytest.raises(CheckpointError) as told:
-        open_twins(checkpoints / "mine")
+        open_models(checkpoints / "mine")
     command = str(told.value).split("fit it: python -m training ")[1].split()
     assert command[0] == "fit"
     assert command[1] in EXPERIMENTS
@@ -128,7 +128,7 @@ def test_a_file_that_is_replaced_while_it_is_open_is_told(change: str, checkpoin
 
 
 def test_a_model_is_not_decoded_with_the_weights_of_another_fit(checkpoints: Path) -> None:
-    twins = open_twins(checkpoints / "digits-2d")
-    os.utime(twins.vae.checkpoint.path, ns=(1, 1))
+    pair = open_models(checkpoints / "digits-2d")
+    os.utime(pair.vae.checkpoint.path, ns=(1, 1))
     with pytest.raises(CheckpointError, match="was replaced or removed while it was in use"):
-        twins.vae.decode([[0.0, 0.0]])
+        pair.vae.decode([[0.0, 0.0]])

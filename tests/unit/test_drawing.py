@@ -22,7 +22,7 @@ from explorer.drawing import (
     enlarged,
     mnist_form,
     open_picture,
-    raster,
+    rasterize,
 )
 from tests.conftest import ROOT, likeness, png_header
 from training.datasets import Data
@@ -53,13 +53,13 @@ def saved(pixels: Array, kind: str = "PNG", **options: Any) -> bytes:
 
 def seven() -> Array:
     """A seven on the pad: ink, (SIDE, SIDE)."""
-    return raster([[60, 60, 200, 60, 120, 230]])
+    return rasterize([[60, 60, 200, 60, 120, 230]])
 
 
 @settings(deadline=None)
 @given(drawings)
 def test_drawings_fit_20_pixels_and_are_centred_by_their_mass(strokes: list[list[int]]) -> None:
-    ink = raster(strokes)
+    ink = rasterize(strokes)
     form = form_of(ink)
     assert form.shape == (28, 28)
     assert form.dtype == np.uint8
@@ -82,30 +82,30 @@ def test_drawings_fit_20_pixels_and_are_centred_by_their_mass(strokes: list[list
 def test_where_it_is_drawn_makes_no_difference(stroke: list[int], right: int, down: int) -> None:
     middle = np.array(stroke).reshape(-1, 2) // 3 + 90  # so that neither leaves the pad
     moved = middle + np.array([right, down])
-    here, there = (form_of(raster([way.ravel().tolist()])) for way in (middle, moved))
+    here, there = (form_of(rasterize([way.ravel().tolist()])) for way in (middle, moved))
     np.testing.assert_array_equal(here, there)
 
 
 def test_edges_are_soft_and_strokes_as_thick_as_mnists() -> None:
-    upright = form_of(raster([[140, 40, 140, 240]]))
+    upright = form_of(rasterize([[140, 40, 140, 240]]))
     assert set(np.unique(upright)) - {0, 255}
     across = upright[14].astype(float).sum() / 255
     assert across == pytest.approx(20 * BRUSH / (200 + BRUSH), abs=0.3)
 
 
 def test_nothing_drawn_has_no_form() -> None:
-    assert mnist_form(raster([])) is None
+    assert mnist_form(rasterize([])) is None
     assert mnist_form(np.zeros((5, 7))) is None
 
 
 def test_a_dot_and_a_stroke_along_the_edge_have_a_form() -> None:
-    assert max(box(form_of(raster([[3, 277]])))) == 20
-    assert box(form_of(raster([[0, 0, 280, 0]])))[1] == 20
+    assert max(box(form_of(rasterize([[3, 277]])))) == 20
+    assert box(form_of(rasterize([[0, 0, 280, 0]])))[1] == 20
 
 
 def test_endless_scribbling_is_cut_short() -> None:
     one = np.random.default_rng(0).integers(0, SIDE, 2 * 20_000).tolist()
-    np.testing.assert_array_equal(raster([one, [5, 5] * 100_000]), raster([one]))
+    np.testing.assert_array_equal(rasterize([one, [5, 5] * 100_000]), rasterize([one]))
 
 
 def mnist_like(digits: Data, n: int) -> list[Array]:
@@ -163,7 +163,9 @@ def test_transparency_is_paper() -> None:
 
 
 def test_of_an_animation_the_first_image_is_taken() -> None:
-    first, second = (Image.fromarray((ink * 255).astype(np.uint8)) for ink in (seven(), raster([[40, 40, 240, 240]])))
+    first, second = (
+        Image.fromarray((ink * 255).astype(np.uint8)) for ink in (seven(), rasterize([[40, 40, 240, 240]]))
+    )
     for kind in ("GIF", "WEBP", "PNG"):
         buffer = io.BytesIO()
         first.save(buffer, kind, save_all=True, append_images=[second])

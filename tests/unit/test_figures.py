@@ -160,7 +160,7 @@ def test_what_is_read_has_its_digits_colour_and_is_fainter_the_less_sure() -> No
     belief[0, 0] = np.eye(10)[3]
     belief[0, 1] = 0.5 * np.eye(10)[3] + 0.05
     belief[1, 0] = 0.9 * np.eye(10)[7] + 0.01
-    colours = figures.reading_colours(belief)
+    colours = figures.class_colours(belief)
     for place, digit in (((0, 0), 3), ((0, 1), 3), ((1, 0), 7)):
         told = "#" + "".join(f"{round(255 * channel):02x}" for channel in colours[place][:3])
         assert told == figures.DIGIT_COLOURS[digit]

@@ -81,20 +81,20 @@ def test_nearest_code_is_nearest(codes: np.ndarray, point: np.ndarray) -> None:
     distances = sorted(float(np.hypot(*(code - point))) for code in codes)
     assert near.distance == pytest.approx(distances[0])
     assert np.hypot(*(codes[near.image] - point)) == pytest.approx(near.distance)
-    assert near.neighbour_distance == pytest.approx(distances[min(latent.NEIGHBOUR, len(codes)) - 1])
+    assert near.neighbour_distance == pytest.approx(distances[min(latent.KTH, len(codes)) - 1])
 
 
 def test_codes_own_distances_leave_each_code_itself_out() -> None:
     codes = np.random.default_rng(1).normal(size=(60, 2))
     all_pairs = np.sort(np.linalg.norm(codes[:, None] - codes[None], axis=-1), axis=1)
-    np.testing.assert_allclose(latent.neighbour_distances(codes), np.sort(all_pairs[:, latent.NEIGHBOUR]))
+    np.testing.assert_allclose(latent.neighbour_distances(codes), np.sort(all_pairs[:, latent.KTH]))
 
 
 @settings(max_examples=60, deadline=None)
 @given(clouds, st.floats(0.5, 1))
 def test_widest_gap_is_the_largest_empty_disc_among_the_points(points: np.ndarray, share: float) -> None:
     area = latent.window(points, share=share)
-    gap = latent.widest_gap(points, area)
+    gap = latent.largest_empty_circle(points, area)
     places = latent.nodes(area, latent.GAP_SIDE)
     to_points = np.linalg.norm(places[:, None] - points[None], axis=2).min(axis=1)
     left, bottom = (places - (area.left, area.bottom)).T
@@ -120,7 +120,7 @@ def _is_among(place: np.ndarray, points: np.ndarray) -> bool:
 def test_widest_gap_of_two_clusters_lies_between_them() -> None:
     angles = np.linspace(0, 2 * np.pi, 200)
     large = 3 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    gap = latent.widest_gap(np.concatenate([large, large / 3 + np.array([1.5, 0])]), Window(-4, -4, 8))
+    gap = latent.largest_empty_circle(np.concatenate([large, large / 3 + np.array([1.5, 0])]), Window(-4, -4, 8))
     # The disc that touches the large ring on the left and the small one on the right.
     assert gap.x == pytest.approx(-1.25, abs=0.1)
     assert gap.radius == pytest.approx(1.75, abs=0.05)
@@ -210,22 +210,22 @@ def test_noise_takes_the_codes_mean_and_covariance(dimensions: int, seed: int) -
     noise = rng.normal(size=(60, dimensions))
     noise -= noise.mean(axis=0)
     noise = noise @ np.linalg.inv(np.linalg.cholesky(np.atleast_2d(np.cov(noise.T)))).T
-    samples = latent.as_codes(noise, codes)
+    samples = latent.match_moments(noise, codes)
     np.testing.assert_allclose(samples.mean(axis=0), codes.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(np.cov(samples.T), np.cov(codes.T), rtol=1e-6, atol=1e-6)
 
 
 def test_codes_without_spread_have_samples_too() -> None:
-    np.testing.assert_allclose(latent.as_codes(np.ones((3, 2)), np.full((10, 2), 4.0)), 4, atol=1e-5)
+    np.testing.assert_allclose(latent.match_moments(np.ones((3, 2)), np.full((10, 2), 4.0)), 4, atol=1e-5)
 
 
 @pytest.mark.parametrize("n", [2, 5, 24])
 def test_points_along_a_path_are_equally_spaced_by_its_length(n: int) -> None:
     corners = np.array([[0, 0], [3, 0], [3, 1], [3, 1], [0, 1]], float)
-    points = latent.along(corners, n)
+    points = latent.resample_polyline(corners, n)
     way = np.where(points[:, 1] == 0, points[:, 0], np.where(points[:, 0] == 3, 3 + points[:, 1], 7 - points[:, 0]))
     np.testing.assert_allclose(way, np.linspace(0, 7, n), atol=1e-12)
 
 
 def test_a_path_of_one_point_stays_there() -> None:
-    np.testing.assert_array_equal(latent.along([(2, -1)], 3), [[2, -1]] * 3)
+    np.testing.assert_array_equal(latent.resample_polyline([(2, -1)], 3), [[2, -1]] * 3)

@@ -8,20 +8,20 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from explorer import measures
+from explorer import evaluation
 from explorer.latent import Window
+from explorer.models import Model, open_models
 from explorer.posterior import (
-    Belief,
+    DecodedGrid,
     Decoder,
-    Lattice,
+    DiagonalGaussian,
     Posterior,
     coarse_grid,
+    decode_grid,
     elbo,
     importance_estimate,
-    lattice,
     posterior,
 )
-from explorer.twins import Twin, open_twins
 from tests.conftest import brute_force
 from training.datasets import Data, Split, binarise
 from training.experiments import Experiment
@@ -29,18 +29,18 @@ from training.objective import EVALUATION_SEED, evaluate_each
 
 
 @pytest.fixture(scope="module")
-def vae(fitted: Path, recipe: Experiment) -> Twin:
-    return open_twins(fitted / recipe.name).vae
+def vae(fitted: Path, recipe: Experiment) -> Model:
+    return open_models(fitted / recipe.name).vae
 
 
 @pytest.fixture(scope="module")
-def decode(vae: Twin) -> Decoder:
-    return measures.decoder(vae)
+def decode(vae: Model) -> Decoder:
+    return evaluation.decoder(vae)
 
 
 @pytest.fixture(scope="module")
-def coarse(vae: Twin) -> Lattice:
-    return measures.lattice(vae)
+def coarse(vae: Model) -> DecodedGrid:
+    return evaluation.decode_grid(vae)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def two_rings(z: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("toy", [few_pixels, two_rings])
 def test_evidence_and_moments_are_those_of_brute_force(toy: Decoder) -> None:
     image = np.array([1.0, 0.0, 1.0, 1.0, 0.0]) if toy is few_pixels else np.ones(4)
-    found = posterior(lattice(toy, 5.5, 96), toy, image)
+    found = posterior(decode_grid(toy, 5.5, 96), toy, image)
     plane, joint = brute_force(toy, image, 2401)
     assert found.log_evidence == pytest.approx(float(joint.logsumexp(0)), abs=0.006)
     weights = joint.softmax(0)
@@ -71,13 +71,13 @@ def test_evidence_and_moments_are_those_of_brute_force(toy: Decoder) -> None:
     np.testing.assert_allclose(found.mean, mean, atol=0.005)
     covariance = (plane - mean).T @ ((plane - mean) * weights[:, None])
     np.testing.assert_allclose(found.covariance, covariance, rtol=0.02, atol=0.002)
-    assert found.step <= found.spread / 3
+    assert found.step <= found.length_scale / 3
     assert found.masses.sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("image", [0, 7, 100])
 def test_a_fitted_models_evidence_is_that_of_brute_force(
-    image: int, decode: Decoder, coarse: Lattice, seen: np.ndarray
+    image: int, decode: Decoder, coarse: DecodedGrid, seen: np.ndarray
 ) -> None:
     x = seen[image].ravel()
     _, joint = brute_force(decode, x, 401)
@@ -85,9 +85,9 @@ def test_a_fitted_models_evidence_is_that_of_brute_force(
 
 
 def test_doubling_the_resolution_moves_next_to_nothing(
-    vae: Twin, decode: Decoder, coarse: Lattice, seen: np.ndarray
+    vae: Model, decode: Decoder, coarse: DecodedGrid, seen: np.ndarray
 ) -> None:
-    finer = lattice(decode, coarse.reach, 2 * coarse.side)
+    finer = decode_grid(decode, coarse.reach, 2 * coarse.side)
     for x in seen[:30].reshape(30, -1):
         rough, fine = posterior(coarse, decode, x), posterior(finer, decode, x, steps=6)
         assert fine.step <= rough.step / 1.5
@@ -104,9 +104,9 @@ def test_the_coarse_grid_follows_the_encoder() -> None:
 
 
 def test_slack_is_the_divergence_of_belief_and_truth(
-    vae: Twin, decode: Decoder, coarse: Lattice, seen: np.ndarray
+    vae: Model, decode: Decoder, coarse: DecodedGrid, seen: np.ndarray
 ) -> None:
-    for x, q in zip(seen[:6], measures.beliefs(vae, seen[:6]), strict=True):
+    for x, q in zip(seen[:6], evaluation.encode_posterior(vae, seen[:6]), strict=True):
         found = posterior(coarse, decode, x.ravel())
         slack = found.log_evidence - elbo(decode, x.ravel(), q)
         # KL(q || p(z|x)) by a plain sum around the belief.
@@ -124,11 +124,11 @@ def test_slack_is_the_divergence_of_belief_and_truth(
 
 
 def test_importance_sampling_agrees_within_its_error(
-    vae: Twin, decode: Decoder, coarse: Lattice, seen: np.ndarray
+    vae: Model, decode: Decoder, coarse: DecodedGrid, seen: np.ndarray
 ) -> None:
     rng = np.random.default_rng(0)
     deviations = []
-    for x, q in zip(seen[:20], measures.beliefs(vae, seen[:20]), strict=True):
+    for x, q in zip(seen[:20], evaluation.encode_posterior(vae, seen[:20]), strict=True):
         found = posterior(coarse, decode, x.ravel())
         estimate = importance_estimate(decode, x.ravel(), q, found, samples=1000, rng=rng)
         assert 0 < estimate.error < 0.1
@@ -148,7 +148,7 @@ def test_a_needle_in_a_coarse_cell_is_found_where_something_points_at_it(pointer
     def with_needle(z: np.ndarray) -> np.ndarray:
         return np.maximum(broad(z), (4 - sharpness * ((z - place) ** 2).sum(axis=1))[:, None])
 
-    image, coarse = np.ones(4), lattice(with_needle, 5.5, 32)
+    image, coarse = np.ones(4), decode_grid(with_needle, 5.5, 32)
     # Around the needle, by its radius: p(z) is the same all over it.
     r = np.linspace(0, 0.15, 100_001)
     needle = 2 * np.pi * np.trapezoid(r * np.exp(-4 * np.log1p(np.exp(sharpness * r**2 - 4))), r)
@@ -156,13 +156,13 @@ def test_a_needle_in_a_coarse_cell_is_found_where_something_points_at_it(pointer
     _, joint = brute_force(broad, image, 401)
     truth = np.logaddexp(float(joint.logsumexp(0)), np.log(needle))
 
-    belief = Belief(place + 0.002, np.array([0.01, 0.01]))
+    belief = DiagonalGaussian(place + 0.002, np.array([0.01, 0.01]))
     if pointer == "belief":
         found = posterior(coarse, with_needle, image, belief)
     else:  # that of another image, among many that lie elsewhere
         means = np.random.default_rng(0).uniform(-4, 0, (50, 2))
-        known = Belief(np.vstack([means, belief.mean]), np.full((51, 2), 0.01))
-        found = posterior(lattice(with_needle, 5.5, 32, known), with_needle, image)
+        known = DiagonalGaussian(np.vstack([means, belief.mean]), np.full((51, 2), 0.01))
+        found = posterior(decode_grid(with_needle, 5.5, 32, known), with_needle, image)
     assert found.log_evidence == pytest.approx(truth, abs=0.01)
     assert truth - posterior(coarse, with_needle, image).log_evidence > 1
 
@@ -172,18 +172,18 @@ def test_importance_sampling_finds_what_the_grid_missed() -> None:
     def one_ring(z: np.ndarray) -> np.ndarray:
         return (4 - 800 * ((z - [1.3, 0.7]) ** 2).sum(axis=1))[:, None].repeat(4, axis=1)
 
-    image, missed = np.ones(4), posterior(lattice(one_ring, 5.5, 96), one_ring, np.ones(4))
-    belief = Belief(np.array([-1.2, -1.6]), np.array([0.02, 0.02]))
+    image, missed = np.ones(4), posterior(decode_grid(one_ring, 5.5, 96), one_ring, np.ones(4))
+    belief = DiagonalGaussian(np.array([-1.2, -1.6]), np.array([0.02, 0.02]))
     found = importance_estimate(two_rings, image, belief, missed, samples=4000, rng=np.random.default_rng(1))
-    truth = posterior(lattice(two_rings, 5.5, 96), two_rings, image).log_evidence
+    truth = posterior(decode_grid(two_rings, 5.5, 96), two_rings, image).log_evidence
     assert truth - missed.log_evidence > 0.04
     assert found.value == pytest.approx(truth, abs=4 * found.error)
     assert found.error < (truth - missed.log_evidence) / 2
 
 
-def test_elbo_agrees_with_that_of_many_samples(vae: Twin, decode: Decoder, digits: Data, seen: np.ndarray) -> None:
-    beliefs = measures.beliefs(vae, seen)
-    by_quadrature = np.array([elbo(decode, x.ravel(), q) for x, q in zip(seen, beliefs, strict=True)])
+def test_elbo_agrees_with_that_of_many_samples(vae: Model, decode: Decoder, digits: Data, seen: np.ndarray) -> None:
+    encode_posterior = evaluation.encode_posterior(vae, seen)
+    by_quadrature = np.array([elbo(decode, x.ravel(), q) for x, q in zip(seen, encode_posterior, strict=True)])
     model = vae.checkpoint.load_model()
     sampled = evaluate_each(model, Split(digits.test.images, digits.test.digits), samples=200).elbo
     assert sampled is not None
@@ -195,7 +195,7 @@ def test_elbo_agrees_with_that_of_many_samples(vae: Twin, decode: Decoder, digit
 @pytest.mark.parametrize("latent_dim", [2, 5])
 def test_a_beliefs_divergence_is_that_of_torch_distributions(latent_dim: int) -> None:
     rng = np.random.default_rng(0)
-    belief = Belief(rng.standard_normal(latent_dim), rng.uniform(0.05, 1.5, latent_dim))
+    belief = DiagonalGaussian(rng.standard_normal(latent_dim), rng.uniform(0.05, 1.5, latent_dim))
     q = Normal(torch.as_tensor(belief.mean), torch.as_tensor(belief.deviation))
     assert belief.kl == pytest.approx(float(kl_divergence(q, Normal(0.0, 1.0)).sum()))
 
@@ -206,10 +206,10 @@ def test_depth_is_a_gaussians_distance_in_standard_deviations() -> None:
     distances = np.linalg.norm((-2 + (cells + 0.5) * 0.01) / [0.2, 0.35], axis=1)
     found = Posterior(0.0, 0.2, 0.01, cells, -2.0, -(distances**2) / 2)
     near = distances < 3
-    np.testing.assert_allclose(found.depth[near], distances[near], atol=0.03)
-    x, y, raster = found.raster(Window(-0.5, -0.5, 1.0))
-    assert raster.shape == (len(y), len(x))
+    np.testing.assert_allclose(found.level[near], distances[near], atol=0.03)
+    x, y, rasterize = found.rasterize(Window(-0.5, -0.5, 1.0))
+    assert rasterize.shape == (len(y), len(x))
     column, row = (int(np.abs(axis - at).argmin()) for axis, at in ((x, 0.2), (y, -0.35)))
-    assert raster[row, column] == pytest.approx(math.sqrt(2), abs=0.05)
+    assert rasterize[row, column] == pytest.approx(math.sqrt(2), abs=0.05)
     # Beyond what was computed there is nothing.
-    assert np.isnan(found.raster(Window(5.0, 5.0, 1.0))[2]).all()
+    assert np.isnan(found.rasterize(Window(5.0, 5.0, 1.0))[2]).all()

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer import figures
+from explorer.evaluation import binarised
 from explorer.inference import slack
 from explorer.latent import Window
-from explorer.measures import binarised
+from explorer.models import open_models
 from explorer.posterior import Posterior
-from explorer.twins import open_twins
 from explorer.views.posterior import CloseUp, close_up_window, posterior_figure
 from training.datasets import load
 from training.folders import checkpoints_dir, data_dir
@@ -32,9 +32,9 @@ def test_any_window_is_drawn_and_both_regions_are_named(
     bell: Posterior, left: float, bottom: float, side: float
 ) -> None:
     window = Window(left, bottom, side)
-    truth = bell.points[bell.depth <= 2]
+    truth = bell.points[bell.level <= 2]
     belief = np.array([[3.0, 3.0], [3.1, 3.1]])
-    x, y, level = bell.raster(window)
+    x, y, level = bell.rasterize(window)
     assert level.shape == (len(y), len(x))
     assert min(level.shape) >= 2
     assert max(level.shape) <= 160
@@ -51,7 +51,7 @@ def test_any_window_is_drawn_and_both_regions_are_named(
 def test_an_arrow_to_what_lies_outside_points_there(bell: Posterior) -> None:
     window = Window(2.0, -0.5, 1.0)  # right of the truth
     belief = np.array([[2.4, 0.0], [2.6, 0.1]])
-    shown = figures.contours(*bell.raster(window), window, AXES, belief, bell.points[bell.depth <= 2])
+    shown = figures.contours(*bell.rasterize(window), window, AXES, belief, bell.points[bell.level <= 2])
     truth = shown.layout.annotations[0]
     assert truth.text == "truth p(z|x): outside, this way"
     assert truth.x < 2.1
@@ -60,7 +60,7 @@ def test_an_arrow_to_what_lies_outside_points_there(bell: Posterior) -> None:
 
 @pytest.mark.parametrize("beta", [None, 0.1])
 def test_every_close_up_of_shipped_images_can_be_drawn(beta: float | None) -> None:
-    vae = open_twins(checkpoints_dir() / "mnist-2d", beta=beta).vae
+    vae = open_models(checkpoints_dir() / "mnist-2d", beta=beta).vae
     seen = binarised(load("mnist", data_dir(), download=False).test.images)
     for image in seen[[8, 33, 38, 43, 0]]:  # the truth of the first four lies outside the belief's close-up
         for subject in CloseUp:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from explorer.measures import read_measures
-from explorer.quality import SWITCHED_OFF
-from explorer.twins import open_twins
+from explorer.evaluation import read_evaluation
+from explorer.metrics import INACTIVE_KL
+from explorer.models import open_models
 from tests.conftest import ROOT, run_command
 from training.__main__ import app
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path, other_betas
@@ -69,8 +69,8 @@ def test_a_larger_beta_lets_the_codes_say_less() -> None:
 def test_checkpoints_are_small() -> None:
     sizes = {file: file.stat().st_size for file in CHECKPOINTS.rglob("*") if file.is_file()}
     assert sum(sizes.values()) < 50e6
-    twins = [sizes[checkpoint_path(CHECKPOINTS / "mnist-2d", model)] for model in MODEL_NAMES]
-    assert sum(twins) < 12e6
+    pair = [sizes[checkpoint_path(CHECKPOINTS / "mnist-2d", model)] for model in MODEL_NAMES]
+    assert sum(pair) < 12e6
     assert {file.parent.name for file in sizes if file.parent != CHECKPOINTS} == set(SHIPPED)
     beside = {"latent-sizes.json", "mnist.classifier.safetensors", "digits.classifier.safetensors"}
     assert {file.name for file in sizes if file.parent == CHECKPOINTS} == beside
@@ -92,12 +92,12 @@ def test_readme_tells_what_the_checkpoints_say() -> None:
 
 @pytest.mark.parametrize(("experiment", "beta"), ALL)
 def test_its_numbers_were_measured(experiment: str, beta: float | None) -> None:
-    twins = open_twins(CHECKPOINTS / experiment, beta=beta)
-    measured = read_measures(CHECKPOINTS / experiment, twins)
-    for twin in twins:
-        assert measured.values[twin.name]["reconstruction"] == twin.checkpoint.test["reconstruction"]
-    assert set(measured.tsne) == (set(MODEL_NAMES) if twins.latent_dim > 2 else set())
-    if twins.latent_dim == 2:  # log p(x) on a grid is that of importance sampling
+    pair = open_models(CHECKPOINTS / experiment, beta=beta)
+    measured = read_evaluation(CHECKPOINTS / experiment, pair)
+    for model in pair:
+        assert measured.values[model.name]["reconstruction"] == model.checkpoint.test["reconstruction"]
+    assert set(measured.tsne) == (set(MODEL_NAMES) if pair.latent_dim > 2 else set())
+    if pair.latent_dim == 2:  # log p(x) on a grid is that of importance sampling
         of_vae = measured.values["vae"]
         difference = of_vae["evidence"] - of_vae["evidence_weighted"]
         assert abs(difference) < 2.5 * of_vae["evidence_weighted_error"]
@@ -123,7 +123,7 @@ def test_readme_tells_what_the_study_and_the_classifier_say() -> None:
             split["vae"][term] for split in (size.training, size.test) for term in ("reconstruction", "kl", "elbo")
         ]
         told = [f"{figure:.2f}".replace("-", "−") for figure in figures]
-        used = sum(kl >= SWITCHED_OFF for kl in size.kl_of_dimensions)
+        used = sum(kl >= INACTIVE_KL for kl in size.kl_of_dimensions)
         assert f"| {size.latent_dim} | {' | '.join(told)} | {used} |" in readme
     _, read = load_classifier(CHECKPOINTS, "mnist")
     assert f"{100 * read['grey']:.2f} % of the grey test images, {100 * read['binarised']:.2f} % binarised" in readme

@@ -35,7 +35,7 @@ def pad(
 
     Args:
         on_draw: called before the rerun with a report: its `number`, the `version` that was drawn on, `based` (whether
-            the base is still there), and `strokes` (as `drawing.raster` takes them).
+            the base is still there), and `strokes` (as `drawing.rasterize` takes them).
         version: of what is given here; another one replaces what is on the pad.
         base: a picture to draw on, as an address; empty: nothing.
         strokes: what is drawn.

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from explorer import latent, measures
+from explorer import evaluation, latent
 from explorer.__main__ import app
-from explorer.measures import Measures, measures_path, read_measures, samples, write_measures
-from explorer.twins import Twins, open_twins
+from explorer.evaluation import Evaluation, evaluation_path, read_evaluation, samples, write_evaluation
+from explorer.models import ModelPair, open_models
 from tests.conftest import rewrite, run_command
 from training.array_file import CheckpointError
 from training.checkpoint import MODEL_NAMES, checkpoint_path
@@ -23,8 +23,8 @@ from training.folders import DATA_VARIABLE
 
 
 @pytest.fixture(scope="module")
-def twins(fitted: Path, recipe: Experiment) -> Twins:
-    return open_twins(fitted / recipe.name)
+def pair(fitted: Path, recipe: Experiment) -> ModelPair:
+    return open_models(fitted / recipe.name)
 
 
 @pytest.fixture(scope="module")
@@ -33,38 +33,38 @@ def classifier(fitted: Path) -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def measured(fitted: Path, twins: Twins, recipe: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Measures:
+def measured(fitted: Path, pair: ModelPair, recipe: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """What the command line wrote."""
     checkpoints = shutil.copytree(fitted, tmp_path_factory.mktemp("measured") / "checkpoints")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measures, "POSTERIORS", 60)  # test images, to save time
+        patch.setattr(evaluation, "POSTERIORS", 60)  # test images, to save time
         done = run_command(app, "measure", recipe.name, "--checkpoints", checkpoints)
     assert done.exit_code == 0, done.stderr
-    return read_measures(checkpoints / recipe.name, twins)
+    return read_evaluation(checkpoints / recipe.name, pair)
 
 
-def test_samples_of_the_prior_and_of_the_codes_share_their_noise(twins: Twins) -> None:
-    prior, fitted = (samples(twins.ae, source, 50_000, 1) for source in ("prior", "fitted"))
-    np.testing.assert_array_equal(prior, samples(twins.vae, "prior", 50_000, 1))
-    code = twins.ae.codes.code
+def test_samples_of_the_prior_and_of_the_codes_share_their_noise(pair: ModelPair) -> None:
+    prior, fitted = (samples(pair.ae, source, 50_000, 1) for source in ("prior", "fitted"))
+    np.testing.assert_array_equal(prior, samples(pair.vae, "prior", 50_000, 1))
+    code = pair.ae.codes.code
     np.testing.assert_allclose(fitted.mean(axis=0), code.mean(axis=0), atol=0.05 * code.std())
     np.testing.assert_allclose(np.cov(fitted.T), np.cov(code.T), rtol=0.05, atol=0.02 * code.var())
-    np.testing.assert_allclose(latent.as_codes(prior, code), fitted)
+    np.testing.assert_allclose(latent.match_moments(prior, code), fitted)
 
 
-def test_each_number_is_what_its_definition_says(twins: Twins, classifier: Classifier, measured: Measures) -> None:
-    for twin in twins:
-        values = measured.values[twin.name]
-        assert {name: values[name] for name in twin.checkpoint.test} == twin.checkpoint.test
-        decodes = twin.decode(np.random.default_rng(measures.SEED).standard_normal((measures.SAMPLES, 2)))
+def test_each_number_is_what_its_definition_says(pair: ModelPair, classifier: Classifier, measured: Evaluation) -> None:
+    for model in pair:
+        values = measured.values[model.name]
+        assert {name: values[name] for name in model.checkpoint.test} == model.checkpoint.test
+        decodes = model.decode(np.random.default_rng(evaluation.SEED).standard_normal((evaluation.SAMPLES, 2)))
         with torch.no_grad():
             belief = classifier(torch.from_numpy(decodes)).softmax(1).numpy()
-        assert values["prior_read"] == pytest.approx((belief.max(axis=1) >= 0.9).mean(), abs=2 / measures.SAMPLES)
+        assert values["prior_read"] == pytest.approx((belief.max(axis=1) >= 0.9).mean(), abs=2 / evaluation.SAMPLES)
         # A coarse lattice by brute force tells the shares of the plane, and the gaps, nearly.
-        code = twin.codes.code.astype(float)
-        places = latent.grid(twin.window, 60)
+        code = model.codes.code.astype(float)
+        places = latent.grid(model.window, 60)
         distances = np.linalg.norm(places[:, None] - code, axis=2)
-        shares = np.bincount(twins.digits[distances.argmin(axis=1)], minlength=10) / len(places)
+        shares = np.bincount(pair.digits[distances.argmin(axis=1)], minlength=10) / len(places)
         assert values["plane_entropy"] == pytest.approx(-(shares * np.log(shares + 1e-300)).sum(), abs=0.02)
         own = np.linalg.norm(code[:, None] - code, axis=2)
         np.fill_diagonal(own, np.inf)
@@ -73,22 +73,22 @@ def test_each_number_is_what_its_definition_says(twins: Twins, classifier: Class
     assert "elbo" not in measured.values["autoencoder"]
 
 
-def test_round_trip(checkpoints: Path, recipe: Experiment, twins: Twins, measured: Measures) -> None:
+def test_round_trip(checkpoints: Path, recipe: Experiment, pair: ModelPair, measured: Evaluation) -> None:
     folder = checkpoints / recipe.name
-    write_measures(folder, measured)
-    again = read_measures(folder, twins)
+    write_evaluation(folder, measured)
+    again = read_evaluation(folder, pair)
     assert again.values == measured.values
     assert again.overlap == measured.overlap
     assert again.tsne == {}
 
 
 def test_slack_is_left_out_without_the_images(
-    checkpoints: Path, recipe: Experiment, twins: Twins, measured: Measures
+    checkpoints: Path, recipe: Experiment, pair: ModelPair, measured: Evaluation
 ) -> None:
-    vae = {name: value for name, value in measured.values["vae"].items() if name not in measures.OF_POSTERIORS}
+    vae = {name: value for name, value in measured.values["vae"].items() if name not in evaluation.OF_POSTERIORS}
     without = replace(measured, values=measured.values | {"vae": vae})
-    write_measures(checkpoints / recipe.name, without)
-    assert read_measures(checkpoints / recipe.name, twins).values == without.values
+    write_evaluation(checkpoints / recipe.name, without)
+    assert read_evaluation(checkpoints / recipe.name, pair).values == without.values
     no_data = {DATA_VARIABLE: str(checkpoints / "no-data")}
     of_mnist = _of_mnist(checkpoints, recipe)
     done = run_command(app, "measure", recipe.name, "--checkpoints", of_mnist, **no_data)
@@ -121,41 +121,41 @@ def _foreign(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
     [(_without("jump"), "settings that cannot be read"), (_not_finite, "not a finite"), (_foreign, "does not belong")],
 )
 def test_defects_are_told(
-    change: Any, sentence: str, checkpoints: Path, recipe: Experiment, twins: Twins, measured: Measures
+    change: Any, sentence: str, checkpoints: Path, recipe: Experiment, pair: ModelPair, measured: Evaluation
 ) -> None:
     folder = checkpoints / recipe.name
-    rewrite(write_measures(folder, measured), change)
+    rewrite(write_evaluation(folder, measured), change)
     with pytest.raises(CheckpointError, match=sentence) as told:
-        read_measures(folder, twins)
+        read_evaluation(folder, pair)
     assert f"measure it again: python -m explorer measure {recipe.name}" in str(told.value)
 
 
 def test_numbers_of_another_fit_are_not_shown(
-    checkpoints: Path, recipe: Experiment, twins: Twins, measured: Measures
+    checkpoints: Path, recipe: Experiment, pair: ModelPair, measured: Evaluation
 ) -> None:
     folder = checkpoints / recipe.name
-    write_measures(folder, measured)
+    write_evaluation(folder, measured)
     rewrite(folder / "vae.safetensors", lambda arrays, settings: settings.update(seconds=1.0))
     with pytest.raises(CheckpointError, match="is of other checkpoints than those that stand beside it"):
-        read_measures(folder, twins)
-    measures_path(folder).unlink()
+        read_evaluation(folder, pair)
+    evaluation_path(folder).unlink()
     with pytest.raises(CheckpointError, match="is missing; restore it, or measure it"):
-        read_measures(folder, twins)
+        read_evaluation(folder, pair)
 
 
 def test_each_vae_has_numbers_of_its_own(
-    checkpoints: Path, recipe: Experiment, twins: Twins, measured: Measures
+    checkpoints: Path, recipe: Experiment, pair: ModelPair, measured: Evaluation
 ) -> None:
     folder = checkpoints / recipe.name
-    write_measures(folder, measured)
+    write_evaluation(folder, measured)
     shutil.copy(folder / "vae.safetensors", folder / "vae-beta-0.5.safetensors")
     rewrite(folder / "vae-beta-0.5.safetensors", lambda arrays, settings: settings["experiment"].update(beta=0.5))
-    other = open_twins(folder, beta=0.5)
+    other = open_models(folder, beta=0.5)
     with pytest.raises(CheckpointError, match=r"measures-beta-0.5.safetensors is missing"):
-        read_measures(folder, other)
-    write_measures(folder, measured, 0.5)
-    assert read_measures(folder, other).values == measured.values
-    assert measures_path(folder).exists()
+        read_evaluation(folder, other)
+    write_evaluation(folder, measured, 0.5)
+    assert read_evaluation(folder, other).values == measured.values
+    assert evaluation_path(folder).exists()
 
 
 def test_unknown_experiment_is_one_sentence(fitted: Path) -> None:

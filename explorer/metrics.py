@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "NEIGHBOURS",
-    "SURE",
-    "SWITCHED_OFF",
+    "INACTIVE_KL",
+    "K_NEIGHBOURS",
+    "MIN_CONFIDENCE",
     "Share",
-    "centre_over_spread",
+    "endpoint_mass",
     "entropy",
-    "far_share",
+    "gap_fraction",
     "gaussian_kl",
-    "jump",
     "knn_accuracy",
-    "middle_belief",
+    "max_step_ratio",
     "neighbours",
+    "normalized_offset",
     "overlap",
     "read_entropy",
     "read_share",
@@ -25,9 +25,9 @@ __all__ = [
 
 Array = NDArray[Any]
 
-SWITCHED_OFF = 0.01  # nats: a dimension with a smaller mean KL says nothing about the image
-SURE = 0.9  # a picture counts as read if the classifier gives a class this probability or more
-NEIGHBOURS = 15  # of a code, that tell of its surroundings
+INACTIVE_KL = 0.01  # nats: a dimension with a smaller mean KL says nothing about the image
+MIN_CONFIDENCE = 0.9  # a picture counts as read if the classifier gives a class this probability or more
+K_NEIGHBOURS = 15  # of a code, that tell of its surroundings
 
 
 class Share(NamedTuple):
@@ -37,7 +37,7 @@ class Share(NamedTuple):
     error: float
 
 
-def centre_over_spread(codes: Array) -> float:
+def normalized_offset(codes: Array) -> float:
     """How far the codes' mean is from the origin, over their root mean variance: (n, d); 0 is centred."""
     codes = codes.astype(np.float64)
     return float(np.linalg.norm(codes.mean(axis=0)) / np.sqrt(codes.var(axis=0).mean()))
@@ -67,7 +67,7 @@ def entropy(shares: Array) -> float:
     return float(-(some * np.log(some)).sum()) + 0.0  # no -0
 
 
-def far_share(distances: Array, own_distances: Array) -> float:
+def gap_fraction(distances: Array, own_distances: Array) -> float:
     """The share of places farther from any code than twice the codes' median nearest-neighbour distance.
 
     Args:
@@ -108,20 +108,20 @@ def knn_accuracy(indices: Array, digits: Array, classes: int = 10) -> float:
 
 
 def read_share(probabilities: Array) -> Share:
-    """The share of pictures that the classifier reads with probability `SURE` or more: (n, classes)."""
-    sure = probabilities.max(axis=1) >= SURE
+    """The share of pictures that the classifier reads with probability `MIN_CONFIDENCE` or more: (n, classes)."""
+    sure = probabilities.max(axis=1) >= MIN_CONFIDENCE
     value = float(sure.mean())
     return Share(value, float(np.sqrt(value * (1 - value) / len(sure))))
 
 
 def read_entropy(probabilities: Array) -> float:
     """How evenly the digits come up among those that `read_share` counts, as an entropy: (n, classes)."""
-    sure = probabilities.max(axis=1) >= SURE
+    sure = probabilities.max(axis=1) >= MIN_CONFIDENCE
     counts = np.bincount(probabilities[sure].argmax(axis=1), minlength=probabilities.shape[1])
     return entropy(counts / max(counts.sum(), 1))
 
 
-def jump(films: Array) -> float:
+def max_step_ratio(films: Array) -> float:
     """The largest step between neighbouring frames over the mean step, averaged over films; 1 is an even change.
 
     A step is the Euclidean distance of two pictures.
@@ -133,13 +133,13 @@ def jump(films: Array) -> float:
     return float((steps.max(axis=1) / steps.mean(axis=1)).mean())
 
 
-def middle_belief(probabilities: Array, ends: Array) -> Share:
-    """The share of middle frames in which the two end digits together hold `SURE` of the classifier's belief.
+def endpoint_mass(probabilities: Array, ends: Array) -> Share:
+    """The share of middle frames in which the two end digits together hold `MIN_CONFIDENCE` of the classifier's belief.
 
     Args:
         probabilities: (n, classes), of the middle frames.
         ends: (n, 2), the digits at the ends.
     """
-    held = np.take_along_axis(probabilities, ends, axis=1).sum(axis=1) >= SURE
+    held = np.take_along_axis(probabilities, ends, axis=1).sum(axis=1) >= MIN_CONFIDENCE
     value = float(held.mean())
     return Share(value, float(np.sqrt(value * (1 - value) / len(held))))

@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from training.datasets import Split
     from training.models import Autoencoder
 
-__all__ = ["Twin", "Twins", "open_twins", "spare_the_garbage_collector"]
+__all__ = ["Model", "ModelPair", "freeze_gc", "open_models"]
 
 Array = NDArray[Any]
 
-TOGETHER = 128  # decodes at a time: a convolution's features, of more, leave the cache, and its speed with it
+DECODE_BATCH = 128  # decodes at a time: a convolution's features, of more, leave the cache, and its speed with it
 LIKELIHOOD_SAMPLES = 5  # posterior samples of each image: fewer, and the worst images would be the unlucky ones
 TITLES = {"autoencoder": ("Autoencoder (AE)", "AE"), "vae": ("Variational autoencoder (VAE)", "VAE")}
 
 
 @dataclass(eq=False)
-class Twin:
+class Model:
     """One model of an experiment: its codes, its map, its decoder. Read-only and shared."""
 
     checkpoint: Checkpoint
@@ -49,7 +49,7 @@ class Twin:
     short: str  # as labels say it
     codes: Codes
     dimensions: tuple[int, int] | None  # that the map shows, from 0; None: all there are, or the principal plane
-    version: int  # the file's time of change; a fresh fit is another twin
+    version: int  # the file's time of change; a fresh fit is another model
     embedding: Array | None = None  # (n, 2), the places of the codes on a map that is no plane: t-SNE
 
     @property
@@ -171,7 +171,7 @@ class Twin:
             with torch.inference_mode():  # holds for the calling thread only
                 return model.decode(part)
 
-        parts = torch.as_tensor(np.asarray(z, np.float32)).split(TOGETHER)
+        parts = torch.as_tensor(np.asarray(z, np.float32)).split(DECODE_BATCH)
         if len(parts) > 1:
             return torch.cat(list(_workers().map(decoded, parts))).numpy()
         # A decode is short: two threads would wait for each other, spinning, longer than it takes, while the browser
@@ -216,13 +216,13 @@ class Twin:
 
 
 @dataclass(eq=False)
-class Twins:
+class ModelPair:
     """The AE and the VAE of an experiment, side by side as on the page."""
 
-    ae: Twin
-    vae: Twin
+    ae: Model
+    vae: Model
 
-    def __iter__(self) -> Iterator[Twin]:
+    def __iter__(self) -> Iterator[Model]:
         return iter((self.ae, self.vae))
 
     @property
@@ -247,8 +247,8 @@ class Twins:
         return self.vae.codes.digit
 
 
-def open_twins(folder: Path, dimensions: tuple[int, int] | None = None, beta: float | None = None) -> Twins:
-    """The twins of an experiment's folder.
+def open_models(folder: Path, dimensions: tuple[int, int] | None = None, beta: float | None = None) -> ModelPair:
+    """Open the models of an experiment's folder.
 
     Args:
         folder: holds their files.
@@ -259,11 +259,11 @@ def open_twins(folder: Path, dimensions: tuple[int, int] | None = None, beta: fl
     Raises:
         CheckpointError: a file is missing or defective, or the two do not belong together.
     """
-    twins = []
+    pair = []
     for model in MODEL_NAMES:
         checkpoint = Checkpoint(checkpoint_path(folder, model, beta if model == "vae" else None))
-        twins.append(Twin(checkpoint, *TITLES[model], checkpoint.codes(), dimensions, checkpoint.version))
-    ae, vae = twins
+        pair.append(Model(checkpoint, *TITLES[model], checkpoint.codes(), dimensions, checkpoint.version))
+    ae, vae = pair
     check_pair(ae.checkpoint, vae.checkpoint)
     same_data = np.array_equal(ae.codes.digit, vae.codes.digit)
     # A VAE beside the recipe's may have been fitted for a shorter time.
@@ -273,7 +273,7 @@ def open_twins(folder: Path, dimensions: tuple[int, int] | None = None, beta: fl
             f"{ae.checkpoint.path} and {vae.checkpoint.path} were not fitted to the same data in the same steps; "
             f"fit both: python -m training fit {folder.name}"
         )
-    return Twins(ae, vae)
+    return ModelPair(ae, vae)
 
 
 @lru_cache
@@ -284,7 +284,7 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), "decoder", torch.set_num_threads, (1,))
 
 
-@lru_cache(maxsize=32)  # a twin that shows another plane has the same decoder
+@lru_cache(maxsize=32)  # a model that shows another plane has the same decoder
 def _load_model(path: Path, version: int) -> "Autoencoder":
     import torch
 
@@ -293,11 +293,11 @@ def _load_model(path: Path, version: int) -> "Autoencoder":
     if checkpoint.version != version:
         raise checkpoint.replaced()
     model = checkpoint.load_model().to(memory_format=torch.channels_last)
-    spare_the_garbage_collector()
+    freeze_gc()
     return model
 
 
-def spare_the_garbage_collector() -> None:
+def freeze_gc() -> None:
     """To be called after a large import, which leaves hundreds of thousands of objects behind for good: each full
     collection would walk them, for 150 ms on two cores in which no click is answered. What becomes garbage later is
     still collected."""

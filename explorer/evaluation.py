@@ -6,12 +6,12 @@ both checkpoints, so that numbers of another fit are not shown as those of this 
 | name | what |
 |---|---|
 | `reconstruction`, `elbo`, `kl` | of the test images, nats per image, from the checkpoint; the last two: VAE only |
-| `centre_over_spread` | see `quality` |
+| `centre_over_spread` | see `metrics` |
 | `prior_kl` | `KL(N(m, S) \|\| N(0, I))`, S the covariance of the codes, nats |
 | `aggregate_kl` | VAE only: the same, S with the mean posterior variance |
 | `plane_entropy` | of the shares of the window whose nearest code is a 0, a 1, ..., nats |
 | `overlap` | ten numbers: per digit, the share of a code's 15 neighbours that are other digits |
-| `window_gaps` | see `quality.far_share`, over the window |
+| `window_gaps` | see `metrics.gap_fraction`, over the window |
 | `prior_read`, `prior_read_error` | share of 2,000 decodes of N(0, I) read with 90 % confidence; standard error |
 | `prior_entropy` | how evenly the digits come up among those, nats |
 | `fitted_read`, `fitted_read_error`, `fitted_entropy` | AE only: the same for the Gaussian fitted to its codes |
@@ -41,8 +41,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer import latent, posterior, quality
-from explorer.twins import Twin, Twins
+from explorer import latent, metrics, posterior
+from explorer.models import Model, ModelPair
 from training.array_file import ArrayFile, finite, write_arrays
 from training.checkpoint import MODEL_NAMES, checkpoint_path
 
@@ -57,17 +57,17 @@ __all__ = [
     "POSTERIORS",
     "SAMPLES",
     "SEED",
-    "Measures",
-    "beliefs",
+    "Evaluation",
     "binarised",
+    "decode_grid",
     "decoder",
-    "lattice",
-    "measure",
-    "measures_path",
+    "encode_posterior",
+    "evaluate_pair",
+    "evaluation_path",
     "read",
-    "read_measures",
+    "read_evaluation",
     "samples",
-    "write_measures",
+    "write_evaluation",
 ]
 
 Array = NDArray[Any]
@@ -110,7 +110,7 @@ OF_POSTERIORS = (
 
 
 @dataclass(frozen=True)
-class Measures:
+class Evaluation:
     """An experiment's numbers, by model and name as in the module's table."""
 
     values: dict[str, dict[str, float]]
@@ -118,40 +118,40 @@ class Measures:
     tsne: dict[str, Array]  # empty where the latent space is a plane itself
 
 
-def measures_path(folder: Path, beta: float | None = None) -> Path:
+def evaluation_path(folder: Path, beta: float | None = None) -> Path:
     """The file of an experiment's numbers."""
     return folder / ("measures.safetensors" if beta is None else f"measures-beta-{beta:g}.safetensors")
 
 
-def measure(
-    twins: Twins, classifier: "Classifier", told: Callable[[str], None], images: "Tensor | None" = None
-) -> Measures:
+def evaluate_pair(
+    pair: ModelPair, classifier: "Classifier", told: Callable[[str], None], images: "Tensor | None" = None
+) -> Evaluation:
     """Compute all numbers of an experiment.
 
     Args:
-        twins: its models, with their default plane.
+        pair: its models, with their default plane.
         classifier: of their dataset.
         told: is told what is computed next.
         images: all test images, grey, uint8 (n, h, w); None: what needs them is left out.
     """
     values, overlap, tsne = {}, {}, {}
-    for twin in twins:
-        told(f"{twin.name}: codes")
-        values[twin.name] = dict(twin.checkpoint.test) | _of_codes(twin)
-        _, indices = quality.neighbours(twin.codes.code, _neighbours_of(twin))
-        values[twin.name]["knn_accuracy"] = quality.knn_accuracy(indices, twin.codes.digit)
-        overlap[twin.name] = quality.overlap(indices, twin.codes.digit).tolist()
-        told(f"{twin.name}: samples")
-        values[twin.name] |= _of_samples(twin, classifier)
-        told(f"{twin.name}: interpolation")
-        values[twin.name] |= _of_interpolation(twin, classifier)
-        if twins.latent_dim > 2:
-            told(f"{twin.name}: t-SNE")
-            tsne[twin.name] = _tsne(twin.codes.code)
-    if images is not None and twins.latent_dim == 2:
+    for model in pair:
+        told(f"{model.name}: codes")
+        values[model.name] = dict(model.checkpoint.test) | _of_codes(model)
+        _, indices = metrics.neighbours(model.codes.code, _k_neighbours(model))
+        values[model.name]["knn_accuracy"] = metrics.knn_accuracy(indices, model.codes.digit)
+        overlap[model.name] = metrics.overlap(indices, model.codes.digit).tolist()
+        told(f"{model.name}: samples")
+        values[model.name] |= _of_samples(model, classifier)
+        told(f"{model.name}: interpolation")
+        values[model.name] |= _of_interpolation(model, classifier)
+        if pair.latent_dim > 2:
+            told(f"{model.name}: t-SNE")
+            tsne[model.name] = _tsne(model.codes.code)
+    if images is not None and pair.latent_dim == 2:
         told("vae: posteriors")
-        values["vae"] |= _of_posteriors(twins.vae, binarised(images)[:POSTERIORS])
-    return Measures(values, overlap, tsne)
+        values["vae"] |= _of_posteriors(pair.vae, binarised(images)[:POSTERIORS])
+    return Evaluation(values, overlap, tsne)
 
 
 def binarised(images: "Tensor") -> Array:
@@ -165,32 +165,32 @@ def binarised(images: "Tensor") -> Array:
     return binarise(images, torch.Generator().manual_seed(EVALUATION_SEED)).to(torch.uint8).numpy()
 
 
-def beliefs(vae: Twin, seen: Array) -> list[posterior.Belief]:
+def encode_posterior(vae: Model, seen: Array) -> list[posterior.DiagonalGaussian]:
     """What the encoder believes of images: (n, h, w), zeros and ones."""
     import torch
 
     mean, deviation = vae.encode(torch.as_tensor(seen, dtype=torch.float32))
     assert deviation is not None
-    return [posterior.Belief(*each) for each in zip(mean, deviation, strict=True)]
+    return [posterior.DiagonalGaussian(*each) for each in zip(mean, deviation, strict=True)]
 
 
-def decoder(vae: Twin) -> posterior.Decoder:
+def decoder(vae: Model) -> posterior.Decoder:
     """A VAE's decoder, as `posterior` takes it."""
     return lambda z: vae.logits(z).reshape(len(z), vae.checkpoint.experiment.image_size**2)
 
 
-def lattice(vae: Twin) -> posterior.Lattice:
+def decode_grid(vae: Model) -> posterior.DecodedGrid:
     """The decodes of the plane in which an image's posterior is looked for."""
     assert vae.codes.log_variance is not None
     deviations = np.exp(vae.codes.log_variance.astype(np.float64) / 2)
-    known = posterior.Belief(vae.codes.code, deviations)
-    return posterior.lattice(decoder(vae), *posterior.coarse_grid(*known), known)
+    known = posterior.DiagonalGaussian(vae.codes.code, deviations)
+    return posterior.decode_grid(decoder(vae), *posterior.coarse_grid(*known), known)
 
 
-def _of_posteriors(vae: Twin, seen: Array) -> dict[str, float]:
-    decode, coarse, rng = decoder(vae), lattice(vae), np.random.default_rng(SEED)
+def _of_posteriors(vae: Model, seen: Array) -> dict[str, float]:
+    decode, coarse, rng = decoder(vae), decode_grid(vae), np.random.default_rng(SEED)
     figures = []
-    for image, belief in zip(seen.reshape(len(seen), -1), beliefs(vae, seen), strict=True):
+    for image, belief in zip(seen.reshape(len(seen), -1), encode_posterior(vae, seen), strict=True):
         truth = posterior.posterior(coarse, decode, image, belief)
         weighted = posterior.importance_estimate(decode, image, belief, truth, samples=WEIGHTED_SAMPLES, rng=rng)
         figures.append((truth.log_evidence, posterior.elbo(decode, image, belief), *weighted))
@@ -213,63 +213,63 @@ def read(classifier: "Classifier", pictures: Array) -> Array:
 
     from training.classifier import read as read_tensor
 
-    torch.set_num_threads(1)  # holds for the calling thread: see `Twin.decode`
+    torch.set_num_threads(1)  # holds for the calling thread: see `Model.decode`
     return read_tensor(classifier, torch.as_tensor(pictures, dtype=torch.float32)).numpy()
 
 
-def samples(twin: Twin, source: str, n: int, seed: int) -> Array:
-    """Latent points, (n, d), from the same standard Gaussian noise whichever the twin and the source.
+def samples(model: Model, source: str, n: int, seed: int) -> Array:
+    """Latent points, (n, d), from the same standard Gaussian noise whichever the model and the source.
 
     Args:
-        twin: either.
-        source: `prior`, N(0, I), or `fitted`, the Gaussian fitted to the twin's codes.
+        model: either.
+        source: `prior`, N(0, I), or `fitted`, the Gaussian fitted to the model's codes.
         n: how many.
         seed: of the noise.
     """
-    noise = np.random.default_rng(seed).standard_normal((n, twin.codes.code.shape[1]))
-    return noise if source == "prior" else latent.as_codes(noise, twin.codes.code)
+    noise = np.random.default_rng(seed).standard_normal((n, model.codes.code.shape[1]))
+    return noise if source == "prior" else latent.match_moments(noise, model.codes.code)
 
 
-def _neighbours_of(twin: Twin) -> int:
-    return min(quality.NEIGHBOURS, len(twin.codes.digit) - 1)
+def _k_neighbours(model: Model) -> int:
+    return min(metrics.K_NEIGHBOURS, len(model.codes.digit) - 1)
 
 
-def _of_codes(twin: Twin) -> dict[str, float]:
+def _of_codes(model: Model) -> dict[str, float]:
     from scipy.spatial import KDTree
 
-    code, digit = twin.codes.code.astype(np.float64), twin.codes.digit
-    lattice = twin.plane.lift(latent.grid(twin.window, LATTICE))
+    code, digit = model.codes.code.astype(np.float64), model.codes.digit
+    decode_grid = model.plane.lift(latent.grid(model.window, LATTICE))
     tree = KDTree(code)
-    distances, owner = tree.query(lattice)
+    distances, owner = tree.query(decode_grid)
     own_distances = tree.query(code, k=[2])[0][:, 0]  # the nearest is the code itself
-    shares = np.bincount(digit[owner], minlength=10) / len(lattice)
+    shares = np.bincount(digit[owner], minlength=10) / len(decode_grid)
     values = {
-        "centre_over_spread": quality.centre_over_spread(code),
-        "prior_kl": quality.gaussian_kl(code),
-        "plane_entropy": quality.entropy(shares),
-        "window_gaps": quality.far_share(distances, own_distances),
+        "centre_over_spread": metrics.normalized_offset(code),
+        "prior_kl": metrics.gaussian_kl(code),
+        "plane_entropy": metrics.entropy(shares),
+        "window_gaps": metrics.gap_fraction(distances, own_distances),
     }
-    if twin.codes.log_variance is not None:
-        variance = np.exp(twin.codes.log_variance.astype(np.float64)).mean(axis=0)
-        values["aggregate_kl"] = quality.gaussian_kl(code, variance)
+    if model.codes.log_variance is not None:
+        variance = np.exp(model.codes.log_variance.astype(np.float64)).mean(axis=0)
+        values["aggregate_kl"] = metrics.gaussian_kl(code, variance)
     return values
 
 
-def _of_samples(twin: Twin, classifier: "Classifier") -> dict[str, float]:
+def _of_samples(model: Model, classifier: "Classifier") -> dict[str, float]:
     values: dict[str, float] = {}
-    for source in ("prior", "fitted") if twin.name == "autoencoder" else ("prior",):
-        probabilities = read(classifier, twin.decode(samples(twin, source, SAMPLES, SEED)))
-        share = quality.read_share(probabilities)
+    for source in ("prior", "fitted") if model.name == "autoencoder" else ("prior",):
+        probabilities = read(classifier, model.decode(samples(model, source, SAMPLES, SEED)))
+        share = metrics.read_share(probabilities)
         values |= {
             f"{source}_read": share.value,
             f"{source}_read_error": share.error,
-            f"{source}_entropy": quality.read_entropy(probabilities),
+            f"{source}_entropy": metrics.read_entropy(probabilities),
         }
     return values
 
 
-def _of_interpolation(twin: Twin, classifier: "Classifier") -> dict[str, float]:
-    digit = twin.codes.digit
+def _of_interpolation(model: Model, classifier: "Classifier") -> dict[str, float]:
+    digit = model.codes.digit
     rng = np.random.default_rng(SEED)
     pairs: list[Array] = []
     while len(pairs) < PAIRS:
@@ -277,14 +277,14 @@ def _of_interpolation(twin: Twin, classifier: "Classifier") -> dict[str, float]:
         if digit[pair[0]] != digit[pair[1]]:
             pairs.append(pair)
     ends = np.stack(pairs)
-    starts, stops = twin.codes.code[ends[:, 0]], twin.codes.code[ends[:, 1]]
+    starts, stops = model.codes.code[ends[:, 0]], model.codes.code[ends[:, 1]]
     ways = np.concatenate([latent.path(start, stop, FRAMES) for start, stop in zip(starts, stops, strict=True)])
-    pictures = twin.decode(ways)
+    pictures = model.decode(ways)
     films = pictures.reshape(PAIRS, FRAMES, *pictures.shape[1:])
     probabilities = read(classifier, films[:, FRAMES // 2])
-    held = quality.middle_belief(probabilities, digit[ends].astype(int))
+    held = metrics.endpoint_mass(probabilities, digit[ends].astype(int))
     return {
-        "jump": quality.jump(films),
+        "jump": metrics.max_step_ratio(films),
         "middle_held": held.value,
         "middle_held_error": held.error,
         "middle_sureness": float(probabilities.max(axis=1).mean()),
@@ -299,7 +299,7 @@ def _tsne(code: Array) -> Array:
     return found.astype(np.float16)
 
 
-def write_measures(folder: Path, measures: Measures, beta: float | None = None) -> Path:
+def write_evaluation(folder: Path, evaluation: Evaluation, beta: float | None = None) -> Path:
     """Write an experiment's numbers beside its checkpoints; gives the file's path.
 
     Args:
@@ -313,24 +313,24 @@ def write_measures(folder: Path, measures: Measures, beta: float | None = None) 
     settings = {
         "format": FORMAT,
         "of": _digests(folder, beta),
-        "values": {model: measures.values[model] | {"overlap": measures.overlap[model]} for model in MODEL_NAMES},
+        "values": {model: evaluation.values[model] | {"overlap": evaluation.overlap[model]} for model in MODEL_NAMES},
     }
-    path = measures_path(folder, beta)
-    write_arrays(path, {f"tsne.{model}": points for model, points in measures.tsne.items()}, settings)
+    path = evaluation_path(folder, beta)
+    write_arrays(path, {f"tsne.{model}": points for model, points in evaluation.tsne.items()}, settings)
     return path
 
 
-def read_measures(folder: Path, twins: Twins) -> Measures:
+def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
     """The numbers of an experiment.
 
     Raises:
         CheckpointError: missing, foreign, defective, or of other checkpoints than those in the folder.
     """
     command = f"python -m explorer measure {folder.name}"
-    file = ArrayFile(measures_path(folder, twins.other_beta), kind=FORMAT, verb="measure", command=command)
-    n = len(twins.digits)
+    file = ArrayFile(evaluation_path(folder, pair.other_beta), kind=FORMAT, verb="measure", command=command)
+    n = len(pair.digits)
     file.expect_groups("tsne")
-    file.expect("tsne", dict.fromkeys(MODEL_NAMES, ("F16", (n, 2))) if twins.latent_dim > 2 else {})
+    file.expect("tsne", dict.fromkeys(MODEL_NAMES, ("F16", (n, 2))) if pair.latent_dim > 2 else {})
     try:
         of, told = file.settings["of"], file.settings["values"]
         values = {model: {name: finite(told[model][name]) for name in VALUES[model]} for model in MODEL_NAMES}
@@ -339,9 +339,9 @@ def read_measures(folder: Path, twins: Twins) -> Measures:
         overlap = {model: [finite(share) for share in told[model]["overlap"]] for model in MODEL_NAMES}
     except (KeyError, TypeError, ValueError) as error:
         raise file.defect(f"has settings that cannot be read ({error!r:.200})") from error
-    if of != _digests(folder, twins.other_beta):
+    if of != _digests(folder, pair.other_beta):
         raise file.defect("is of other checkpoints than those that stand beside it")
-    return Measures(values, overlap, file.group("tsne"))
+    return Evaluation(values, overlap, file.group("tsne"))
 
 
 def _digests(folder: Path, beta: float | None) -> dict[str, str]:
