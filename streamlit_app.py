@@ -99,7 +99,7 @@ with catalog.show_errors():
         selection.plane_inputs(experiment, reset_for_experiment)
     pair = selection.chosen_models(experiment)
     with codes_shown:
-        selection.codes_shown_input(len(pair.digits))
+        selection.codes_shown_input(len(pair.labels))
     about.caption(escape_markdown(pair.vae.checkpoint.experiment.title))
     with details:
         st.markdown(tables.details(pair))

@@ -16,7 +16,7 @@ codes = checkpoint.codes()
 model = st.cache_resource(checkpoint.load_model)()
 
 x, y = codes.code[:5000].T
-figure = px.scatter(x=x, y=y, color=codes.digit[:5000].astype(str))
+figure = px.scatter(x=x, y=y, color=codes.labels[:5000].astype(str))
 event = st.plotly_chart(figure, on_select="rerun", key="map_vae", height=500)
 points = event["selection"]["points"]
 point = (points[0]["x"], points[0]["y"]) if points else (0.0, 0.0)

@@ -77,7 +77,7 @@ def _test_images(pair: ModelPair) -> "Tensor | None":
     except DataError as error:
         typer.echo(f"The slack of the ELBO is left out: it needs the test images, and {error}.", err=True)
         return None
-    if not np.array_equal(data.test.digits.numpy(), pair.digits):
+    if not np.array_equal(data.test.labels.numpy(), pair.labels):
         typer.echo(f"The slack of the ELBO is left out: the test images in {folder} are others.", err=True)
         return None
     return data.test.images

@@ -32,7 +32,7 @@ class Atlas(NamedTuple):
 
 
 def atlas(decode: Callable[[Array], Array], area: latent.Window) -> Atlas:
-    """The smallest atlas of a window that is right.
+    """Return the smallest atlas of a window within the error tolerance.
 
     Args:
         decode: points of the map, (k, 2), to images, (k, h, w), pixels in [0, 1].

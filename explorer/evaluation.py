@@ -139,8 +139,8 @@ def evaluate_pair(
         told(f"{model.name}: codes")
         values[model.name] = dict(model.checkpoint.test) | _of_codes(model)
         _, indices = metrics.neighbours(model.codes.code, _k_neighbours(model))
-        values[model.name]["knn_accuracy"] = metrics.knn_accuracy(indices, model.codes.digit)
-        overlap[model.name] = metrics.overlap(indices, model.codes.digit).tolist()
+        values[model.name]["knn_accuracy"] = metrics.knn_accuracy(indices, model.codes.labels)
+        overlap[model.name] = metrics.overlap(indices, model.codes.labels).tolist()
         told(f"{model.name}: samples")
         values[model.name] |= _of_samples(model, classifier)
         told(f"{model.name}: interpolation")
@@ -155,8 +155,10 @@ def evaluate_pair(
 
 
 def binarised(images: "Tensor") -> Array:
-    """Test images as the reported figures see them, see `training.objective.evaluate_each`: uint8 (n, h, w) -> zeros
-    and ones (n, h, w). Their number is part of the seed."""
+    """Binarise test images as `training.objective.evaluate_each` does: uint8 (n, h, w) -> zeros and ones (n, h, w).
+
+    Which pixels come out white depends on the number of images, too: binarise all of them, then choose.
+    """
     import torch
 
     from training.datasets import binarise
@@ -166,24 +168,23 @@ def binarised(images: "Tensor") -> Array:
 
 
 def encode_posterior(vae: Model, seen: Array) -> list[posterior.DiagonalGaussian]:
-    """What the encoder believes of images: (n, h, w), zeros and ones."""
+    """Return q(z|x) of each image: (n, h, w), zeros and ones."""
     import torch
 
-    mean, deviation = vae.encode(torch.as_tensor(seen, dtype=torch.float32))
-    assert deviation is not None
-    return [posterior.DiagonalGaussian(*each) for each in zip(mean, deviation, strict=True)]
+    mean, std = vae.encode(torch.as_tensor(seen, dtype=torch.float32))
+    assert std is not None
+    return [posterior.DiagonalGaussian(*each) for each in zip(mean, std, strict=True)]
 
 
 def decoder(vae: Model) -> posterior.Decoder:
-    """A VAE's decoder, as `posterior` takes it."""
+    """Return a VAE's decoder as a function from latent points to logits, as `posterior` takes it."""
     return lambda z: vae.logits(z).reshape(len(z), vae.checkpoint.experiment.image_size**2)
 
 
 def decode_grid(vae: Model) -> posterior.DecodedGrid:
-    """The decodes of the plane in which an image's posterior is looked for."""
-    assert vae.codes.log_variance is not None
-    deviations = np.exp(vae.codes.log_variance.astype(np.float64) / 2)
-    known = posterior.DiagonalGaussian(vae.codes.code, deviations)
+    """Decode the coarse grid that all posterior computations share."""
+    assert vae.codes.std is not None
+    known = posterior.DiagonalGaussian(vae.codes.code, vae.codes.std)
     return posterior.decode_grid(decoder(vae), *posterior.coarse_grid(*known), known)
 
 
@@ -208,7 +209,7 @@ def _of_posteriors(vae: Model, seen: Array) -> dict[str, float]:
 
 
 def read(classifier: "Classifier", pictures: Array) -> Array:
-    """How probable each class is: (n, h, w), pixels in [0, 1] -> (n, 10)."""
+    """Return the classifier's probabilities: (n, h, w), pixels in [0, 1] -> (n, 10)."""
     import torch
 
     from training.classifier import read as read_tensor
@@ -231,13 +232,13 @@ def samples(model: Model, source: str, n: int, seed: int) -> Array:
 
 
 def _k_neighbours(model: Model) -> int:
-    return min(metrics.K_NEIGHBOURS, len(model.codes.digit) - 1)
+    return min(metrics.K_NEIGHBOURS, len(model.codes.labels) - 1)
 
 
 def _of_codes(model: Model) -> dict[str, float]:
     from scipy.spatial import KDTree
 
-    code, digit = model.codes.code.astype(np.float64), model.codes.digit
+    code, digit = model.codes.code.astype(np.float64), model.codes.labels
     decode_grid = model.plane.lift(latent.grid(model.window, LATTICE))
     tree = KDTree(code)
     distances, owner = tree.query(decode_grid)
@@ -249,8 +250,8 @@ def _of_codes(model: Model) -> dict[str, float]:
         "plane_entropy": metrics.entropy(shares),
         "window_gaps": metrics.gap_fraction(distances, own_distances),
     }
-    if model.codes.log_variance is not None:
-        variance = np.exp(model.codes.log_variance.astype(np.float64)).mean(axis=0)
+    if model.codes.std is not None:
+        variance = (model.codes.std**2).mean(axis=0)
         values["aggregate_kl"] = metrics.gaussian_kl(code, variance)
     return values
 
@@ -269,7 +270,7 @@ def _of_samples(model: Model, classifier: "Classifier") -> dict[str, float]:
 
 
 def _of_interpolation(model: Model, classifier: "Classifier") -> dict[str, float]:
-    digit = model.codes.digit
+    digit = model.codes.labels
     rng = np.random.default_rng(SEED)
     pairs: list[Array] = []
     while len(pairs) < PAIRS:
@@ -328,7 +329,7 @@ def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
     """
     command = f"python -m explorer measure {folder.name}"
     file = ArrayFile(evaluation_path(folder, pair.other_beta), kind=FORMAT, verb="measure", command=command)
-    n = len(pair.digits)
+    n = len(pair.labels)
     file.expect_groups("tsne")
     file.expect("tsne", dict.fromkeys(MODEL_NAMES, ("F16", (n, 2))) if pair.latent_dim > 2 else {})
     try:

@@ -215,7 +215,7 @@ def ellipse(centre: ArrayLike, covariance: ArrayLike, n: int = 48) -> Array:
 
 
 def match_moments(noise: ArrayLike, codes: Array) -> Array:
-    """Standard Gaussian noise as samples of the Gaussian with the codes' mean and covariance: (m, d), (n, d) -> (m, d).
+    """Turn standard Gaussian noise into samples of N(mean, covariance) of the codes: (m, d), (n, d) -> (m, d).
 
     A sample is mean + L noise, L the Cholesky factor of the covariance.
     """

@@ -12,7 +12,7 @@ from explorer.atlas import Atlas
 from explorer.cache import cached
 from explorer.models import Model
 
-__all__ = ["atlas", "codes_figure", "decoder_name", "grid_figure", "largest_empty_circle"]
+__all__ = ["atlas", "codes_figure", "grid_figure", "largest_empty_circle", "map_id"]
 
 Array = NDArray[Any]
 
@@ -23,7 +23,7 @@ CLASS_MAP_SIDE = 100  # places along each side of a map that the classifier read
 def codes_figure(model: Model, shown: int, small: bool = False, read: bool = False) -> go.Figure:
     """The codes face of a map, with the first so many test codes, over what the classifier reads where it is asked."""
     reading = _class_map(model) if read else ""
-    points, digits = model.points[:shown], model.codes.digit[:shown]
+    points, digits = model.points[:shown], model.codes.labels[:shown]
     return figures.codes_map(points, digits, model.window, model.axes, small=small, reading=reading)
 
 
@@ -47,8 +47,8 @@ def atlas(model: Model) -> Atlas:
     return atlases.atlas(lambda points: model.decode(model.plane.lift(points)), model.window)
 
 
-def decoder_name(model: Model) -> str:
-    """Tells the maps that a browser may meet apart: by their decoder, and by the plane that they show."""
+def map_id(model: Model) -> str:
+    """Return a stable id of a decoder and a plane, so that the browser never uses another map's atlas."""
     return hashlib.sha256(repr(model.key).encode()).hexdigest()[:12]
 
 

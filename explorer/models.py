@@ -35,20 +35,20 @@ __all__ = ["Model", "ModelPair", "freeze_gc", "open_models"]
 
 Array = NDArray[Any]
 
-DECODE_BATCH = 128  # decodes at a time: a convolution's features, of more, leave the cache, and its speed with it
-LIKELIHOOD_SAMPLES = 5  # posterior samples of each image: fewer, and the worst images would be the unlucky ones
+DECODE_BATCH = 128  # larger batches fall out of the CPU cache, and convolutions are slower
+LIKELIHOOD_SAMPLES = 5  # posterior samples of each image; with fewer, the worst images would be the unlucky ones
 TITLES = {"autoencoder": ("Autoencoder (AE)", "AE"), "vae": ("Variational autoencoder (VAE)", "VAE")}
 
 
 @dataclass(eq=False)
 class Model:
-    """One model of an experiment: its codes, its map, its decoder. Read-only and shared."""
+    """One model of an experiment: its codes, its map, its decoder. Read-only and shared by all sessions."""
 
     checkpoint: Checkpoint
     title: str  # as headings say it
     short: str  # as labels say it
     codes: Codes
-    dimensions: tuple[int, int] | None  # that the map shows, from 0; None: all there are, or the principal plane
+    dimensions: tuple[int, int] | None  # dimensions on the map, from 0; None: both, or the principal plane
     version: int  # the file's time of change; a fresh fit is another model
     embedding: Array | None = None  # (n, 2), the places of the codes on a map that is no plane: t-SNE
 
@@ -87,8 +87,8 @@ class Model:
 
     @property
     def least_side(self) -> float:
-        """Of its windows: of a collapsed posterior the codes lie on each other, and a map magnified until they do not
-        would hide just that. The prior's first circle fits; the AE's space has no scale."""
+        """Minimum side of the window. It keeps a collapsed posterior visibly collapsed instead of zooming in on noise:
+        the prior's first circle fits in. An AE's space has no scale, and no minimum."""
         return 2.5 if self.name == "vae" else 0.0
 
     @cached_property
@@ -110,27 +110,29 @@ class Model:
         return figures.Axes(x, y, (origin[0], origin[1]))
 
     @cached_property
-    def spread(self) -> Array:
-        """What one standard deviation is, (d,): of the prior for the VAE, of its codes for the AE."""
+    def traversal_unit(self) -> Array:
+        """The length of one standard deviation along each dimension, (d,): of the prior (VAE), of the codes (AE)."""
         code = self.codes.code
         return np.ones(code.shape[1]) if self.name == "vae" else code.std(axis=0, dtype=np.float64)
 
-    def encoder_spread(self, image: int) -> Array | None:
-        """The standard deviations of q(z|x) of a test image, (d,); None for the AE, whose encoder has no spread."""
-        return None if self.codes.log_variance is None else np.exp(self.codes.log_variance[image] / 2)
+    def posterior_std(self, image: int) -> Array | None:
+        """Standard deviations of q(z|x) of a test image, (d,); None for the AE, which has no q(z|x)."""
+        return None if self.codes.std is None else self.codes.std[image]
 
-    def outline(self, code: Array, spread: Array | None) -> list[list[float]]:
-        """A Gaussian of latent space on the map, one standard deviation from its mean: (d,) and (d,) -> n points; none
-        without a spread, or where the map is no plane."""
-        if spread is None or self.embedding is not None:
+    def outline(self, code: Array, std: Array | None) -> list[list[float]]:
+        """Project the one-standard-deviation ellipse of a Gaussian to the map: mean (d,) and std (d,) -> n points.
+
+        Empty without a std, and where the map is no plane.
+        """
+        if std is None or self.embedding is not None:
             return []
-        covariance = (self.flat.axes * spread.astype(np.float64) ** 2) @ self.flat.axes.T
+        covariance = (self.flat.axes * std.astype(np.float64) ** 2) @ self.flat.axes.T
         outline: list[list[float]] = latent.ellipse(self.flat.project([code])[0], covariance).tolist()
         return outline
 
     @cached_property
     def kl_of_dimensions(self) -> Array:
-        """How much each of the VAE's dimensions says, (d,): its mean KL over the test images, in nats."""
+        """Mean KL of each latent dimension over the test images, (d,), in nats; of the VAE."""
         import torch
 
         from training.objective import kl_of_dimensions
@@ -188,7 +190,7 @@ class Model:
             return self.decode(self._model.code(grey).numpy())
 
     def encode(self, grey: "Tensor") -> tuple[Array, Array | None]:
-        """Codes of images, and the standard deviations of q(z|x), which the AE has not.
+        """Encode images; return their codes, and the standard deviations of q(z|x), None for the AE.
 
         (n, h, w) with pixels in [0, 1] -> (n, d) and (n, d).
         """
@@ -232,7 +234,7 @@ class ModelPair:
 
     @property
     def other_beta(self) -> float | None:
-        """The beta of a VAE that stands beside the recipe's own; None for that one."""
+        """The beta of an additional VAE; None for the experiment's own."""
         vae = self.vae.checkpoint
         return None if vae.path == checkpoint_path(self.folder, "vae") else vae.experiment.beta
 
@@ -242,9 +244,9 @@ class ModelPair:
         return self.vae.checkpoint.experiment.latent_dim
 
     @property
-    def digits(self) -> Array:
+    def labels(self) -> Array:
         """The classes of the test images, (n,)."""
-        return self.vae.codes.digit
+        return self.vae.codes.labels
 
 
 def open_models(folder: Path, dimensions: tuple[int, int] | None = None, beta: float | None = None) -> ModelPair:
@@ -254,7 +256,7 @@ def open_models(folder: Path, dimensions: tuple[int, int] | None = None, beta: f
         folder: holds their files.
         dimensions: the two latent dimensions that the maps show, from 0; None: the plane of the first two principal
             components, or, if there are but two dimensions, those.
-        beta: of a VAE beside the one with the recipe's beta; None: that one.
+        beta: of a additional VAE; None: the one with the experiment's own beta.
 
     Raises:
         CheckpointError: a file is missing or defective, or the two do not belong together.
@@ -265,7 +267,7 @@ def open_models(folder: Path, dimensions: tuple[int, int] | None = None, beta: f
         pair.append(Model(checkpoint, *TITLES[model], checkpoint.codes(), dimensions, checkpoint.version))
     ae, vae = pair
     check_pair(ae.checkpoint, vae.checkpoint)
-    same_data = np.array_equal(ae.codes.digit, vae.codes.digit)
+    same_data = np.array_equal(ae.codes.labels, vae.codes.labels)
     # A VAE beside the recipe's may have been fitted for a shorter time.
     same_steps = beta is not None or np.array_equal(ae.snapshots.update, vae.snapshots.update)
     if not same_data or not same_steps:
@@ -278,7 +280,7 @@ def open_models(folder: Path, dimensions: tuple[int, int] | None = None, beta: f
 
 @lru_cache
 def _workers() -> ThreadPoolExecutor:
-    """For many decodes: each core its own, and none waits for another as torch's own threads do."""
+    """One single-threaded decode per core; faster than torch's intra-op threads here."""
     import torch
 
     return ThreadPoolExecutor(os.cpu_count(), "decoder", torch.set_num_threads, (1,))
@@ -298,9 +300,11 @@ def _load_model(path: Path, version: int) -> "Autoencoder":
 
 
 def freeze_gc() -> None:
-    """To be called after a large import, which leaves hundreds of thousands of objects behind for good: each full
-    collection would walk them, for 150 ms on two cores in which no click is answered. What becomes garbage later is
-    still collected."""
+    """Take what lives now out of the garbage collector's sight; to be called after a large import.
+
+    It leaves hundreds of thousands of objects behind for good, and each full collection would walk them, for 150 ms on
+    two cores in which no click is answered. What becomes garbage later is still collected.
+    """
     gc.collect()
     gc.freeze()
 

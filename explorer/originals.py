@@ -121,4 +121,4 @@ def _load_data(folder: Path, versions: tuple[int, ...], pair: ModelPair) -> "Dat
         return None
     finally:
         freeze_gc()
-    return data if np.array_equal(data.test.digits.numpy(), pair.digits) else None
+    return data if np.array_equal(data.test.labels.numpy(), pair.labels) else None

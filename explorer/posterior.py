@@ -51,15 +51,15 @@ RASTER_SIDE = 150  # pixels of a drawn posterior, at most
 
 
 class DiagonalGaussian(NamedTuple):
-    """The encoder's Gaussian `q(z|x) = N(mean, diag(deviation^2))`."""
+    """The encoder's Gaussian `q(z|x) = N(mean, diag(std^2))`."""
 
     mean: Array  # (d,)
-    deviation: Array  # (d,)
+    std: Array  # (d,)
 
     @property
     def kl(self) -> float:
         """`KL(q(z|x) || N(0, I))`, in nats."""
-        variance = self.deviation.astype(np.float64) ** 2
+        variance = self.std.astype(np.float64) ** 2
         return float(0.5 * (self.mean.astype(np.float64) ** 2 + variance - 1 - np.log(variance)).sum())
 
 
@@ -149,7 +149,7 @@ class Estimate(NamedTuple):
     error: float
 
 
-def coarse_grid(codes: Array, deviations: Array) -> tuple[float, int]:
+def coarse_grid(codes: Array, stds: Array) -> tuple[float, int]:
     """Return the half-width of a grid that holds the posteriors, and its number of points along each side.
 
     Args:
@@ -157,7 +157,7 @@ def coarse_grid(codes: Array, deviations: Array) -> tuple[float, int]:
         deviations: (n, 2), of the encoder's Gaussians: what is much narrower than a cell may be missed.
     """
     reach = max(5.0, 1.05 * float(np.abs(codes).max()))
-    step = COARSE_STEP * float(np.quantile(deviations.min(axis=1), 0.1))
+    step = COARSE_STEP * float(np.quantile(stds.min(axis=1), 0.1))
     return reach, int(np.clip(np.ceil(2 * reach / step), *COARSE_SIDES))
 
 
@@ -201,10 +201,10 @@ def posterior(
     places = np.concatenate([-coarse.reach + (cells + 0.5) * step, coarse.candidates.mean])
     joint, at_known = np.split(likelihood + _log_prior(places), [len(cells)])
     likeliest = np.argsort(-at_known)[:N_CANDIDATES]
-    means, deviations = (part[likeliest] for part in coarse.candidates)
+    means, stds = (part[likeliest] for part in coarse.candidates)
     if belief is not None:
-        means, deviations = np.vstack([means, belief.mean]), np.vstack([deviations, belief.deviation])
-    peaks = _peaks(decode, image, DiagonalGaussian(means, deviations))
+        means, stds = np.vstack([means, belief.mean]), np.vstack([stds, belief.std])
+    peaks = _peaks(decode, image, DiagonalGaussian(means, stds))
     left_coarse: list[Array] = []
     length_scale = _length_scale(cells, joint, step)
     peaks = peaks.significant(joint, step)
@@ -238,7 +238,7 @@ def posterior(
 def elbo(decode: Decoder, image: Array, belief: DiagonalGaussian) -> float:
     """`E_q[log p(x|z)] - KL(q(z|x) || N(0, I))`: Gauss-Hermite quadrature in two dimensions, many draws in more."""
     nodes, weights = _nodes(len(belief.mean))
-    reconstruction = _log_likelihood(decode(belief.mean + nodes * belief.deviation), image)
+    reconstruction = _log_likelihood(decode(belief.mean + nodes * belief.std), image)
     return float(weights @ reconstruction) - belief.kl
 
 
@@ -254,21 +254,21 @@ def importance_estimate(
     centres = found.points[rng.choice(len(found.cells), PROPOSAL_COMPONENTS, p=found.masses)]
     parts = [
         (0.6, centres, np.full(2, found.length_scale)),
-        (0.15, belief.mean[None], 1.5 * belief.deviation),
-        (0.1, belief.mean[None], 5 * belief.deviation),
+        (0.15, belief.mean[None], 1.5 * belief.std),
+        (0.1, belief.mean[None], 5 * belief.std),
         (0.15, np.zeros((1, 2)), np.ones(2)),
     ]
     counts = [round(share * samples) for share, _, _ in parts]
     z = np.concatenate(
         [
-            means[rng.integers(len(means), size=count)] + deviation * rng.standard_normal((count, 2))
-            for count, (_, means, deviation) in zip(counts, parts, strict=True)
+            means[rng.integers(len(means), size=count)] + std * rng.standard_normal((count, 2))
+            for count, (_, means, std) in zip(counts, parts, strict=True)
         ]
     )
     proposal = np.logaddexp.reduce(
         [
-            np.log(count / len(z)) + _log_mixture(z, means, deviation)
-            for count, (_, means, deviation) in zip(counts, parts, strict=True)
+            np.log(count / len(z)) + _log_mixture(z, means, std)
+            for count, (_, means, std) in zip(counts, parts, strict=True)
         ]
     )
     log_weights = _log_joint(decode, z, image) - proposal
@@ -306,12 +306,12 @@ def _log_joint(decode: Decoder, z: Array, image: Array) -> Array:
     return np.concatenate([_log_likelihood(decode(part), image) for part in parts]) + _log_prior(z)
 
 
-def _log_mixture(z: Array, means: Array, deviation: Array) -> Array:
+def _log_mixture(z: Array, means: Array, std: Array) -> Array:
     """The log density of equally probable Gaussians: (n, d), (k, d) and (d,) -> (n,)."""
-    distances = (((z[:, None] - means) / deviation) ** 2).sum(axis=2)
+    distances = (((z[:, None] - means) / std) ** 2).sum(axis=2)
     nearest = distances.min(axis=1)
     density = np.exp((nearest[:, None] - distances) / 2).mean(axis=1)
-    return np.log(density) - nearest / 2 - np.log(deviation).sum() - 0.5 * z.shape[1] * np.log(2 * np.pi)
+    return np.log(density) - nearest / 2 - np.log(std).sum() - 0.5 * z.shape[1] * np.log(2 * np.pi)
 
 
 def _length_scale(cells: Array, joint: Array, step: float) -> float:
@@ -358,7 +358,7 @@ class _Peaks(NamedTuple):
 
 def _peaks(decode: Decoder, image: Array, gaussians: DiagonalGaussian) -> _Peaks:
     """Fit a Gaussian at each mean by second differences on a 3 x 3 stencil, of the smallest standard deviation."""
-    steps = gaussians.deviation.min(axis=1, initial=np.inf)
+    steps = gaussians.std.min(axis=1, initial=np.inf)
     cells = np.stack(np.divmod(np.arange(9), 3), axis=1)
     points = (gaussians.mean[:, None] + (cells - 1) * steps[:, None, None]).reshape(-1, 2)
     joint = _log_joint(decode, points, image).reshape(-1, 9)

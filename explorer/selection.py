@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from explorer import catalog, latent
+from explorer.cache import cached
 from explorer.choices import Choice
 from explorer.models import Model, ModelPair
 
@@ -31,6 +32,7 @@ __all__ = [
     "code_on_map",
     "codes_shown_input",
     "drawing",
+    "nearest",
     "pick",
     "pick_inputs",
     "plane_inputs",
@@ -191,14 +193,20 @@ def set_pick(model: Model, x: float, y: float) -> None:
     _ring_nearest(model)
 
 
+@cached(entries=512)
+def nearest(model: Model, point: tuple[float, float]) -> latent.Nearest:
+    """The test code nearest to a point of the map; a click asks for it twice, to ring it and to describe it."""
+    return latent.nearest(model.codes.code, model.plane.lift(point))
+
+
 def _ring_nearest(model: Model) -> None:
-    RINGED_IMAGE.set(latent.nearest(model.codes.code, model.plane.lift(pick(model))).image)
+    RINGED_IMAGE.set(nearest(model, pick(model)).image)
 
 
 def ringed_image(models: ModelPair) -> int:
     """The test image that is ringed on both maps."""
     image = int(RINGED_IMAGE.value)
-    return image if 0 <= image < len(models.digits) else 0
+    return image if 0 <= image < len(models.labels) else 0
 
 
 def ringed_image_input(models: ModelPair) -> None:
@@ -206,7 +214,7 @@ def ringed_image_input(models: ModelPair) -> None:
     st.number_input(
         "Ringed test image",
         0,
-        len(models.digits) - 1,
+        len(models.labels) - 1,
         0,
         width=316,
         help="The test image nearest to the last pick is ringed on both maps. Any other can be ringed here.",

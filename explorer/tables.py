@@ -20,12 +20,11 @@ def codes(models: Mapping[str, Codes]) -> bytes:
             for the encoder's standard deviations where there are any. The same images in the same order.
     """
     first = next(iter(models.values()))
-    columns = {"image": np.arange(len(first.digit)), "digit": first.digit}
+    columns = {"image": np.arange(len(first.labels)), "digit": first.labels}
     for model, each in models.items():
         columns |= {f"{model}_{k}": column for k, column in enumerate(each.code.T, 1)}
-        if each.log_variance is not None:
-            spread = np.exp(each.log_variance / 2)
-            columns |= {f"{model}_sd_{k}": column for k, column in enumerate(spread.T, 1)}
+        if each.std is not None:
+            columns |= {f"{model}_sd_{k}": column for k, column in enumerate(each.std.astype(np.float32).T, 1)}
     # As text each number has the digits that its own precision needs to be read back as itself.
     return _csv(list(columns), zip(*(column.astype(str).tolist() for column in columns.values()), strict=True))
 
@@ -68,7 +67,7 @@ def _details(model: Model) -> dict[str, str]:
         "weight decay": f"{recipe.weight_decay:g}",
         "seed": str(recipe.seed),
         "fitted in": f"{model.checkpoint.seconds / 60:.1f} min",
-        "test images": f"{len(model.codes.digit):,}",
+        "test images": f"{len(model.codes.labels):,}",
     }
 
 

@@ -70,8 +70,13 @@ class Codes:
     """Codes of the grey test images; shapes as in the module's table."""
 
     code: Array
-    digit: Array
+    labels: Array
     log_variance: Array | None = None
+
+    @property
+    def std(self) -> Array | None:
+        """Standard deviations of q(z|x), (n, d); None for an AE, whose encoder gives none."""
+        return None if self.log_variance is None else np.exp(self.log_variance.astype(np.float64) / 2)
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ class Snapshots:
 
     update: Array
     code: Array
-    digit: Array
+    labels: Array
 
 
 def checkpoint_path(folder: Path, model: str, beta: float | None = None) -> Path:
@@ -175,8 +180,8 @@ class Checkpoint(ArrayFile):
         arrays = self.group("codes")
         if "log_variance" in arrays:
             arrays["log_variance"] = arrays["log_variance"].astype(np.float32)
-        codes = Codes(**arrays)
-        self._check_digits(codes.digit)
+        codes = Codes(labels=arrays.pop("digit"), **arrays)
+        self._check_labels(codes.labels)
         return codes
 
     def history(self) -> dict[str, Curve]:
@@ -185,8 +190,9 @@ class Checkpoint(ArrayFile):
 
     def snapshots(self) -> Snapshots:
         """The codes as they moved during the fit."""
-        snapshots = Snapshots(**self.group("snapshots"))
-        self._check_digits(snapshots.digit)
+        arrays = self.group("snapshots")
+        snapshots = Snapshots(labels=arrays.pop("digit"), **arrays)
+        self._check_labels(snapshots.labels)
         if snapshots.update[0] < 0 or (np.diff(snapshots.update) <= 0).any():
             raise self.defect("has snapshots that are not in the order of the updates")
         return snapshots
@@ -230,9 +236,9 @@ class Checkpoint(ArrayFile):
         self.expect("snapshots", {"update": ("I64", (s,)), "code": ("F16", (s, m, d)), "digit": ("U8", (m,))})
         self.expect_groups("weights", "codes", "history.training", "history.validation", "snapshots")
 
-    def _check_digits(self, digits: Array) -> None:
-        if digits.max() > 9:
-            raise self.defect(f"has a class {digits.max()}, expected 0 to 9")
+    def _check_labels(self, labels: Array) -> None:
+        if labels.max() > 9:
+            raise self.defect(f"has a class {labels.max()}, expected 0 to 9")
 
 
 def fill_in(network: "nn.Module", file: ArrayFile) -> None:
@@ -271,7 +277,8 @@ def write(
         for name, array in vars(values).items():
             if array is not None:
                 # Half precision: the standard deviations are right to a thousandth.
-                arrays[f"{group}.{name}"] = array.astype(np.float16) if name == "log_variance" else array
+                array = array.astype(np.float16) if name == "log_variance" else array
+                arrays[f"{group}.{'digit' if name == 'labels' else name}"] = array
     settings = {
         "format": FORMAT,
         "model": path.stem.partition("-beta-")[0],

@@ -66,7 +66,7 @@ def accuracy(classifier: Classifier, split: Split) -> dict[str, float]:
     """The share of images read rightly, by form: `grey`, `binarised` (with a fixed seed) and `small`."""
     forms = _forms(split.images, torch.Generator().manual_seed(0))
     return {
-        form: float((read(classifier, images).argmax(1) == split.digits).double().mean())
+        form: float((read(classifier, images).argmax(1) == split.labels).double().mean())
         for form, images in forms.items()
     }
 
@@ -102,7 +102,7 @@ def fit_classifier(dataset: str, data: Data, path: Path, *, seed: int = 0, updat
                     forms = list(_forms(data.train.images[batch], generator).values())
                     chosen = torch.randint(len(forms), (len(batch),), generator=generator)
                     images = torch.stack(forms)[chosen, torch.arange(len(batch))]
-                    loss = F.cross_entropy(classifier(images), data.train.digits[batch].long())
+                    loss = F.cross_entropy(classifier(images), data.train.labels[batch].long())
                     optimizer.zero_grad()
                     loss.backward()
                     optimizer.step()
@@ -170,7 +170,7 @@ def _temperature(classifier: Classifier, validation: Split, generator: torch.Gen
 
     forms = torch.cat(list(_forms(validation.images, generator).values()))
     logits = torch.cat([classifier(batch) for batch in forms.split(1000)]).double()
-    digits = validation.digits.long().repeat(len(logits) // len(validation))
+    digits = validation.labels.long().repeat(len(logits) // len(validation))
     found: Any = minimize_scalar(
         lambda log: float(F.cross_entropy(logits / np.exp(log), digits)), bounds=(-3, 3), method="bounded"
     )

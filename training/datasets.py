@@ -28,13 +28,13 @@ class Split:
     """Grey images, uint8 of shape (n, h, w) with 0 black and 255 white, and their classes, uint8 of shape (n,)."""
 
     images: Tensor
-    digits: Tensor
+    labels: Tensor
 
     def __len__(self) -> int:
         return len(self.images)
 
     def to(self, device: torch.device) -> "Split":
-        return Split(self.images.to(device), self.digits.to(device))
+        return Split(self.images.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ def load(
         train, test = _originals(DATASETS[dataset], data_dir / DATASETS[dataset] / "raw", download)
         held_out = len(train) // 12
         splits = [
-            Split(train.images[:-held_out], train.digits[:-held_out]),
-            Split(train.images[-held_out:], train.digits[-held_out:]),
+            Split(train.images[:-held_out], train.labels[:-held_out]),
+            Split(train.images[-held_out:], train.labels[-held_out:]),
             test,
         ]
-    return Data(*(Split(reduce(split.images, image_size, binarised=binarised), split.digits) for split in splits))
+    return Data(*(Split(reduce(split.images, image_size, binarised=binarised), split.labels) for split in splits))
 
 
 def reduce(images: Tensor, image_size: int, *, binarised: bool) -> Tensor:

@@ -286,12 +286,12 @@ def _export(run: _Run, data: Data, path: Path) -> None:
         seconds=run.seconds,
         test=figures(evaluate(network, test)),
         weights={name: tensor.cpu().numpy() for name, tensor in weights.items()},
-        codes=Codes(code, data.test.digits.numpy(), log_variance),
+        codes=Codes(code, data.test.labels.numpy(), log_variance),
         history={split: run.curve(split) for split in run.records},
         snapshots=Snapshots(
             update=np.array([update for update, _ in run.snapshots]),
             code=torch.stack([code for _, code in run.snapshots]).numpy(),
-            digit=data.validation.digits[:SNAPSHOT_IMAGES].numpy(),
+            labels=data.validation.labels[:SNAPSHOT_IMAGES].numpy(),
         ),
     )
 

@@ -76,7 +76,7 @@ def _snapshot_figure(model: Model, update: int) -> go.Figure:
     moment = int(np.searchsorted(snapshots.update, update, side="right")) - 1
     points, last = (model.flat.project(snapshots.code[each]) for each in (moment, -1))
     axes = replace(model, embedding=None).axes
-    return figures.codes_map(points, snapshots.digit, latent.window(last, least=model.least_side), axes, small=True)
+    return figures.codes_map(points, snapshots.labels, latent.window(last, least=model.least_side), axes, small=True)
 
 
 def _figures(pair: ModelPair, places: list[DeltaGenerator]) -> None:

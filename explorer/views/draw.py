@@ -21,6 +21,7 @@ from explorer import (
     selection,
     warmup,
 )
+from explorer.cache import cached
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.components.pad import pad, script
@@ -113,6 +114,7 @@ class EncodedDrawing(NamedTuple):
     nearest: list[int]  # the test images with the nearest codes, the nearest first
 
 
+@cached()
 def encode_drawing(pair: ModelPair, model: Model, picture: Array) -> EncodedDrawing:
     """Where a picture in MNIST's form, uint8 (28, 28), lands. Its code is that of the grey picture."""
     import torch
@@ -121,8 +123,8 @@ def encode_drawing(pair: ModelPair, model: Model, picture: Array) -> EncodedDraw
 
     seen = torch.as_tensor(originals.reduced(pair, picture))[None]
     grey = seen.float() / 255
-    code, spread = model.encode(grey)
-    if spread is None:
+    code, std = model.encode(grey)
+    if std is None:
         reconstruction, kl = float(model.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
     else:  # as in the Posterior tab, to the last digit
         belief, elbo = inference.bound(model, originals.binarised_drawing(pair, picture))
@@ -130,7 +132,7 @@ def encode_drawing(pair: ModelPair, model: Model, picture: Array) -> EncodedDraw
     return EncodedDrawing(
         grey[0].numpy(),
         model.plane.project(code)[0].tolist(),
-        model.outline(code[0], None if spread is None else spread[0]),
+        model.outline(code[0], None if std is None else std[0]),
         model.decode(code)[0],
         reconstruction,
         kl,
@@ -252,9 +254,9 @@ def _answer(pair: ModelPair, model: Model, encoded: EncodedDrawing) -> str:
     neighbours = [
         picture(
             images.data_uri(original),
-            f"test image {image}, {with_article(model.codes.digit[image])}",
+            f"test image {image}, {with_article(model.codes.labels[image])}",
             name=f"near-{model.name}-{rank}",
-            caption=f"{model.codes.digit[image]} (image {image})",
+            caption=f"{model.codes.labels[image]} (image {image})",
         )
         for rank, (image, original) in enumerate(zip(encoded.nearest, near, strict=True), 1)
     ]

@@ -69,7 +69,7 @@ def render(pair: ModelPair) -> None:
     _picks(pair, path_place, halves)
     with catalog.show_errors():
         for model in pair if pair.vae.embedding is None else ():
-            latent_map.atlas(f"map_{model.name}", maps.decoder_name(model), model.window, maps.atlas(model))
+            latent_map.atlas(f"map_{model.name}", maps.map_id(model), model.window, maps.atlas(model))
 
 
 def _half(model: Model, column: DeltaGenerator) -> Half:
@@ -152,8 +152,8 @@ def _picks(pair: ModelPair, path_place: DeltaGenerator, halves: list[Half]) -> N
 def _pick(model: Model, ringed: int) -> None:
     point = selection.pick(model)
     z = model.plane.lift([point])
-    near = latent.nearest(model.codes.code, z[0])
-    nearest_digit = model.codes.digit[near.image]
+    near = selection.nearest(model, point)
+    nearest_digit = model.codes.labels[near.image]
     percentile = latent.gap_percentile(near.neighbour_distance, model.neighbour_distances)
     where = vector(point)
     verdict = "In a gap" if percentile > 99 else "Where codes are thin" if percentile > 90 else "Among the codes"
@@ -183,7 +183,7 @@ def _pick(model: Model, ringed: int) -> None:
         on_pick=partial(selection.set_pick, model),
         on_path=partial(_set_path, model) if _draws(model) else None,
         title=model.title,
-        lens="" if model.embedding is not None else maps.decoder_name(model),
+        lens="" if model.embedding is not None else maps.map_id(model),
         answer=answer("pick"),
     )
     st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
@@ -219,13 +219,13 @@ def _set_path(model: Model, points: list[list[float]]) -> None:
     """Choose a path over a map; a callback."""
     farthest = selection.MAX_COORDINATE
     corners = np.clip(np.array(points, float)[:MAX_CORNERS, :2], -farthest, farthest)
-    st.session_state[_path_key(model)] = (maps.decoder_name(model), tuple(map(tuple, corners.tolist())))
+    st.session_state[_path_key(model)] = (maps.map_id(model), tuple(map(tuple, corners.tolist())))
 
 
 def _path(model: Model) -> tuple[tuple[float, float], ...]:
     """The path that the user drew over a map; empty if none."""
     drawn_on, corners = st.session_state.get(_path_key(model), ("", ()))
-    return corners if PATH.value and drawn_on == maps.decoder_name(model) else ()
+    return corners if PATH.value and drawn_on == maps.map_id(model) else ()
 
 
 def _film(model: Model) -> None:
@@ -251,7 +251,7 @@ def _film(model: Model) -> None:
 
 def _spread(model: Model, digit: int) -> list[latent_map.Mark]:
     """The encoder's Gaussian of a test image on the map, one standard deviation from its mean."""
-    outline = model.outline(model.codes.code[digit], model.encoder_spread(digit))
+    outline = model.outline(model.codes.code[digit], model.posterior_std(digit))
     return [latent_map.ellipse(outline)] if outline else []
 
 
@@ -268,7 +268,7 @@ def _ringed(pair: ModelPair, digit: int) -> None:
     original = originals.original(pair, digit)
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
-    said = f"It is {with_article(pair.digits[digit])}, and has a code in each space."
+    said = f"It is {with_article(pair.labels[digit])}, and has a code in each space."
     card(pictures, "The same image at both rings", said, _about_spread(pair.vae, digit), kind="row")
     if original is None:
         st.caption("The original image is not on this computer.", help=originals.HOW_TO_GET_ORIGINALS)
@@ -279,10 +279,7 @@ def _away(distance: float) -> str:
 
 
 def _about_spread(vae: Model, digit: int) -> str:
-    spread = vae.encoder_spread(digit)
-    assert spread is not None
-    if len(spread) > 2:
-        told = f"{spread.min():.2g} to {spread.max():.2g}"
-    else:
-        told = " and ".join(f"{each:.2g}" for each in spread)
-    return f"The VAE's encoder gives it a Gaussian with standard deviations {told}: the ellipse."
+    std = vae.posterior_std(digit)
+    assert std is not None
+    values = f"{std.min():.2g} to {std.max():.2g}" if len(std) > 2 else " and ".join(f"{each:.2g}" for each in std)
+    return f"The VAE's encoder gives it a Gaussian with standard deviations {values}: the ellipse."

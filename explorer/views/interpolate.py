@@ -115,10 +115,10 @@ def _end(end: str, pair: ModelPair) -> None:
 
 def _digit_end(end: str, pair: ModelPair) -> None:
     image = st.number_input(
-        "Test image", 0, len(pair.digits) - 1, default_image(pair, end), width=90, **IMAGES[end].bound
+        "Test image", 0, len(pair.labels) - 1, default_image(pair, end), width=90, **IMAGES[end].bound
     )
     class_key = f"{end}_class"  # follows the image; not in the URL
-    st.session_state[class_key] = int(pair.digits[image])
+    st.session_state[class_key] = int(pair.labels[image])
     st.selectbox("Digit", range(10), key=class_key, on_change=_set_end_class, args=(pair, end), width=75)
     st.button("Another", key=f"{end}_another", on_click=_next_end_image, args=(pair, end))
 
@@ -143,7 +143,7 @@ def defaults(pair: ModelPair) -> dict[Choice[Any], Any]:
 
 def _another_image(pair: ModelPair, digit: int, after: int) -> int:
     """The next test image of a class, from the front again after the last; image 0 if there is none."""
-    own = np.flatnonzero(pair.digits == digit)
+    own = np.flatnonzero(pair.labels == digit)
     later = own[own > after]
     return int(later[0] if len(later) else own[0] if len(own) else 0)
 
@@ -154,7 +154,7 @@ def _set_end_class(pair: ModelPair, end: str) -> None:
 
 def _next_end_image(pair: ModelPair, end: str) -> None:
     image = _end_image(pair, end)
-    IMAGES[end].set(_another_image(pair, int(pair.digits[image]), after=image))
+    IMAGES[end].set(_another_image(pair, int(pair.labels[image]), after=image))
 
 
 def _end_image(pair: ModelPair, end: str) -> int:

@@ -173,8 +173,8 @@ def _at_a_cloud(pair: ModelPair) -> dict[Choice[Any], Any]:
 
 
 def _at_a_throw(pair: ModelPair) -> dict[Choice[Any], Any]:
-    mean, deviation, image = _large_cloud(pair.vae)
-    z = mean + deviation * np.random.default_rng().standard_normal(len(mean))
+    mean, std, image = _large_cloud(pair.vae)
+    z = mean + std * np.random.default_rng().standard_normal(len(mean))
     return _at(pair, (pair.ae.points[image], pair.vae.plane.project(z[None])[0]), image)
 
 
@@ -196,19 +196,18 @@ def _at_half_way(pair: ModelPair) -> dict[Choice[Any], Any]:
     return values
 
 
-def _deviations(model: Model) -> np.ndarray:
+def _posterior_stds(model: Model) -> np.ndarray:
     """The VAE's sigma(x) of each test image, (n, d)."""
-    assert model.codes.log_variance is not None
-    deviations: np.ndarray = np.exp(0.5 * model.codes.log_variance.astype(np.float64))
-    return deviations
+    assert model.codes.std is not None
+    return model.codes.std
 
 
 def _large_cloud(model: Model) -> tuple[np.ndarray, np.ndarray, int]:
     """The VAE's mu(x) and sigma(x) of the image with the widest Gaussian well inside the map, and its number."""
-    deviations, area = _deviations(model), model.window
+    stds, area = _posterior_stds(model), model.window
     off_centre = np.abs(model.points - (area.left + area.side / 2, area.bottom + area.side / 2)).max(axis=1)
-    image = int(np.where(off_centre < area.side / 3, np.log(deviations).sum(axis=1), -np.inf).argmax())
-    return model.codes.code[image].astype(float), deviations[image], image
+    image = int(np.where(off_centre < area.side / 3, np.log(stds).sum(axis=1), -np.inf).argmax())
+    return model.codes.code[image].astype(float), stds[image], image
 
 
 def _measured(pair: ModelPair) -> Evaluation | None:
@@ -280,7 +279,7 @@ def _drawn_from_what(pair: ModelPair) -> str:
 
 def _how_large_the_clouds_are(pair: ModelPair) -> str:
     return (
-        f"Over the test images the mean spread is σ = {vector(_deviations(pair.vae).mean(axis=0))}, while the dots "
+        f"Over the test images the mean spread is σ = {vector(_posterior_stds(pair.vae).mean(axis=0))}, while the dots "
         f"themselves spread with {vector(pair.vae.codes.code.std(axis=0, dtype=float))}. Codes that lie "
         "closer than their clouds are wide have to share their decodes. What keeps the clouds from shrinking to "
         "points, as the AE's codes are, is the next step."
@@ -299,10 +298,10 @@ def _which_is_better(pair: ModelPair) -> str:
 
 
 def _what_is_random(pair: ModelPair) -> str:
-    mean, deviation, image = _large_cloud(pair.vae)
+    mean, std, image = _large_cloud(pair.vae)
     return (
         f"Only ε. For test image {image}, whose cloud is large, the encoder gives "
-        f"μ = {vector(mean)} and σ = {vector(deviation)}. For a given throw, raising μ by a little raises z by as "
+        f"μ = {vector(mean)} and σ = {vector(std)}. For a given throw, raising μ by a little raises z by as "
         "much, and raising σ raises z by ε times as much: derivatives that backpropagation can carry on into the "
         "encoder. It would stop at a draw made inside."
     )

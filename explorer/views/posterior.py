@@ -105,7 +105,7 @@ def _belief(
             return
         slack = inference.slack(pair.vae, seen)
         q = slack.belief
-        z = q.mean + q.deviation * np.random.default_rng(seed).standard_normal(len(q.mean))
+        z = q.mean + q.std * np.random.default_rng(seed).standard_normal(len(q.mean))
         marks = _marks(pair.vae, q, z)
         if close_up is None:
             with overview:
@@ -131,7 +131,7 @@ def posterior_figure(vae: Model, seen: Array, area: latent.Window) -> go.Figure:
     """The true posterior of an image over a part of the plane."""
     found = inference.slack(vae, seen)
     assert found.truth is not None
-    outline = np.array(vae.outline(found.belief.mean, 2 * found.belief.deviation))
+    outline = np.array(vae.outline(found.belief.mean, 2 * found.belief.std))
     truth = found.truth.points[found.truth.level <= 2]
     return figures.contours(*found.truth.rasterize(area), area, vae.axes, outline, truth)
 
@@ -170,7 +170,7 @@ def _close_up_input() -> str:
 
 def _marks(vae: Model, q: DiagonalGaussian, z: Array) -> list[latent_map.Mark]:
     """The belief, and a point drawn from it."""
-    outlines = [vae.outline(q.mean, times * q.deviation) for times in (1, 2)]
+    outlines = [vae.outline(q.mean, times * q.std) for times in (1, 2)]
     ellipses = [latent_map.ellipse(outline) for outline in outlines if outline]
     return [*ellipses, latent_map.dots([vae.plane.project([z])[0].tolist()])]
 
@@ -220,7 +220,7 @@ def _average(pair: ModelPair) -> str:
         return ""  # Compare tells it
     if "slack" not in values:
         return ""
-    n = min(POSTERIORS, len(pair.digits))
+    n = min(POSTERIORS, len(pair.labels))
     return f" Over {n} test images: {nats(values['slack'])} on average, {nats(values['slack_median'])} at the median."
 
 
@@ -228,7 +228,7 @@ def close_up_window(slack: InferenceGap, look: str) -> latent.Window:
     """A square that holds the belief, the truth, or both, and their labels."""
     assert slack.truth is not None
     q = slack.belief
-    belief = np.stack([q.mean - 2.5 * q.deviation, q.mean + 2.5 * q.deviation])
+    belief = np.stack([q.mean - 2.5 * q.std, q.mean + 2.5 * q.std])
     truth = slack.truth.points[slack.truth.level <= 3.2]
     held = np.concatenate({CloseUp.TRUTH: [truth], CloseUp.BELIEF: [belief]}.get(CloseUp(look), [truth, belief]))
     low, high = held.min(axis=0), held.max(axis=0)

@@ -87,7 +87,7 @@ def _images(pair: ModelPair) -> None:
 class Reconstruction(NamedTuple):
     """An image and what both models make of it."""
 
-    digit: int
+    label: int
     pictures: list[str]  # the image, the AE's decode of its code, the VAE's; data URIs
     reconstructions: list[float]  # the AE's log p(x|f(x)), the VAE's log p(x|z) averaged over q(z|x), in nats
     kl: float  # of the VAE, in nats
@@ -105,7 +105,7 @@ def _reconstructions(pair: ModelPair, split: str, images_shown: tuple[int, ...])
     terms = [
         [None if each is None else each[chosen] for each in originals.test_terms(model, pair)]
         if split == "test"
-        else model.terms(Split(grey, part.digits[chosen]))
+        else model.terms(Split(grey, part.labels[chosen]))
         for model in pair
     ]
     (ae, _), (vae, kl) = terms
@@ -114,7 +114,7 @@ def _reconstructions(pair: ModelPair, split: str, images_shown: tuple[int, ...])
     assert kl is not None
     return [
         Reconstruction(
-            digit=int(part.digits[image]),
+            label=int(part.labels[image]),
             pictures=[
                 images.data_uri(picture) for picture in (grey[row].numpy() / 255, *(each[row] for each in decodes))
             ],
@@ -133,7 +133,7 @@ def _ranked(pair: ModelPair, by: str) -> Array:
 
 def _table(reconstructions: list[Reconstruction], numbers: list[int], split: str) -> str:
     head = "".join(
-        f"<th>{each.digit}<small>image {image}</small></th>"
+        f"<th>{each.label}<small>image {image}</small></th>"
         for each, image in zip(reconstructions, numbers, strict=True)
     )
     rows = []

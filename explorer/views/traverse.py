@@ -41,7 +41,7 @@ def _strips(model: Model, z: tuple[float, ...], dimensions: tuple[int, ...]) -> 
     """For each of some dimensions a film strip, a data URI: a latent point moved along it, by up to `REACH`
     standard deviations to either side."""
     steps = np.linspace(-REACH, REACH, FRAMES)
-    moves = steps[None, :, None] * (np.eye(len(z)) * model.spread)[list(dimensions), None]
+    moves = steps[None, :, None] * (np.eye(len(z)) * model.traversal_unit)[list(dimensions), None]
     decodes = model.decode((np.array(z) + moves).reshape(-1, len(z)))
     return [images.data_uri(images.strip(strip)) for strip in np.split(decodes, len(dimensions))]
 
@@ -78,7 +78,7 @@ def _rows(pair: ModelPair) -> None:
             moves = np.array([_moved(dimension) for dimension in range(pair.latent_dim)])
             told = "the pick" + "".join(f", dimension {at + 1} by {moves[at]:g} sd" for at in np.flatnonzero(moves))
             for model, z, place in zip(pair, picks, st.columns(2), strict=True):
-                decode = model.decode([z + moves * model.spread])[0]
+                decode = model.decode([z + moves * model.traversal_unit])[0]
                 with place:
                     st.markdown(f"#### {model.short}")
                     card(

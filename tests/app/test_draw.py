@@ -83,7 +83,7 @@ def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
         for rank, image in enumerate(nearest, 1):
             original = digits.test.images[image].numpy() / 255
             np.testing.assert_allclose(shown(app, f"near-{name}-{rank}"), original, atol=0.003)
-            assert f"{codes.digit[image]} (image {image})" in html(app)
+            assert f"{codes.labels[image]} (image {image})" in html(app)
     assert terms.kl is not None
     assert terms.elbo is not None
     kl, elbo = re.findall(r"KL ([\d.]+), so ELBO (−[\d.]+) ", html(app))[0]

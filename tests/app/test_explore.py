@@ -26,7 +26,7 @@ def test_explore_decodes_the_pick_and_says_where_it_lies(app: AppTest, checkpoin
     codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
     near = latent.nearest(codes.code, (0.5, -0.25))
     away = f"{near.distance:.2g} away".replace("-", "−")
-    assert f"<b>{with_article(codes.digit[near.image])}</b> (image {near.image}), {away}" in html(app)
+    assert f"<b>{with_article(codes.labels[near.image])}</b> (image {near.image}), {away}" in html(app)
     assert "Decode of (0.5, −0.25)" in html(app)
     # The nearest test digit is ringed, and both models decode their own code of it.
     assert app.number_input("digit").value == near.image

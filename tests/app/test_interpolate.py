@@ -19,7 +19,7 @@ def test_interpolation_runs_from_end_to_end(app: AppTest, checkpoints: Path, rec
     for frame, end, digit in ((0, "from", 2), (FRAMES - 1, "to", 6)):
         app.slider("frame").set_value(frame).run()
         image = int(app.number_input(f"{end}_image").value or 0)
-        assert codes.digit[image] == digit
+        assert codes.labels[image] == digit
         expected = decode(checkpoints, recipe, "autoencoder", tuple(codes.code[image].tolist()))
         np.testing.assert_allclose(shown(app, "frame-autoencoder"), expected, atol=0.003)
 
@@ -30,11 +30,11 @@ def test_ends_can_be_another_digit_or_the_pick(app: AppTest, checkpoints: Path, 
     codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
     app.selectbox("from_class").set_value(9).run()
     first = app.number_input("from_image").value
-    assert first == np.flatnonzero(codes.digit == 9)[0]
+    assert first == np.flatnonzero(codes.labels == 9)[0]
     app.button("from_another").click().run()
-    assert app.number_input("from_image").value == np.flatnonzero(codes.digit == 9)[1]
+    assert app.number_input("from_image").value == np.flatnonzero(codes.labels == 9)[1]
     app.number_input("from_image").set_value(3).run()
-    assert app.selectbox("from_class").value == codes.digit[3]
+    assert app.selectbox("from_class").value == codes.labels[3]
     app.segmented_control("from").set_value("pick").run()
     app.number_input("vae_x").set_value(1.0).run()
     app.number_input("vae_y").set_value(1.0).run()

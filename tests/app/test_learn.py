@@ -184,7 +184,7 @@ def test_interpolation_step_stands_half_way_from_a_2_to_a_6(
     app.button("tour_next").click().run()
     assert not app.exception
     codes = codes_of(checkpoints, recipe, "vae")
-    ends = [np.flatnonzero(codes.digit == digit)[0] for digit in (2, 6)]
+    ends = [np.flatnonzero(codes.labels == digit)[0] for digit in (2, 6)]
     assert [app.number_input(f"{end}_image").value for end in ("from", "to")] == ends
     assert app.slider("frame").value == FRAMES // 2
     middle = codes.code[ends].astype(float).mean(axis=0)

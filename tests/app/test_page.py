@@ -23,10 +23,10 @@ def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, reci
     codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
     app.query_params["digit"] = "7"
     app.run()
-    assert f"It is {with_article(codes.digit[7])}, and has a code in each space." in html(app)
+    assert f"It is {with_article(codes.labels[7])}, and has a code in each space." in html(app)
     app.query_params.update({"tab": "Interpolate", "from_image": "4"})
     app.run()
-    assert app.selectbox("from_class").value == codes.digit[4]
+    assert app.selectbox("from_class").value == codes.labels[4]
 
 
 def test_broken_checkpoint_is_told_and_the_others_still_work(

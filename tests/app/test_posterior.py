@@ -97,7 +97,7 @@ def test_resample_draws_from_the_belief(app: AppTest, vae: Model, seen: np.ndarr
     app.run()
     q = evaluation.encode_posterior(vae, seen[[0]])[0]
     for seed in (0, 1):
-        z = q.mean + q.deviation * np.random.default_rng(seed).standard_normal(2)
+        z = q.mean + q.std * np.random.default_rng(seed).standard_normal(2)
         np.testing.assert_allclose(shown(app, "resampled"), vae.decode([z])[0], atol=0.003)
         assert f"z = ({z[0]:.4f}, {z[1]:.4f})".replace("-", "−") in html(app)
         app.button("resample").click().run()

@@ -18,7 +18,7 @@ def test_curves_play_through_training(page: Page, served: str, fitted: Path, rec
     first = snapshots.update[-3]
     open_map(page, f"{served}/?tab=Training+curves&moment={first}", "curves")
     codes = f"return {CLOUDS}.flatMap(t => [...t.x]).length"
-    assert in_chart(page, "map_formed_vae", codes) == len(snapshots.digit)
+    assert in_chart(page, "map_formed_vae", codes) == len(snapshots.labels)
     before, _ = middle(page.locator(".st-key-curves .map-overlay .moment").last)
     page.get_by_role("button", name="Play").click()
     # It plays to the last moment, and stops there by itself.
@@ -39,5 +39,5 @@ def test_curves_play_through_training(page: Page, served: str, fitted: Path, rec
     )
     last = snapshots.code[-1, :, 0].astype(float)
     np.testing.assert_allclose(
-        np.concatenate(drawn), np.concatenate([last[snapshots.digit == d] for d in range(10)]), atol=1e-4
+        np.concatenate(drawn), np.concatenate([last[snapshots.labels == d] for d in range(10)]), atol=1e-4
     )

@@ -42,7 +42,7 @@ def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, recipe
         script = f"return {CLOUDS}.map(t => [...t.x].map((x, i) => [x, t.y[i]]))"
         drawn = np.concatenate(in_chart(page, f"map_{model}", script))
         codes = Checkpoint(checkpoint_path(fitted / recipe.name, model)).codes()
-        by_digit = np.concatenate([codes.code[codes.digit == digit] for digit in range(10)])
+        by_digit = np.concatenate([codes.code[codes.labels == digit] for digit in range(10)])
         np.testing.assert_allclose(drawn, by_digit, atol=1e-5)
     # And they are painted, each digit in its colour (the dots let a quarter of the white page through).
     shot = page.locator(".st-key-map_vae .js-plotly-plot").screenshot()

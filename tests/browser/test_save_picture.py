@@ -146,7 +146,7 @@ def test_codes_and_curves_are_saved_as_tables(page: Page, served: str, fitted: P
     rows = list(csv.DictReader(io.StringIO(table.decode())))
     for short, checkpoint in opened.items():
         codes = checkpoint.codes()
-        assert [int(row["digit"]) for row in rows] == codes.digit.tolist()
+        assert [int(row["digit"]) for row in rows] == codes.labels.tolist()
         written = np.array([[row[f"{short}_1"], row[f"{short}_2"]] for row in rows], np.float32)
         np.testing.assert_array_equal(written, codes.code)
 

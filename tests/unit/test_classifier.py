@@ -29,7 +29,7 @@ def test_small_images_are_enlarged(fitted: Path) -> None:
 def test_confidence_is_calibrated_on_the_validation_images(fitted: Path, digits: Data) -> None:
     classifier, _ = load_classifier(fitted, "digits")
     grey = digits.validation.images.float() / 255
-    logits, expected = classifier(grey), digits.validation.digits.long()
+    logits, expected = classifier(grey), digits.validation.labels.long()
     calibrated = F.cross_entropy(logits, expected)
     # Neither a sharper nor a softer belief fits the images (of all forms together) clearly better.
     for temperature in (0.5, 2.0):

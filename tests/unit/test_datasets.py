@@ -52,7 +52,7 @@ def test_splits_hold_every_image_once(dataset: str, raw: dict[str, np.ndarray], 
     name = DATASETS[dataset]
     np.testing.assert_array_equal(fitted_on, raw[f"{name}/train-images-idx3-ubyte.gz"])
     np.testing.assert_array_equal(data.test.images.numpy(), raw[f"{name}/t10k-images-idx3-ubyte.gz"])
-    np.testing.assert_array_equal(data.test.digits.numpy(), raw[f"{name}/t10k-labels-idx1-ubyte.gz"])
+    np.testing.assert_array_equal(data.test.labels.numpy(), raw[f"{name}/t10k-labels-idx1-ubyte.gz"])
 
 
 def test_bundled_digits_are_real_and_disjoint(digits: Data) -> None:
@@ -61,7 +61,7 @@ def test_bundled_digits_are_real_and_disjoint(digits: Data) -> None:
     for split in splits:
         assert split.images.shape[1:] == (28, 28)
         assert split.images.dtype == torch.uint8
-        assert set(split.digits.tolist()) == set(range(10))
+        assert set(split.labels.tolist()) == set(range(10))
     assert digits.train.images.max() > 240
 
 

@@ -64,7 +64,7 @@ def test_each_number_is_what_its_definition_says(pair: ModelPair, classifier: Cl
         code = model.codes.code.astype(float)
         places = latent.grid(model.window, 60)
         distances = np.linalg.norm(places[:, None] - code, axis=2)
-        shares = np.bincount(pair.digits[distances.argmin(axis=1)], minlength=10) / len(places)
+        shares = np.bincount(pair.labels[distances.argmin(axis=1)], minlength=10) / len(places)
         assert values["plane_entropy"] == pytest.approx(-(shares * np.log(shares + 1e-300)).sum(), abs=0.02)
         own = np.linalg.norm(code[:, None] - code, axis=2)
         np.fill_diagonal(own, np.inf)

@@ -24,7 +24,7 @@ def test_codes_are_read_back_exactly() -> None:
     digit = rng.integers(0, 10, n).astype(np.uint8)
     columns = read(tables.codes({"ae": Codes(ae, digit), "vae": Codes(mean, digit, log_variance)}))
 
-    parts = {"ae": ae, "vae": mean, "vae_sd": np.exp(log_variance / 2)}
+    parts = {"ae": ae, "vae": mean, "vae_sd": np.exp(log_variance.astype(float) / 2).astype(np.float32)}
     assert list(columns) == ["image", "digit", *(f"{name}_{k}" for name in parts for k in range(1, d + 1))]
     assert columns["image"] == [str(image) for image in range(n)]
     assert columns["digit"] == [str(each) for each in digit]
