@@ -11,11 +11,12 @@ app: $(VENV)/app.done
 test: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(VENV)/dev.done
+check: $(VENV)/dev.done node_modules/tsc.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/oxlint explorer/components
+	$(BIN)/node node_modules/typescript/bin/tsc
 
 format: $(VENV)/dev.done
 	$(BIN)/ruff check --fix .
@@ -32,10 +33,17 @@ $(VENV)/python.done:
 		{ echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@touch $@
 
-$(VENV)/app.done: requirements.txt $(VENV)/python.done
+$(VENV)/app.done: requirements.txt pyproject.toml $(VENV)/python.done
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/dev.done: requirements.txt requirements-dev.txt $(VENV)/python.done
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+# Dependency groups need pip 25.1.
+$(VENV)/dev.done: requirements.txt pyproject.toml $(VENV)/python.done
+	$(BIN)/python -m pip install --disable-pip-version-check "pip==25.3"
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt --group dev
 	@touch $@ $(VENV)/app.done
+
+# TypeScript checks the types that the components' JavaScript states in its comments.
+node_modules/tsc.done: package.json package-lock.json $(VENV)/dev.done
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
+	@touch $@

@@ -24,7 +24,7 @@ from explorer import (
 from explorer.cache import cached
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
-from explorer.components.pad import pad, script
+from explorer.components.pad import pad, pad_script
 from explorer.drawing import BRUSH, SIDE, mnist_form, rasterize
 from explorer.models import Model, ModelPair
 from explorer.selection import Drawing
@@ -53,7 +53,7 @@ def render(pair: ModelPair) -> None:
         "**Draw a digit**, and watch where both encoders put it. Look at what comes back: what your digit has and "
         "MNIST's have not is lost, and what is no digit becomes one, at a price in nats."
     )
-    script()
+    pad_script()
     left, *columns = st.columns(3)
     left.markdown("##### Your digit")
     places = []

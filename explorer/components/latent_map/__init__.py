@@ -3,7 +3,6 @@
 The chart is drawn once and stays; marks and clicks travel alone.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from explorer.atlas import Atlas
+from explorer.components.scripts import script
 from explorer.latent import Window
 
 __all__ = [
@@ -35,17 +35,14 @@ _FOLDER = Path(__file__).parent
 _MODULES = ("plotly.js", "marks.js", "lens.js", "gestures.js", "keys.js", "overlay.js")
 
 
-def _script() -> str:
-    """The modules as the one script that a component takes."""
-    text = "\n".join((_FOLDER / name).read_text() for name in _MODULES)
-    return re.sub(r"^(import .*|export (?!default))", "", text, flags=re.MULTILINE)
-
-
 _overlays = st.components.v2.component(
-    "map_overlays", js=_script(), css=(_FOLDER / "map.css").read_text(), isolate_styles=False
+    "map_overlays",
+    js=script(*(_FOLDER / name for name in _MODULES)),
+    css=(_FOLDER / "map.css").read_text(),
+    isolate_styles=False,
 )
 _overlay = st.components.v2.component("map_overlay", js=(_FOLDER / "mount.js").read_text(), isolate_styles=False)
-_atlas = st.components.v2.component("map_atlas", js=(_FOLDER / "atlas.js").read_text())
+_atlas = st.components.v2.component("map_atlas", js=script(_FOLDER / "atlas.js"))
 
 
 def overlays() -> None:

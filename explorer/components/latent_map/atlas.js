@@ -2,42 +2,40 @@
 // Unpacks the atlas of a map, and keeps it where the overlay of that map finds it: `latentAtlases`, by the chart's key.
 // One that cannot be unpacked stands there as its data alone.
 
+import { lifecycle } from "../lifecycle.js";
+
 /** @typedef {{chart: string, which: string, left: number, top: number, side: number, n: number, image: string}} Data */
 
-/** @typedef {{data: Data, atlas?: Atlas | {data: Data}, calls: number}} Mount */
+export default lifecycle(() => new Keeper());
 
-/** @type {WeakMap<object, Mount>} */
-const mounts = new WeakMap();
-
-/** Streamlit calls this at the mount and again whenever the data or the theme change; the last call's cleanup runs at
- * the unmount, an earlier one's when it was overtaken.
- * @param {{data: Data, parentElement: any}} component */
-export default function ({ data, parentElement }) {
-  /** @type {Map<string, Atlas | {data: Data}>} */
-  const atlases = (/** @type {any} */ (globalThis).latentAtlases ??= new Map());
-  let mount = mounts.get(parentElement);
-  if (!mount || mount.data.which !== data.which || mount.data.chart !== data.chart) {
-    const made = (mount = /** @type {Mount} */ ({ data, calls: 0 }));
-    mounts.set(parentElement, made);
-    unpack(data)
-      .catch((error) => {
-        console.error(error);
-        return { data };
-      })
-      .then((atlas) => {
-        if (mounts.get(parentElement) !== made) return; // another has come meanwhile
-        made.atlas = atlas;
-        atlases.set(data.chart, atlas);
-        document.dispatchEvent(new Event("latent-atlas"));
-      });
+/** Keeps the atlas of one map. */
+class Keeper {
+  constructor() {
+    /** @type {Data | null} */ this.data = null; // of which the atlas is, or is being unpacked
+    /** @type {Atlas | {data: Data} | null} */ this.atlas = null;
+    /** @type {Map<string, Atlas | {data: Data}>} */
+    this.atlases = /** @type {any} */ (globalThis).latentAtlases ??= new Map();
   }
-  const mine = mount;
-  const call = ++mine.calls;
-  return () => {
-    if (mounts.get(parentElement) !== mine || mine.calls !== call) return;
-    if (mine.atlas && atlases.get(data.chart) === mine.atlas) atlases.delete(data.chart);
-    mounts.delete(parentElement);
-  };
+
+  /** @param {Data} data */
+  async update(data) {
+    if (this.data?.which === data.which && this.data.chart === data.chart) return;
+    this.data = data;
+    const atlas = await unpack(data).catch((error) => {
+      console.error(error);
+      return { data };
+    });
+    if (this.data !== data) return; // another has come meanwhile, or the map has gone
+    this.atlas = atlas;
+    this.atlases.set(data.chart, atlas);
+    document.dispatchEvent(new Event("latent-atlas"));
+  }
+
+  remove() {
+    const chart = this.data?.chart ?? "";
+    if (this.atlas && this.atlases.get(chart) === this.atlas) this.atlases.delete(chart);
+    this.data = null;
+  }
 }
 
 /** @param {Data} data */

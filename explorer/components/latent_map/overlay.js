@@ -3,6 +3,7 @@
 // turns clicks into axis coordinates, reports them, and draws marks that follow. Where the map has an atlas, it shows
 // the decode of the point under the mouse in place of the answer's picture: the lens.
 
+import { lifecycle } from "../lifecycle.js";
 import { Gestures } from "./gestures.js";
 import { Keys, keysHelp } from "./keys.js";
 import { Lens } from "./lens.js";
@@ -21,28 +22,10 @@ const NO_OVERLAY = "Clicks and the live picture are missing, because their scrip
 const LONGEST = 200; // points of a path that are reported
 const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"];
 
-/** @type {WeakMap<object, Overlay>} */
-const overlays = new WeakMap();
-
 /** For the overlays of all maps, see `mount.js`. */
 export default function () {
   const page = /** @type {any} */ (globalThis);
-  (page.latentOverlay ??= Promise.withResolvers()).resolve(mount);
-}
-
-/** Streamlit calls this at the mount and again whenever the data or the theme change; the last call's cleanup runs at
- * the unmount, an earlier one's when it was overtaken.
- * @param {{data: Data, parentElement: any, setTriggerValue: (name: string, value: any) => void}} component */
-function mount({ data, parentElement, setTriggerValue }) {
-  const overlay = overlays.get(parentElement) ?? new Overlay(parentElement);
-  overlays.set(parentElement, overlay);
-  const mine = { ...data };
-  overlay.update(mine, setTriggerValue);
-  return () => {
-    if (overlay.data !== mine) return;
-    overlay.remove();
-    overlays.delete(parentElement);
-  };
+  (page.latentOverlay ??= Promise.withResolvers()).resolve(lifecycle((place) => new Overlay(place)));
 }
 
 export class Overlay {

@@ -6,18 +6,19 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.components.scripts import script
 from explorer.drawing import BRUSH, SIDE
 
-__all__ = ["pad", "script"]
+__all__ = ["pad", "pad_script"]
 
 _FOLDER = Path(__file__).parent
 _script = st.components.v2.component(
-    "pad_script", js=(_FOLDER / "pad.js").read_text(), css=(_FOLDER / "pad.css").read_text(), isolate_styles=False
+    "pad_script", js=script(_FOLDER / "pad.js"), css=(_FOLDER / "pad.css").read_text(), isolate_styles=False
 )
 _pad = st.components.v2.component("pad", js=(_FOLDER / "mount.js").read_text(), isolate_styles=False)
 
 
-def script() -> None:
+def pad_script() -> None:
     """The pad's script; once a page, outside of what is run again at every stroke."""
     _script(key="pad_script", height=0)
 

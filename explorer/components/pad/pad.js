@@ -2,11 +2,13 @@
 // A pad to draw on with mouse, pen, finger or keyboard, white on black. It draws by itself, and reports the strokes while
 // they grow. A picture that is pasted anywhere on the page, or dropped on the pad, is handed to a file uploader.
 
+import { lifecycle } from "../lifecycle.js";
+
 /** @typedef {number[]} Stroke the way of the brush's middle: x, y, x, y, ..., in the pad's units */
 /** @typedef {{based: boolean, strokes: Stroke[]}} Drawing */
 /** @typedef {{side: number, brush: number, version: number, base: string, strokes: Stroke[], answered: number,
  *   uploader: string}} Data */
-/** @typedef {(name: string, value: any) => void} Report */
+/** @typedef {import("../lifecycle.js").Report} Report */
 
 const PAUSE = 100; // milliseconds between two reports while a stroke grows
 const PATIENCE = 3000; // milliseconds until an answer is taken for lost
@@ -18,28 +20,12 @@ const LABEL =
   "Drawing pad. Arrow keys move the pen, with Shift in small steps, two at once slantwise. Space or Enter puts it down " +
   "and lifts it. Control and Z undoes, Delete clears.";
 
-/** @type {WeakMap<object, Pad>} */
-const pads = new WeakMap();
-
 /** For the pad, see `mount.js`. */
 export default function () {
   const page = /** @type {any} */ (globalThis);
-  (page.latentPad ??= Promise.withResolvers()).resolve(mount);
-}
-
-/** Streamlit calls this at the mount and again whenever the data or the theme change; the last call's cleanup runs at
- * the unmount, an earlier one's when it was overtaken.
- * @param {{data: Data, parentElement: any, setTriggerValue: Report}} component */
-function mount({ data, parentElement, setTriggerValue }) {
-  const pad = pads.get(parentElement) ?? new Pad(parentElement, data);
-  pads.set(parentElement, pad);
-  const mine = { ...data };
-  pad.update(mine, setTriggerValue);
-  return () => {
-    if (pad.data !== mine) return;
-    pad.remove();
-    pads.delete(parentElement);
-  };
+  (page.latentPad ??= Promise.withResolvers()).resolve(
+    lifecycle((place, /** @type {Data} */ data) => new Pad(place, data)),
+  );
 }
 
 class Pad {
@@ -75,12 +61,14 @@ class Pad {
     this.hint.textContent = "Draw a digit here";
     const tools = this.root.appendChild(document.createElement("div"));
     tools.className = "tools";
-    [this.undoButton, this.clearButton] = ["Undo", "Clear"].map((name) => {
-      const button = tools.appendChild(document.createElement("button"));
-      button.type = "button";
-      button.textContent = name;
-      return button;
-    });
+    const button = (/** @type {string} */ name) => {
+      const made = tools.appendChild(document.createElement("button"));
+      made.type = "button";
+      made.textContent = name;
+      return made;
+    };
+    this.undoButton = button("Undo");
+    this.clearButton = button("Clear");
     this.undoButton.onclick = () => this.undo();
     this.clearButton.onclick = () => this.clear();
     this.listening = new AbortController();

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from explorer.components.scripts import script
+
 __all__ = ["save_picture"]
 
 _FOLDER = Path(__file__).parent
 _button = st.components.v2.component(
     "save_picture",
-    js=(_FOLDER / "save_picture.js").read_text(),
+    js=script(_FOLDER / "save_picture.js"),
     css=(_FOLDER / "save_picture.css").read_text(),
     isolate_styles=False,
 )

@@ -2,28 +2,15 @@
 // One button for all pictures of the page (`img` with a `data-name`): it stands at the corner of the one under the
 // mouse or the finger, else of the one with the keyboard focus, and saves it as PNG. So does Enter.
 
+import { lifecycle } from "../lifecycle.js";
+
 /** @typedef {{experiment: string}} Data */
 
 const SCALE = 8; // saved pixels for one of the picture, along each side
 const WIDEST = 4096; // pixels: a long film is enlarged less
 const EDGE = 20; // pixels: what stands above the picture's edge stays inside the window
 
-/** @type {WeakMap<object, Saver>} */
-const savers = new WeakMap();
-
-/** Streamlit calls this at the mount and again whenever the data or the theme change; the last call's cleanup runs at
- * the unmount, an earlier one's when it was overtaken.
- * @param {{data: Data, parentElement: any}} component */
-export default function ({ data, parentElement }) {
-  const saver = savers.get(parentElement) ?? new Saver();
-  savers.set(parentElement, saver);
-  const mine = (saver.data = { ...data });
-  return () => {
-    if (saver.data !== mine) return;
-    saver.remove();
-    savers.delete(parentElement);
-  };
-}
+export default lifecycle(() => new Saver());
 
 class Saver {
   constructor() {
@@ -43,6 +30,11 @@ class Saver {
     document.documentElement.addEventListener("pointerleave", (event) => this.onLeave(event), { signal });
     document.addEventListener("focusin", () => this.start(), { signal });
     document.addEventListener("keydown", (event) => this.onKey(event), { signal });
+  }
+
+  /** @param {Data} data */
+  update(data) {
+    this.data = data;
   }
 
   remove() {

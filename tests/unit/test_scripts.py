@@ -1,0 +1,39 @@
+"""The components' modules are joined into one script each, so they share one scope."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from explorer import components
+from explorer.components import latent_map
+from explorer.components.scripts import script
+
+FOLDER = Path(components.__file__).parent
+SCRIPTS = {
+    "overlay": [FOLDER / "latent_map" / name for name in latent_map._MODULES],
+    "atlas": [FOLDER / "latent_map" / "atlas.js"],
+    "pad": [FOLDER / "pad" / "pad.js"],
+    "save_picture": [FOLDER / "save_picture" / "save_picture.js"],
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_no_two_modules_of_a_script_define_the_same_name(name: str) -> None:
+    text = script(*SCRIPTS[name])
+    names = re.findall(r"^(?:async )?(?:const|let|class|function) (\w+)", text, flags=re.MULTILINE)
+    assert sorted(names) == sorted(set(names))
+    assert "lifecycle" in names
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_is_one_module_with_one_default_export(name: str) -> None:
+    text = script(*SCRIPTS[name])
+    assert len(re.findall(r"^export default ", text, flags=re.MULTILINE)) == 1
+    assert not re.findall(r"^(?:import|export (?!default)|\}? from) ", text, flags=re.MULTILINE)
+
+
+def test_every_script_of_the_components_is_joined() -> None:
+    joined = {path for modules in SCRIPTS.values() for path in modules}
+    alone = {path for path in FOLDER.rglob("*.js") if path.name in ("mount.js", "lifecycle.js")}
+    assert joined | alone == set(FOLDER.rglob("*.js"))
