@@ -13,8 +13,8 @@ import training.fit
 import training.models
 import training.objective
 from explorer import latent
+from explorer.tour import STEPS, Source
 from explorer.views.interpolate import FRAMES
-from explorer.views.learn import STEPS, Source
 from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT
 from training.checkpoint import Checkpoint, Codes, checkpoint_path

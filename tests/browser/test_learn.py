@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from explorer import latent
-from explorer.views.learn import STEPS
+from explorer.tour import STEPS
 from tests.browser.conftest import MODELS, decode, in_chart, middle, pixel_of, seen, wait_at, wait_until_idle
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment

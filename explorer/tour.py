@@ -1,0 +1,500 @@
+"""The tour in ten steps: each with its text, formula, question, answer, sources, view, and the point it is set to."""
+
+import ast
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import ArrayLike
+
+import training
+from explorer import catalog, latent, maps, selection
+from explorer.choices import Choice
+from explorer.components import latent_map
+from explorer.evaluation import PAIRS, SAMPLES, Evaluation
+from explorer.metrics import K_NEIGHBOURS
+from explorer.models import Model, ModelPair
+from explorer.text import number, vector
+from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
+from training.checkpoint import CheckpointError
+from training.study import RECIPE
+
+__all__ = ["REFERENCES", "STEPS", "Source", "Step"]
+
+ROOT = Path(training.__file__).parents[1]
+
+
+View = Callable[[ModelPair], None]
+Point = Callable[[ModelPair], Mapping[Choice[Any], Any]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Lines of this project: a function or class, or the part of it between two lines."""
+
+    file: str
+    name: str  # as `terms` or `Autoencoder.decode`
+    since: str = ""  # is in the first line of the part, and in no other
+    until: str = ""  # likewise in the last line
+
+    def lines(self) -> tuple[str, int]:
+        """The text, and the number of its first line.
+
+        Raises:
+            ValueError: the source no longer has it.
+        """
+        # Read, not imported and inspected: importing torch takes seconds, for which the map would have to wait.
+        text = (ROOT / self.file).read_text()
+        body = ast.parse(text).body
+        for name in self.name.split("."):
+            (found,) = (each for each in body if isinstance(each, ast.FunctionDef | ast.ClassDef) and each.name == name)
+            body = found.body
+        lines = text.splitlines()
+        numbers = range(found.lineno, (found.end_lineno or found.lineno) + 1)
+        (first,) = [number for number in numbers if self.since in lines[number - 1]] if self.since else numbers[:1]
+        (last,) = [number for number in numbers if self.until in lines[number - 1]] if self.until else numbers[-1:]
+        return dedent("\n".join(lines[first - 1 : last])), first
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the tour. Texts are Markdown."""
+
+    title: str
+    text: str
+    formula: str  # LaTeX
+    question: str
+    answer: Callable[[ModelPair], str]
+    sources: tuple[Source, ...]
+    view: View
+    point: Point | None = None  # what the view is set to, by key; None: it is shown as it was left
+    again: str = "Set the view again"
+
+
+def _at(pair: ModelPair, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
+    """The maps with these picks, and this test image ringed."""
+    values: dict[Choice[Any], Any] = {explore.FACE: "codes", selection.RINGED_IMAGE: image}
+    for model, point in zip(pair, points, strict=True):
+        # Where the map is no plane: the nearest code.
+        shown = model.plane.project(model.plane.lift(np.reshape(point, (1, 2))))[0]
+        values |= zip(selection.PICKS[model.name], shown.tolist(), strict=True)
+    return values
+
+
+def _posterior_stds(model: Model) -> np.ndarray:
+    """The VAE's sigma(x) of each test image, (n, d)."""
+    assert model.codes.std is not None
+    return model.codes.std
+
+
+def _large_cloud(model: Model) -> tuple[np.ndarray, np.ndarray, int]:
+    """The VAE's mu(x) and sigma(x) of the image with the widest Gaussian well inside the map, and its number."""
+    stds, area = _posterior_stds(model), model.window
+    off_centre = np.abs(model.points - (area.left + area.side / 2, area.bottom + area.side / 2)).max(axis=1)
+    image = int(np.where(off_centre < area.side / 3, np.log(stds).sum(axis=1), -np.inf).argmax())
+    return model.codes.code[image].astype(float), stds[image], image
+
+
+def _measured(pair: ModelPair) -> Evaluation | None:
+    try:
+        return catalog.measured(pair)
+    except CheckpointError:
+        return None  # an experiment of one's own has none until it is measured; the answers do without
+
+
+def _both(pair: ModelPair, measured: Evaluation, name: str, form: str) -> str:
+    return " and ".join(f"{measured.values[model.name][name]:{form}} ({model.short})" for model in pair)
+
+
+def _at_held_out_images(pair: ModelPair) -> dict[Choice[Any], Any]:
+    return {reconstruct.IMAGES: str(reconstruct.ImageSet.VALIDATION)}
+
+
+def _what_is_lost(pair: ModelPair) -> str:
+    pixels = pair.ae.checkpoint.experiment.image_size**2
+    return (
+        f"Of {pixels} pixels, {pair.latent_dim} numbers pass. What is common to images with such a code comes back; "
+        "what is particular to one hand does not. Look for strokes that became smoother, and for a digit that came "
+        "back as another. In *nats* (natural logarithms; nearer to 0 is better), the AE's mean over the test images is "
+        f"{number(pair.ae.checkpoint.test['reconstruction'])}. Tossing a coin for each pixel would give "
+        f"{number(pixels * math.log(0.5))}."
+    )
+
+
+AN_AUTOENCODER = Step(
+    title="An autoencoder",
+    text=r"""
+        An **autoencoder** is two neural networks with a bottleneck between them: the *encoder* $f$ turns an image
+        $x$ into a few numbers $z$, its *code*; the *decoder* $g$ turns a code into a probability of white for each
+        pixel. The one aim of the fit: that images come back. Compare the row *AE* with the originals.
+        """,
+    formula=r"\max_{f,\,g}\ \sum_x \log p_g(x \mid z) \qquad z = f(x)",
+    question="What gets lost in the bottleneck?",
+    answer=_what_is_lost,
+    sources=(
+        Source("training/models.py", "Autoencoder"),
+        Source("training/objective.py", "bernoulli_log_likelihood"),
+    ),
+    view=reconstruct.render,
+    point=_at_held_out_images,
+)
+
+
+def _at_first_image(pair: ModelPair) -> dict[Choice[Any], Any]:
+    return _at(pair, (model.points[0] for model in pair), 0)
+
+
+def _why_alike(pair: ModelPair) -> str:
+    measured = _measured(pair)
+    votes = (
+        f" Let the {K_NEIGHBOURS} nearest other codes vote on an image's digit: they are right for "
+        f"{_both(pair, measured, 'knn_accuracy', '.1%')} of the test images."
+        if measured
+        else ""
+    )
+    return (
+        "A decoder changes little from one code to the next, so it serves images that look alike best when their codes "
+        f"are neighbours; and images of one digit mostly look alike.{votes} Look for a digit in two separate places: "
+        "what tells the two apart?"
+    )
+
+
+A_SPACE_OF_TWO_NUMBERS = Step(
+    title="A space of two numbers",
+    text=r"""
+        Two numbers are a point of the plane, so all of this *latent space* fits on the screen. Each dot is the code
+        of one test image, coloured by its digit, which neither model was ever told. Click on a dot: the ring marks
+        the same image in both spaces.
+        """,
+    formula=r"x \ \longmapsto\ z = (z_1, z_2)",
+    question="Then why do the colours lie together?",
+    answer=_why_alike,
+    sources=(Source("training/models.py", "_networks"),),
+    view=explore.render,
+    point=_at_first_image,
+)
+
+
+def _at_gaps(pair: ModelPair) -> dict[Choice[Any], Any]:
+    gaps = [maps.largest_empty_circle(model)[:2] for model in pair]
+    nearest = latent.nearest(pair.ae.codes.code, pair.ae.plane.lift(gaps[0]))
+    return _at(pair, gaps, nearest.image)
+
+
+def _what_gaps_hold(pair: ModelPair) -> str:
+    gaps = [(model, maps.largest_empty_circle(model)) for model in pair]
+    radii = " and ".join(
+        f"{gap.radius:.3g} ({model.short}: {100 * gap.radius / model.window.side:.0f} % of the map's width)"
+        for model, gap in gaps
+    )
+    measured = _measured(pair)
+    shares = (
+        f" Of the map, {_both(pair, measured, 'window_gaps', '.0%')} lie farther from any code than twice the usual "
+        "distance between neighbours."
+        if measured
+        else ""
+    )
+    return (
+        f"The empty discs have the radii {radii}.{shares} A decoder is a smooth function and answers everywhere: with "
+        "a digit, a mixture of several, or a blot. A gap does not mean that nothing comes out, but that nobody has "
+        "asked for what does."
+    )
+
+
+THE_GAPS = Step(
+    title="The gaps",
+    text=r"""
+        Between the dots no test image has its code. Each cross is in the middle of the largest empty disc on its
+        map. The decoder was hardly ever asked about such a point, and no objective says what should be there. Yet
+        it has to answer, below the map. Then click between two colours.
+        """,
+    formula=r"\max_{z}\ \min_i\ \lVert z - z_i \rVert",
+    question="What comes out of a gap?",
+    answer=_what_gaps_hold,
+    sources=(
+        Source("training/objective.py", "terms", "return Terms(bernoulli_log_likelihood(model.decode(model.code"),
+        Source("explorer/latent.py", "largest_empty_circle"),
+    ),
+    view=explore.render,
+    point=_at_gaps,
+)
+
+
+def _drawn_from_what(pair: ModelPair) -> str:
+    code = pair.ae.codes.code.astype(float)
+    return (
+        f"The AE's codes have the mean {vector(code.mean(axis=0))} and the standard deviations "
+        f"{vector(code.std(axis=0))}: an outcome of this fit; another seed gives another. Below each wall stands how "
+        f"many of {SAMPLES:,} decodes a classifier reads as a digit. Where they are many, for the AE too, look at "
+        "*which* digits: do all ten come up, and about equally often?"
+    )
+
+
+A_RANDOM_CODE = Step(
+    title="A random code",
+    text=r"""
+        To invent a digit, draw a code at random and decode it. At random, but from *what*? The AE's objective
+        rewards decodes and is silent about where codes lie: around which centre, how far spread, with which gaps. A
+        draw may hit empty land, or the land of one digit over and over.
+        """,
+    formula=r"z \sim\ ? \qquad x \sim p(x \mid z)",
+    question="Guess: how many of them are digits?",
+    answer=_drawn_from_what,
+    sources=(Source("training/objective.py", "Terms"),),
+    view=generate.render,
+)
+
+
+def _at_a_cloud(pair: ModelPair) -> dict[Choice[Any], Any]:
+    _, _, image = _large_cloud(pair.vae)
+    return _at(pair, (model.points[image] for model in pair), image)
+
+
+def _how_large_the_clouds_are(pair: ModelPair) -> str:
+    return (
+        f"Over the test images the mean spread is σ = {vector(_posterior_stds(pair.vae).mean(axis=0))}, while the dots "
+        f"themselves spread with {vector(pair.vae.codes.code.std(axis=0, dtype=float))}. Codes that lie "
+        "closer than their clouds are wide have to share their decodes. What keeps the clouds from shrinking to "
+        "points, as the AE's codes are, is the next step."
+    )
+
+
+WHAT_THE_VAE_CHANGES = Step(
+    title="What the VAE changes",
+    text=r"""
+        A **variational autoencoder** encodes an image not as a point but as a small cloud: a Gaussian with the mean
+        $\mu(x)$, the dot on the map, and a spread $\sigma(x)$ for each dimension: see the ellipse in the ring. At
+        each visit the decoder gets a fresh point of the cloud, and learns to decode it.
+        """,
+    formula=r"q(z \mid x) = \mathcal N\bigl(z;\ \mu(x),\ \operatorname{diag} \sigma^2(x)\bigr)",
+    question="How large are the clouds?",
+    answer=_how_large_the_clouds_are,
+    sources=(Source("training/models.py", "VariationalAutoencoder"),),
+    view=explore.render,
+    point=_at_a_cloud,
+)
+
+
+def _at_the_curves(pair: ModelPair) -> dict[Choice[Any], Any]:
+    return {curves.X_AXIS: "updates", curves.LOGARITHMIC: True, curves.MOMENT: int(pair.vae.snapshots.update[-1])}
+
+
+def _which_is_better(pair: ModelPair) -> str:
+    vae, ae = pair.vae.checkpoint.test, pair.ae.checkpoint.test
+    return (
+        f"On the test images, the VAE: **{number(vae['elbo'])} = {number(vae['reconstruction'])} − "
+        f"{number(vae['kl'])}** nats per image. The AE: a reconstruction of {number(ae['reconstruction'])}, and no "
+        "KL. The two cannot be set against each other: the AE pays nothing for the place of its codes, but without a "
+        "prior it says nothing of how likely an image is. The VAE's ELBO is a lower bound of exactly that, and can be "
+        "compared between models."
+    )
+
+
+THE_ELBO_AND_ITS_TWO_TERMS = Step(
+    title="The ELBO and its two terms",
+    text=r"""
+        Two forces shape the clouds. *Reconstruction* wants them small and apart. The *KL* is the price of differing
+        from the **prior** $\mathcal N(0, I)$, one standard Gaussian for all. Reconstruction minus KL is the
+        **ELBO**, which never exceeds $\log p(x)$, the log-probability that the model gives an image.
+        """,
+    formula=r"""
+        \begin{aligned} \log p(x)\ \ge{}\ &\mathbb E_{q(z \mid x)}\bigl[\log p(x \mid z)\bigr] \\
+        &- \mathrm{KL}\bigl(q(z \mid x)\,\Vert\,\mathcal N(0, I)\bigr) \end{aligned}
+        """,
+    question="Which of the two is the better model?",
+    answer=_which_is_better,
+    sources=(
+        Source("training/objective.py", "terms", "if isinstance(model", "gaussian_kl("),
+        Source("training/objective.py", "kl_of_dimensions"),
+        Source("training/fit.py", "_updates", "batch_terms = terms(", "run.optimizer.step()"),
+    ),
+    view=curves.render,
+    point=_at_the_curves,
+)
+
+
+def _at_a_throw(pair: ModelPair) -> dict[Choice[Any], Any]:
+    mean, std, image = _large_cloud(pair.vae)
+    z = mean + std * np.random.default_rng().standard_normal(len(mean))
+    return _at(pair, (pair.ae.points[image], pair.vae.plane.project(z[None])[0]), image)
+
+
+def _what_is_random(pair: ModelPair) -> str:
+    mean, std, image = _large_cloud(pair.vae)
+    return (
+        f"Only ε. For test image {image}, whose cloud is large, the encoder gives "
+        f"μ = {vector(mean)} and σ = {vector(std)}. For a given throw, raising μ by a little raises z by as "
+        "much, and raising σ raises z by ε times as much: derivatives that backpropagation can carry on into the "
+        "encoder. It would stop at a draw made inside."
+    )
+
+
+REPARAMETRISATION = Step(
+    title="Reparametrisation",
+    text=r"""
+        The fit must know how the ELBO changes as $\mu$ and $\sigma$ change a little, and a random draw cannot say.
+        So the chance is drawn outside, as noise $\varepsilon$ that depends on nothing, then scaled and shifted. On
+        the VAE's map: the ring is at $\mu$, the ellipse is $\sigma$, the cross $z$. Throw again, and watch it.
+        """,
+    formula=r"z = \mu(x) + \sigma(x) \odot \varepsilon \qquad \varepsilon \sim \mathcal N(0, I)",
+    question="What is random here, what is learned?",
+    answer=_what_is_random,
+    sources=(Source("training/objective.py", "reparametrise"),),
+    view=explore.render,
+    point=_at_a_throw,
+    again="Throw again",
+)
+
+
+def _gaps_left(pair: ModelPair) -> str:
+    measured = _measured(pair)
+    differences = (
+        " All clouds together, taken as one Gaussian, differ from N(0, I) by a KL of "
+        f"{measured.values['vae']['aggregate_kl']:,.2f} nats, the AE's codes by "
+        f"{measured.values['autoencoder']['prior_kl']:,.2f}."
+        if measured
+        else ""
+    )
+    gap = maps.largest_empty_circle(pair.vae)
+    # In two dimensions the share of the standard Gaussian beyond a radius r is exp(-r^2 / 2).
+    where = (
+        f"; its centre is {math.hypot(gap.x, gap.y):.1f} from the origin, and "
+        f"{100 * math.exp(-(gap.x**2 + gap.y**2) / 2):.1f} % of all draws fall that far out"
+        if pair.latent_dim == 2
+        else ""
+    )
+    return (
+        "Some are left: the KL pulls at each cloud by itself, and nothing makes the clouds tile the plane."
+        f"{differences} The largest empty disc on the VAE's map has a radius of {gap.radius:.2g} standard deviations "
+        f"of the prior{where}."
+    )
+
+
+SAMPLING = Step(
+    title="Sampling",
+    text=r"""
+        Now *from what* has an answer: from the prior, towards which the KL pulled every cloud. Draw $z$, decode it,
+        and there is a new image; no encoder is needed. The AE's decoder gets the same draws, on the left, and in
+        the middle draws that suit its own codes.
+        """,
+    formula=r"z \sim \mathcal N(0, I) \qquad x \sim p(x \mid z)",
+    question="Are there no gaps left on the VAE's map?",
+    answer=_gaps_left,
+    sources=(
+        Source("training/objective.py", "gaussian_kl"),
+        Source("training/models.py", "Autoencoder.decode"),
+    ),
+    view=generate.render,
+)
+
+
+def _at_half_way(pair: ModelPair) -> dict[Choice[Any], Any]:
+    values: dict[Choice[Any], Any] = {interpolate.FRAME: interpolate.FRAMES // 2}
+    for end in ("from", "to"):
+        values |= {
+            interpolate.KINDS[end]: interpolate.TEST_DIGIT,
+            interpolate.IMAGES[end]: interpolate.default_image(pair, end),
+        }
+    return values
+
+
+def _how_even_the_ways_are(pair: ModelPair) -> str:
+    told = []
+    for model in pair:
+        start, end = (model.codes.code[interpolate.default_image(pair, end)] for end in ("from", "to"))
+        far = max(latent.nearest(model.codes.code, z).distance for z in latent.path(start, end, interpolate.FRAMES))
+        told.append(f"the {model.short}'s keeps within {far:.2g}")
+    measured = _measured(pair)
+    pairs = (
+        f" Over {PAIRS} pairs of different digits, the largest change from one frame to the next is "
+        f"{_both(pair, measured, 'jump', '.2f')} times the mean one; 1 would be perfectly even. In the middle frame, "
+        "a classifier sees the digits of the two ends, and hardly another, in "
+        f"{_both(pair, measured, 'middle_held', '.0%')} of them: a straight way can cross the land of a third digit."
+        if measured
+        else ""
+    )
+    return f"Of these two ways, {' and '.join(told)} of a test code.{pairs}"
+
+
+FROM_A_2_TO_A_6 = Step(
+    title="From a 2 to a 6",
+    text=r"""
+        A straight way from the code of a 2 to that of a 6, decoded step by step by both models. Move the slider.
+        Does each picture look written by hand? Does it change evenly, or all at once? Do the ways on the maps lead
+        over dots, or across a gap?
+        """,
+    formula=r"z(t) = (1 - t)\, z_{\text{from}} + t\, z_{\text{to}}",
+    question="Which way is the smoother one?",
+    answer=_how_even_the_ways_are,
+    sources=(Source("explorer/latent.py", "path"), Source("training/models.py", "Autoencoder.decode")),
+    view=interpolate.render,
+    point=_at_half_way,
+)
+
+
+def _how_many_dimensions(pair: ModelPair) -> str:
+    sizes = catalog.study()
+    counts = ", ".join(str(size.latent_dim) for size in sizes)
+    elbo, reconstruction = (
+        ", ".join(number(size.test[model][term]) for size in sizes)
+        for model, term in (("vae", "elbo"), ("autoencoder", "reconstruction"))
+    )
+    return (
+        f"On the test images, at {counts} dimensions, the VAE's ELBO is {elbo}; the AE's reconstruction is "
+        f"{reconstruction}. To the VAE each dimension costs KL, and one that does not earn its price in reconstruction "
+        "is switched off: beside the KL stands how many are in use. The AE pays nothing and takes whatever it gets; "
+        "with as many numbers as pixels it could copy the image."
+    )
+
+
+def _latent_sizes(pair: ModelPair) -> None:
+    with catalog.show_errors():
+        latent_map.chart(compare.study_figure(), key="study")
+        st.caption(f"One recipe ({RECIPE.dataset}, {RECIPE.epochs} epochs), fitted anew for each size; nats per image.")
+
+
+WHAT_MORE_DIMENSIONS_BUY = Step(
+    title="What more dimensions buy",
+    text=r"""
+        Two numbers make a map for the eye, and let little of an image pass. With more of them more of it comes
+        back, but no map shows such a space whole. Below, the same network was fitted at several latent sizes.
+        Experiments with more dimensions are in the sidebar.
+        """,
+    formula=r"z = (z_1, \ldots, z_d)",
+    question="Is it best to take as many as possible?",
+    answer=_how_many_dimensions,
+    sources=(Source("training/study.py", "study", "for latent_dim in", "sizes.append("),),
+    view=_latent_sizes,
+)
+
+
+STEPS = (
+    AN_AUTOENCODER,
+    A_SPACE_OF_TWO_NUMBERS,
+    THE_GAPS,
+    A_RANDOM_CODE,
+    WHAT_THE_VAE_CHANGES,
+    THE_ELBO_AND_ITS_TWO_TERMS,
+    REPARAMETRISATION,
+    SAMPLING,
+    FROM_A_2_TO_A_6,
+    WHAT_MORE_DIMENSIONS_BUY,
+)
+
+
+REFERENCES = """
+##### To read on
+- Diederik P. Kingma and Max Welling, 2013: *Auto-Encoding Variational Bayes*. [arXiv 1312.6114](https://arxiv.org/abs/1312.6114)
+- Danilo J. Rezende, Shakir Mohamed and Daan Wierstra, 2014: *Stochastic Backpropagation and Approximate Inference in
+  Deep Generative Models*. [arXiv 1401.4082](https://arxiv.org/abs/1401.4082)
+- Geoffrey E. Hinton and Ruslan R. Salakhutdinov, 2006: *Reducing the Dimensionality of Data with Neural Networks*.
+  Science 313, 504–507
+- Carl Doersch, 2016: *Tutorial on Variational Autoencoders*. [arXiv 1606.05908](https://arxiv.org/abs/1606.05908)
+- Donald Bertucci and Alex Endert, 2024: *VAE Explainer: Supplement Learning Variational Autoencoders with Interactive
+  Visualization*. [arXiv 2409.09011](https://arxiv.org/abs/2409.09011)
+"""
