@@ -1,6 +1,8 @@
 """The Latent Space Explorer: `streamlit run streamlit_app.py`."""
 
 from functools import partial
+from importlib import import_module
+from types import ModuleType
 
 # Before anything that looks for it without importing it: Plotly takes pandas from `sys.modules`, and would find it half
 # imported where another session's thread needs it late (scikit-learn does). Each session's thread waits here instead.
@@ -12,39 +14,33 @@ from explorer.components import latent_map
 from explorer.components.card import style
 from explorer.components.save_picture import save_picture
 from explorer.text import escape_markdown
-from explorer.views import (
-    beta,
-    compare,
-    curves,
-    draw,
-    explore,
-    generate,
-    interpolate,
-    learn,
-    posterior,
-    reconstruct,
-    traverse,
-)
+from explorer.views import curves
 from training.checkpoint import CheckpointError, misnamed
 from training.folders import checkpoints_dir
 
+# By title: a module of `explorer.views`, imported when its tab is opened.
 TABS = {
-    "Explore": explore,
-    "Interpolate": interpolate,
-    "Draw": draw,
-    "Traverse": traverse,
-    "Generate": generate,
-    "Reconstruct": reconstruct,
-    "Posterior": posterior,
-    "Training curves": curves,
-    "Beta": beta,
-    "Compare": compare,
-    "Learn": learn,
+    "Explore": "explore",
+    "Interpolate": "interpolate",
+    "Draw": "draw",
+    "Traverse": "traverse",
+    "Generate": "generate",
+    "Reconstruct": "reconstruct",
+    "Posterior": "posterior",
+    "Training curves": "curves",
+    "Beta": "beta",
+    "Compare": "compare",
+    "Learn": "learn",
 }
 
 st.set_page_config("Latent Space Explorer", "🔢", layout="wide", initial_sidebar_state=270)
 style()
 latent_map.overlays()
+
+
+def view_of(title: str) -> ModuleType:
+    """The module of a tab: `render(pair)` draws it; `defaults(pair)`, if any, gives what another space resets."""
+    return import_module(f"explorer.views.{TABS[title]}")
 
 
 def reset_for_experiment() -> None:
@@ -57,8 +53,8 @@ def reset_for_experiment() -> None:
         for choice, value in zip(selection.PICKS[model.name], selection.code_on_map(model, 0), strict=True):
             choice.set(value)
     selection.RINGED_IMAGE.set(0)
-    for view in TABS.values():
-        for choice, value in getattr(view, "defaults", lambda _: {})(pair).items():
+    for title in TABS:
+        for choice, value in getattr(view_of(title), "defaults", lambda _: {})(pair).items():
             choice.set(value)
 
 
@@ -112,7 +108,7 @@ with catalog.show_errors():
         help="Where each test image lies in both latent spaces; for the VAE also its encoder's standard deviations.",
     )
     tabs = st.tabs(list(TABS), on_change="rerun", **selection.TAB.bound)
-    for tab, view in zip(tabs, TABS.values(), strict=True):
+    for tab, title in zip(tabs, TABS, strict=True):
         if tab.open:
             with tab:
-                view.render(pair)
+                view_of(title).render(pair)

@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.parts import part
 from explorer.models import Model, open_models
-from training.checkpoint import fitted
+from training.checkpoint import experiment_names
 from training.folders import checkpoints_dir
 
 ROOT = Path(__file__).parent.parent
@@ -225,7 +225,7 @@ def _experiments(browser: Browser) -> None:
     """Print the lens and the clicks of each experiment."""
     with server("streamlit_app.py"):
         _open(browser).locator(PICK).wait_for()  # torch is loaded
-        for experiment in fitted(checkpoints_dir()):
+        for experiment in experiment_names(checkpoints_dir()):
             with part(experiment):
                 began = time.perf_counter()
                 page = _open(browser, f"?experiment={experiment}")

@@ -31,22 +31,22 @@ class Atlas(NamedTuple):
     image: str  # see `pack`
 
 
-def atlas(decode: Callable[[Array], Array], area: latent.Window) -> Atlas:
+def atlas(decode: Callable[[Array], Array], window: latent.Window) -> Atlas:
     """Return the smallest atlas of a window within the error tolerance.
 
     Args:
         decode: points of the map, (k, 2), to images, (k, h, w), pixels in [0, 1].
-        area: the outermost decodes stand on its edges.
+        window: the outermost decodes stand on its edges.
     """
     shares = np.random.default_rng(0).uniform(size=(PLACES, 2))  # of the way to the right, and down
-    exact = decode((area.left, area.top) + shares * (area.side, -area.side))
+    exact = decode((window.left, window.top) + shares * (window.side, -window.side))
 
     def is_right(decodes: Array) -> bool:
         error = np.abs(between(decodes, shares) - exact)
         return bool(error.mean() <= MAX_MEAN_ERROR and np.quantile(error, 0.99) <= MAX_P99_ERROR)
 
     def decodes(side: int) -> Array:
-        return decode(latent.nodes(area, side)).reshape(side, side, *exact.shape[1:])
+        return decode(latent.nodes(window, side)).reshape(side, side, *exact.shape[1:])
 
     *smaller, largest = SIDES
     for side in smaller:

@@ -13,7 +13,7 @@ from explorer import evaluation, metrics
 from explorer.cache import cached
 from explorer.models import Model, ModelPair, open_models
 from explorer.text import escape_markdown
-from training.checkpoint import CheckpointError, checkpoint_path, fitted, other_betas
+from training.checkpoint import CheckpointError, checkpoint_path, experiment_names, other_betas
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir
 from training.study import Size, read_study, study_path
@@ -28,7 +28,7 @@ Array = NDArray[Any]
 
 @contextmanager
 def show_errors() -> Iterator[None]:
-    """A defective checkpoint is told in its sentence, where the page needed it; the rest of the page goes on."""
+    """Show the error of a defective checkpoint where the page needed it; the rest of the page goes on."""
     try:
         yield
     except CheckpointError as error:
@@ -36,8 +36,8 @@ def show_errors() -> Iterator[None]:
 
 
 def available() -> list[str]:
-    """The experiments that can be chosen: the folders in `checkpoints/`, the shipped recipes first."""
-    found = fitted(checkpoints_dir())
+    """Return the experiments that can be chosen: the folders in `checkpoints/`, the shipped recipes first."""
+    found = experiment_names(checkpoints_dir())
     shipped = [name for name in EXPERIMENTS if name in found]
     return shipped + [name for name in found if name not in shipped] or list(EXPERIMENTS)
 
@@ -76,13 +76,13 @@ def _embed(pair: ModelPair, places: dict[str, Array]) -> ModelPair:
 
 
 def betas(name: str) -> list[float]:
-    """The betas, in order, of an experiment's VAEs."""
+    """Return the betas of an experiment's VAEs, in order."""
     own = load(name).vae.checkpoint.experiment.beta
     return sorted({own, *other_betas(checkpoints_dir() / name)})
 
 
 def classifier(model: Model) -> "Classifier":
-    """The classifier of a model's dataset.
+    """Return the classifier of a model's dataset.
 
     Raises:
         CheckpointError: missing or defective.
@@ -101,7 +101,7 @@ def _load_classifier(path: Path, dataset: str) -> "Classifier":
 
 
 def measured(pair: ModelPair) -> evaluation.Evaluation:
-    """The numbers of an experiment.
+    """Return the evaluation of a pair of models, as its file holds it.
 
     Raises:
         CheckpointError: see `evaluation.read_evaluation`.
@@ -115,7 +115,7 @@ def _read_evaluation(path: Path, pair: ModelPair) -> evaluation.Evaluation:
 
 
 def study() -> list[Size]:
-    """What models of several latent sizes reach.
+    """Return what models of several latent sizes reach.
 
     Raises:
         CheckpointError: see `training.study.read_study`.
@@ -124,5 +124,5 @@ def study() -> list[Size]:
 
 
 def active_dimensions(size: Size) -> int:
-    """How many of its dimensions a VAE of the study uses."""
+    """Count the active dimensions of a VAE of the study."""
     return sum(kl >= metrics.INACTIVE_KL for kl in size.kl_of_dimensions)

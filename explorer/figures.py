@@ -74,21 +74,21 @@ class Axes(NamedTuple):
 
 
 def codes_map(
-    points: Array, digits: Array, area: Window, axes: Axes, *, small: bool = False, reading: str = ""
+    points: Array, digits: Array, window: Window, axes: Axes, *, small: bool = False, reading: str = ""
 ) -> go.Figure:
     """The *codes* face of a map: a scatter plot, one trace a digit.
 
     Args:
         points: (n, 2), the codes on the map's plane.
         digits: (n,), classes 0 to 9.
-        area: what the map shows at first.
+        window: what the map shows at first.
         axes: what its coordinates are.
         small: for maps in a corner: no legend, smaller words.
         reading: an image's address, covering the window, that lies under the codes; see `class_colours`.
     """
-    figure = _plane(area, axes, small)
+    figure = _plane(window, axes, small)
     if reading:
-        _add_picture(figure, reading, area, opacity=READING_OPACITY)
+        _add_picture(figure, reading, window, opacity=READING_OPACITY)
     for digit, colour in enumerate(DIGIT_COLOURS):
         mine = points[digits == digit]
         figure.add_scattergl(
@@ -132,37 +132,37 @@ def codes_map(
     return figure
 
 
-def grid_map(picture: str, area: Window, axes: Axes, *, reading: str = "") -> go.Figure:
+def grid_map(picture: str, window: Window, axes: Axes, *, reading: str = "") -> go.Figure:
     """The *grid* face of a map: the window tiled with decodes.
 
     Args:
         picture: an image's address (a data URI), covering the window.
-        area: the window.
+        window: the window.
         axes: what its coordinates are.
         reading: an image that lies over it; see `class_colours`.
     """
-    figure = _plane(area, axes, small=False)
-    _add_picture(figure, picture, area)
+    figure = _plane(window, axes, small=False)
+    _add_picture(figure, picture, window)
     if reading:
-        _add_picture(figure, reading, area, opacity=READING_OPACITY, layer="above")
+        _add_picture(figure, reading, window, opacity=READING_OPACITY, layer="above")
     figure.add_scatter(x=[], y=[], showlegend=False)  # a figure without a trace shows no axes
     return figure
 
 
-def contours(x: Array, y: Array, level: Array, area: Window, axes: Axes, belief: Array, truth: Array) -> go.Figure:
+def contours(x: Array, y: Array, level: Array, window: Window, axes: Axes, belief: Array, truth: Array) -> go.Figure:
     """A posterior in the plane: where its densest 39 %, 86 % and 99 % lie, a Gaussian's 1, 2 and 3 sd ellipses.
 
     Args:
         x: (m,).
         y: (k,).
         depth: (k, m), see `Posterior.level`.
-        area: what the map shows at first.
+        window: what the map shows at first.
         axes: what its coordinates are.
         belief: (n, 2), the outline of the encoder's Gaussian, to be labelled.
         truth: (l, 2), the points of the posterior's 2 sd region, to be labelled; any of them may lie outside.
     """
     x_name, y_name = (f"{axis.split(' (')[0]} (sd of the prior)" for axis in (axes.x, axes.y))
-    figure = _plane(area, Axes(x_name, y_name), small=False)
+    figure = _plane(window, Axes(x_name, y_name), small=False)
     r, g, b = (int(VAE_COLOUR[i : i + 2], 16) for i in (1, 3, 5))
     # Plotly lays each level's area over those of the lower ones, so the densest comes last, and opacities add up.
     steps = (0.0, 0.3, 0.4, 0.6)
@@ -178,9 +178,9 @@ def contours(x: Array, y: Array, level: Array, area: Window, axes: Axes, belief:
     )
     # Labels point at the two from outside, away from each other.
     upper = truth.mean(axis=0)[1] >= belief.mean(axis=0)[1]
-    _label(figure, "truth p(z|x)", truth, area, above=bool(upper))
-    _label(figure, "belief q(z|x)", belief, area, above=not upper)
-    figure.update_layout(uirevision=repr(area), margin={"r": 6})
+    _label(figure, "truth p(z|x)", truth, window, above=bool(upper))
+    _label(figure, "belief q(z|x)", belief, window, above=not upper)
+    figure.update_layout(uirevision=repr(window), margin={"r": 6})
     return figure
 
 
@@ -414,15 +414,17 @@ def kl_bars(kl: Array, switched_off: float) -> go.Figure:
     return figure
 
 
-def _add_picture(figure: go.Figure, picture: str, area: Window, *, opacity: float = 1.0, layer: str = "below") -> None:
+def _add_picture(
+    figure: go.Figure, picture: str, window: Window, *, opacity: float = 1.0, layer: str = "below"
+) -> None:
     figure.add_layout_image(
         source=picture,
         xref="x",
         yref="y",
-        x=area.left,
-        y=area.top,
-        sizex=area.side,
-        sizey=area.side,
+        x=window.left,
+        y=window.top,
+        sizex=window.side,
+        sizey=window.side,
         sizing="stretch",
         layer=layer,
         opacity=opacity,
@@ -442,12 +444,12 @@ def _settled_range(curves: list[Array]) -> list[float]:
     return [max(bottom, -0.1 * span) if values.min() >= 0 else bottom, high + extra + 0.1 * span]
 
 
-def _plane(area: Window, axes: Axes, small: bool) -> go.Figure:
+def _plane(window: Window, axes: Axes, small: bool) -> go.Figure:
     """A square plane with equal units; margins are fixed, so that both faces and both maps coincide."""
     figure = go.Figure()
     if axes.prior is not None:
         x, y = axes.prior
-        told = RINGS if area.side < 10 else RINGS[-1:]  # closer to each other, the labels would hide what they label
+        told = RINGS if window.side < 10 else RINGS[-1:]  # closer to each other, the labels would hide what they label
         for radius in RINGS:  # shapes and annotations lie above the dots
             figure.add_shape(
                 type="circle",
@@ -479,14 +481,14 @@ def _plane(area: Window, axes: Axes, small: bool) -> go.Figure:
     }
     font = FONT_SIZE - 3 if small else FONT_SIZE - 1
     figure.update_xaxes(
-        range=[area.left, area.right],
+        range=[window.left, window.right],
         title={"text": axes.x.split(" (")[0] if small else axes.x, "font": {"size": font}, "standoff": 6},
         tickfont={"size": font},
         constraintoward="center",
         **shared,
     )
     figure.update_yaxes(
-        range=[area.bottom, area.top],
+        range=[window.bottom, window.top],
         title={"text": axes.y.split(" (")[0] if small else axes.y, "font": {"size": font}, "standoff": 4},
         tickfont={"size": font},
         scaleanchor="x",

@@ -1,4 +1,4 @@
-"""What the VAE's encoder believes of one image, and what is true; computed once for all sessions."""
+"""The approximate and the exact posterior of one image; computed once for all sessions."""
 
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 
 class InferenceGap(NamedTuple):
-    """What the encoder believes of an image, and what is true."""
+    """q(z|x), its ELBO, and p(z|x): log p(x) - ELBO is the inference gap (Cremer et al. 2018)."""
 
     belief: posterior.DiagonalGaussian  # q(z|x)
     elbo: float
@@ -23,7 +23,7 @@ class InferenceGap(NamedTuple):
 
 @cached()
 def slack(vae: Model, seen: Array) -> InferenceGap:
-    """What a VAE's encoder believes of an image, (h, w), zeros and ones, and what is true."""
+    """Compute q(z|x), ELBO and, in two dimensions, p(z|x) of an image, (h, w), zeros and ones."""
     belief, elbo = bound(vae, seen)
     if len(belief.mean) > 2:
         return InferenceGap(belief, elbo, None)
@@ -34,7 +34,7 @@ def slack(vae: Model, seen: Array) -> InferenceGap:
 
 @cached()
 def bound(vae: Model, seen: Array) -> tuple[posterior.DiagonalGaussian, float]:
-    """What the encoder believes of an image, (h, w), zeros and ones, and its ELBO in nats."""
+    """Compute q(z|x) of an image, (h, w), zeros and ones, and its ELBO in nats."""
     belief = evaluation.encode_posterior(vae, seen[None])[0]
     return belief, posterior.elbo(evaluation.decoder(vae), seen.ravel(), belief)
 

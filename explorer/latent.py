@@ -172,24 +172,24 @@ def window(codes: Array, share: float = 0.995, margin: float = 0.05, least: floa
     return Window(float(centre[0] - side / 2), float(centre[1] - side / 2), side)
 
 
-def grid(area: Window, n: int) -> Array:
+def grid(window: Window, n: int) -> Array:
     """The centres of n x n equal cells, in reading order: left to right, the top row first.
 
     Returns:
         (n * n, 2)
     """
-    steps = (np.arange(n) + 0.5) * area.side / n
-    x, y = np.meshgrid(area.left + steps, area.top - steps)
+    steps = (np.arange(n) + 0.5) * window.side / n
+    x, y = np.meshgrid(window.left + steps, window.top - steps)
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def nodes(area: Window, n: int) -> Array:
+def nodes(window: Window, n: int) -> Array:
     """n x n equally spaced points, the outermost on the edges, in reading order.
 
     Returns:
         (n * n, 2)
     """
-    x, y = np.meshgrid(np.linspace(area.left, area.right, n), np.linspace(area.top, area.bottom, n))
+    x, y = np.meshgrid(np.linspace(window.left, window.right, n), np.linspace(window.top, window.bottom, n))
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
@@ -255,7 +255,7 @@ def neighbour_distances(codes: Array) -> Array:
     return np.sort(distances[:, 0])
 
 
-def largest_empty_circle(points: Array, area: Window) -> Gap:
+def largest_empty_circle(points: Array, window: Window) -> Gap:
     """The largest disc in the window that holds no point and has its centre among them.
 
     Tried are the nodes of a lattice that lie in the points' convex hull: beyond it is no gap, but where the points end.
@@ -263,11 +263,11 @@ def largest_empty_circle(points: Array, area: Window) -> Gap:
 
     Args:
         points: (n, 2), n at least 1.
-        area: the window.
+        window: the window.
     """
     from scipy.spatial import ConvexHull, KDTree, QhullError  # see `neighbour_distances`
 
-    places = nodes(area, GAP_SIDE)
+    places = nodes(window, GAP_SIDE)
     try:
         half_planes = ConvexHull(points).equations  # each a normal that points outwards, and an offset
         among = places[(places @ half_planes[:, :2].T + half_planes[:, 2] <= 0).all(axis=1)]
@@ -275,7 +275,7 @@ def largest_empty_circle(points: Array, area: Window) -> Gap:
         among = places[:0]
     tried = among if len(among) else places
     to_points, _ = KDTree(points).query(tried)
-    to_edges = np.minimum(tried - (area.left, area.bottom), (area.right, area.top) - tried).min(axis=1)
+    to_edges = np.minimum(tried - (window.left, window.bottom), (window.right, window.top) - tried).min(axis=1)
     radii = np.minimum(to_points, to_edges)
     widest = int(radii.argmax())
     x, y = tried[widest].tolist()

@@ -21,7 +21,7 @@ CLASS_MAP_SIDE = 100  # places along each side of a map that the classifier read
 
 @cached()
 def codes_figure(model: Model, shown: int, small: bool = False, read: bool = False) -> go.Figure:
-    """The codes face of a map, with the first so many test codes, over what the classifier reads where it is asked."""
+    """Draw the codes face of a map, with the first so many test codes, over the class map if `read`."""
     reading = _class_map(model) if read else ""
     points, digits = model.points[:shown], model.codes.labels[:shown]
     return figures.codes_map(points, digits, model.window, model.axes, small=small, reading=reading)
@@ -29,7 +29,7 @@ def codes_figure(model: Model, shown: int, small: bool = False, read: bool = Fal
 
 @cached("Decoding the grid …")
 def grid_figure(model: Model, n: int, read: bool = False) -> go.Figure:
-    """The grid face of a map, with n x n decodes, under what the classifier reads where it is asked."""
+    """Draw the grid face of a map, with n x n decodes, under the class map if `read`."""
     reading = _class_map(model) if read else ""
     decodes = model.decode(model.plane.lift(latent.grid(model.window, n)))
     return figures.grid_map(images.data_uri(images.tile(decodes, n)), model.window, model.axes, reading=reading)
@@ -37,13 +37,13 @@ def grid_figure(model: Model, n: int, read: bool = False) -> go.Figure:
 
 @cached()
 def largest_empty_circle(model: Model) -> latent.Gap:
-    """The largest empty disc among the codes of a model's map; see `latent.largest_empty_circle`."""
+    """Find the largest empty disc among the codes of a model's map; see `latent.largest_empty_circle`."""
     return latent.largest_empty_circle(model.points, model.window)
 
 
 @cached()
 def atlas(model: Model) -> Atlas:
-    """The decodes of a model's window."""
+    """Decode a model's window for the lens."""
     return atlases.atlas(lambda points: model.decode(model.plane.lift(points)), model.window)
 
 

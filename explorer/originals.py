@@ -33,46 +33,46 @@ HOW_TO_GET_ORIGINALS = (
 
 
 def has_data(pair: ModelPair) -> bool:
-    """Whether the images that a pair was fitted to are on this computer."""
+    """Return whether the images that a pair was fitted to are on this computer."""
     return _data(pair) is not None
 
 
 def original(pair: ModelPair, image: int) -> Array | None:
-    """The test image that a code was computed from: (h, w), pixels in [0, 1]; None if it is not on this computer."""
+    """Return the test image that a code was computed from: (h, w), pixels in [0, 1]; None if it is not here."""
     data = _data(pair)
     return None if data is None else data.test.images[image].numpy() / 255
 
 
 def binarised(pair: ModelPair, image: int) -> Array | None:
-    """A test image as the reported figures see it, (h, w), zeros and ones; None if it is not on this computer."""
+    """Return a test image binarised with `EVALUATION_SEED`, (h, w), zeros and ones; None if it is not here."""
     return _binarised(pair)[image] if has_data(pair) else None
 
 
 def reduced(pair: ModelPair, picture: Array) -> Array:
-    """A picture in MNIST's form as the models see it: uint8 (28, 28) -> uint8 (h, w)."""
+    """Preprocess a picture in MNIST's form as the models' images were: uint8 (28, 28) -> uint8 (h, w)."""
     import torch
 
-    from training.datasets import reduce
+    from training.datasets import preprocess
 
-    recipe = pair.vae.checkpoint.experiment
-    return reduce(torch.as_tensor(picture)[None], recipe.image_size, binarised=recipe.binarised)[0].numpy()
+    experiment = pair.vae.checkpoint.experiment
+    return preprocess(torch.as_tensor(picture)[None], experiment.image_size, binarised=experiment.binarised)[0].numpy()
 
 
 def binarised_drawing(pair: ModelPair, picture: Array) -> Array:
-    """A picture in MNIST's form, uint8 (28, 28), as the figures of the Draw tab see it: (h, w), zeros and ones."""
+    """Preprocess and binarise a picture in MNIST's form: uint8 (28, 28) -> (h, w), zeros and ones."""
     import torch
 
     return evaluation.binarised(torch.as_tensor(reduced(pair, picture))[None])[0]
 
 
 def split(pair: ModelPair, name: str) -> "Split":
-    """A split of the images, `train`, `validation` or `test`; of `substitute` where the data set is missing."""
+    """Return a split of the images, `train`, `validation` or `test`; of scikit-learn's digits where it is missing."""
     found: Split = getattr(_data(pair) or _substitute_for(pair), name)
     return found
 
 
 def test_terms(model: Model, pair: ModelPair) -> tuple[Array, Array | None]:
-    """log p(x|z) of each test image, and its KL, which the AE lacks: (n,), in nats. All are known, to be ranked."""
+    """Return log p(x|z) of each test image, and its KL, which the AE lacks: (n,), in nats."""
     return _test_terms(model, pair, has_data(pair))
 
 
@@ -89,8 +89,8 @@ def _binarised(pair: ModelPair) -> Array:
 
 
 def _substitute_for(pair: ModelPair) -> "Data":
-    recipe = pair.vae.checkpoint.experiment
-    return _substitute(recipe.image_size, recipe.binarised)
+    experiment = pair.vae.checkpoint.experiment
+    return _substitute(experiment.image_size, experiment.binarised)
 
 
 @cached()
@@ -112,10 +112,10 @@ def _load_data(folder: Path, versions: tuple[int, ...], pair: ModelPair) -> "Dat
     from training.datasets import DataError
     from training.datasets import load as load_data
 
-    recipe = pair.vae.checkpoint.experiment
+    experiment = pair.vae.checkpoint.experiment
     try:
         data = load_data(
-            recipe.dataset, folder, image_size=recipe.image_size, binarised=recipe.binarised, download=False
+            experiment.dataset, folder, image_size=experiment.image_size, binarised=experiment.binarised, download=False
         )
     except DataError:
         return None

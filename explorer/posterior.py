@@ -119,16 +119,16 @@ class Posterior:
         found[order] = np.sqrt(-2 * np.log1p(-np.minimum(denser, 1 - 1e-9)))
         return found
 
-    def rasterize(self, area: Window) -> tuple[Array, Array, Array]:
+    def rasterize(self, window: Window) -> tuple[Array, Array, Array]:
         """`level` on a regular grid over a part of the plane.
 
         Returns:
             x (m,), y (k,) and depth (k, m), m and k at most about `RASTER_SIDE`; nan where it was not computed.
         """
-        block = max(1, int(np.ceil(area.side / self.step / RASTER_SIDE)))  # cells in a pixel: the densest is drawn
+        block = max(1, int(np.ceil(window.side / self.step / RASTER_SIDE)))  # cells in a pixel: the densest is drawn
         low, high = (
             (np.floor((np.array(corner) - self.corner) / (self.step * block))).astype(int)
-            for corner in ((area.left, area.bottom), (area.right, area.top))
+            for corner in ((window.left, window.bottom), (window.right, window.top))
         )
         low, high = low - 1, high + 1  # to the edges, and never a single row
         picture = np.full(high - low + 1, np.inf)

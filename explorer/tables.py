@@ -56,16 +56,16 @@ def details(pair: ModelPair) -> str:
 
 
 def _details(model: Model) -> dict[str, str]:
-    recipe = model.checkpoint.experiment
+    experiment = model.checkpoint.experiment
     return {
-        "network": f"{recipe.network} and back",
+        "network": f"{experiment.network} and back",
         "bottleneck": "mean and log-variance" if model.name == "vae" else "code",
-        "objective": f"ELBO, beta {recipe.beta:g}" if model.name == "vae" else "log p(x given f(x))",
-        "epochs": str(recipe.epochs),
-        "batch size": str(recipe.batch_size),
-        "learning rate": f"{recipe.learning_rate:g}",
-        "weight decay": f"{recipe.weight_decay:g}",
-        "seed": str(recipe.seed),
+        "objective": f"ELBO, beta {experiment.beta:g}" if model.name == "vae" else "log p(x given f(x))",
+        "epochs": str(experiment.epochs),
+        "batch size": str(experiment.batch_size),
+        "learning rate": f"{experiment.learning_rate:g}",
+        "weight decay": f"{experiment.weight_decay:g}",
+        "seed": str(experiment.seed),
         "fitted in": f"{model.checkpoint.seconds / 60:.1f} min",
         "test images": f"{len(model.codes.labels):,}",
     }

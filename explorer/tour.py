@@ -94,9 +94,9 @@ def _posterior_stds(model: Model) -> np.ndarray:
 
 def _large_cloud(model: Model) -> tuple[np.ndarray, np.ndarray, int]:
     """The VAE's mu(x) and sigma(x) of the image with the widest Gaussian well inside the map, and its number."""
-    stds, area = _posterior_stds(model), model.window
-    off_centre = np.abs(model.points - (area.left + area.side / 2, area.bottom + area.side / 2)).max(axis=1)
-    image = int(np.where(off_centre < area.side / 3, np.log(stds).sum(axis=1), -np.inf).argmax())
+    stds, window = _posterior_stds(model), model.window
+    off_centre = np.abs(model.points - (window.left + window.side / 2, window.bottom + window.side / 2)).max(axis=1)
+    image = int(np.where(off_centre < window.side / 3, np.log(stds).sum(axis=1), -np.inf).argmax())
     return model.codes.code[image].astype(float), stds[image], image
 
 

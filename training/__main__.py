@@ -18,7 +18,7 @@ from training.checkpoint import (
     Checkpoint,
     CheckpointError,
     checkpoint_path,
-    fitted,
+    experiment_names,
     misnamed,
     other_betas,
 )
@@ -74,7 +74,7 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, mps; auto takes the fastes
 @app.command("list")
 def list_experiments(checkpoints: CheckpointsDir = CHECKPOINTS_DIR) -> None:
     """Show the experiments, and what their fitted models reach on the test images (nats per image)."""
-    for name in [*EXPERIMENTS, *(name for name in fitted(checkpoints) if name not in EXPERIMENTS)]:
+    for name in [*EXPERIMENTS, *(name for name in experiment_names(checkpoints) if name not in EXPERIMENTS)]:
         if recipe := EXPERIMENTS.get(name):
             print(f"{name}: {recipe.title}; {recipe.network}, {recipe.epochs} epochs")
         else:
@@ -151,11 +151,11 @@ def fit(
     from training.fit import fit as fit_model
 
     folder = checkpoints / recipe.name
-    beside = name is None and recipe.beta != EXPERIMENTS[experiment].beta
-    if beside and model is Which.AUTOENCODER:
+    extra_beta = name is None and recipe.beta != EXPERIMENTS[experiment].beta
+    if extra_beta and model is Which.AUTOENCODER:
         raise _stop(f"--beta {recipe.beta:g} was given for the autoencoder, which has none; give --model vae")
-    models = ("vae",) if beside else MODEL_NAMES if model is Which.BOTH else (model.value,)
-    for path in (checkpoint_path(folder, each, recipe.beta if beside else None) for each in models):
+    models = ("vae",) if extra_beta else MODEL_NAMES if model is Which.BOTH else (model.value,)
+    for path in (checkpoint_path(folder, each, recipe.beta if extra_beta else None) for each in models):
         if resume is None and file_version(unfinished_path(path)):
             raise _stop(
                 f"{unfinished_path(path)} is of an unfinished run; go on with the same command and --resume, "
@@ -166,11 +166,13 @@ def fit(
                 f"{path} was fitted with other settings, and would be replaced; "
                 "give the new one a --name, or delete the old one"
             )
-    _check_neighbours(folder, recipe, models, beside)
+    _check_neighbours(folder, recipe, models, extra_beta)
     try:
         data = _images(recipe, data_dir)
         for each in models:
-            path = fit_model(recipe, each, data, folder, device=_device(device), resume=bool(resume), beside=beside)
+            path = fit_model(
+                recipe, each, data, folder, device=_device(device), resume=bool(resume), extra_beta=extra_beta
+            )
             print(f"{path}: {_line(Checkpoint(path).test)}")
     except Interrupted as error:
         print(error)
@@ -194,7 +196,7 @@ def evaluate(
 ) -> None:
     """Compute the test figures of a fitted experiment again, from its checkpoints and the test images."""
     from training import datasets
-    from training.fit import figures
+    from training.fit import as_dict
     from training.objective import EVALUATION_SAMPLES, EVALUATION_SEED
     from training.objective import evaluate as evaluate_model
 
@@ -203,7 +205,7 @@ def evaluate(
         test = _images(ae.experiment, data_dir).test
         where = _device(device)
         results = {
-            checkpoint.path.stem: figures(evaluate_model(checkpoint.load_model().to(where), test.to(where)))
+            checkpoint.path.stem: as_dict(evaluate_model(checkpoint.load_model().to(where), test.to(where)))
             for checkpoint in (*vaes, ae)
         }
     except (datasets.DataError, CheckpointError) as error:
@@ -283,9 +285,9 @@ def _holds_another_recipe(path: Path, recipe: Experiment) -> bool:
         return False
 
 
-def _check_neighbours(folder: Path, experiment: Experiment, models: Sequence[str], beside: bool) -> None:
+def _check_neighbours(folder: Path, experiment: Experiment, models: Sequence[str], extra_beta: bool) -> None:
     """Stop where a model of the folder that is not to be fitted now does not belong to those that are."""
-    written = {checkpoint_path(folder, model, experiment.beta if beside else None) for model in models}
+    written = {checkpoint_path(folder, model, experiment.beta if extra_beta else None) for model in models}
     for path in _paths(folder):
         if path in written:
             continue
@@ -293,7 +295,7 @@ def _check_neighbours(folder: Path, experiment: Experiment, models: Sequence[str
             neighbour = Checkpoint(path).experiment
         except CheckpointError:  # missing or defective: there is nothing to belong to
             continue
-        additional = beside or "-beta-" in path.stem
+        additional = extra_beta or "-beta-" in path.stem
         may_differ = ADDITIONAL_MAY_DIFFER if additional else PAIR_MAY_DIFFER
         if found := differences(neighbour, experiment, but=may_differ):
             told = ", ".join(f"{name} {there}, not {new}" for name, (there, new) in found.items())

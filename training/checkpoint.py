@@ -50,8 +50,8 @@ __all__ = [
     "Snapshots",
     "check_pair",
     "checkpoint_path",
-    "fill_in",
-    "fitted",
+    "experiment_names",
+    "load_weights",
     "misnamed",
     "other_betas",
     "write",
@@ -109,18 +109,18 @@ class Snapshots:
 
 
 def checkpoint_path(folder: Path, model: str, beta: float | None = None) -> Path:
-    """The file of one model in an experiment's folder; of the VAE with the recipe's beta, or with another one."""
+    """Return the file of a model in an experiment's folder; with a beta, that of an additional VAE."""
     return folder / (f"{model}.safetensors" if beta is None else f"{model}-beta-{beta:g}.safetensors")
 
 
 def other_betas(folder: Path) -> list[float]:
-    """The betas, in order, of the VAEs that stand beside the one with the recipe's beta."""
+    """Return the betas of an experiment's additional VAEs, in order."""
     found = (re.fullmatch(r"vae-beta-([\d.e+-]+)\.safetensors", path.name) for path in folder.glob("vae-beta-*"))
     return sorted(float(match[1]) for match in found if match)
 
 
-def fitted(checkpoints: Path) -> list[str]:
-    """The names of the experiments that have a folder, in alphabetical order."""
+def experiment_names(checkpoints: Path) -> list[str]:
+    """Return the names of the experiments that have a folder, in alphabetical order."""
     return [name for name in _folder_names(checkpoints) if _is_utf8(name)]
 
 
@@ -205,7 +205,7 @@ class Checkpoint(ArrayFile):
 
         with torch.device("meta"):  # names and shapes only: a forged size allocates nothing
             network = build(self.experiment, self.model)
-        fill_in(network, self)
+        load_weights(network, self)
         return network
 
     def _read_settings(self) -> None:
@@ -241,7 +241,7 @@ class Checkpoint(ArrayFile):
             raise self.defect(f"has a class {labels.max()}, expected 0 to 9")
 
 
-def fill_in(network: "nn.Module", file: ArrayFile) -> None:
+def load_weights(network: "nn.Module", file: ArrayFile) -> None:
     """Give a network, built on the meta device, the weights of a file; evaluation mode, float32, on the CPU.
 
     Raises:

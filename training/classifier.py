@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from training.array_file import ArrayFile, finite, write_arrays
-from training.checkpoint import fill_in
-from training.datasets import IMAGE_SIZE, Data, Split, binarise, reduce
+from training.checkpoint import load_weights
+from training.datasets import IMAGE_SIZE, Data, Split, binarise, preprocess
 
 __all__ = ["CLASSES", "Classifier", "accuracy", "classifier_path", "fit_classifier", "load_classifier", "read"]
 
@@ -141,7 +141,7 @@ def load_classifier(checkpoints: Path, dataset: str) -> tuple[Classifier, dict[s
     file.expect_groups("weights")
     with torch.device("meta"):
         classifier = Classifier()
-    fill_in(classifier, file)
+    load_weights(classifier, file)
     # Convolutions on a CPU are three times as fast in this order of memory.
     return classifier.to(memory_format=torch.channels_last), _test(file)
 
@@ -156,7 +156,7 @@ def _test(file: ArrayFile) -> dict[str, float]:
 def _forms(images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
     """Images in all forms that decoders are fitted to: uint8 (n, 28, 28) -> (n, 28, 28), pixels in [0, 1]."""
     enlarged = IMAGE_SIZE // SMALL
-    small = reduce(images, SMALL, binarised=True).float() / 255
+    small = preprocess(images, SMALL, binarised=True).float() / 255
     return {
         "grey": images.float() / 255,
         "binarised": binarise(images, generator),

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-__all__ = ["DATASETS", "IMAGE_SIZE", "Data", "DataError", "Split", "binarise", "load", "reduce"]
+__all__ = ["DATASETS", "IMAGE_SIZE", "Data", "DataError", "Split", "binarise", "load", "preprocess"]
 
 DATASETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "digits": "load_digits"}
 IMAGE_SIZE = 28
@@ -76,10 +76,10 @@ def load(
             Split(train.images[-held_out:], train.labels[-held_out:]),
             test,
         ]
-    return Data(*(Split(reduce(split.images, image_size, binarised=binarised), split.labels) for split in splits))
+    return Data(*(Split(preprocess(split.images, image_size, binarised=binarised), split.labels) for split in splits))
 
 
-def reduce(images: Tensor, image_size: int, *, binarised: bool) -> Tensor:
+def preprocess(images: Tensor, image_size: int, *, binarised: bool) -> Tensor:
     """Images as an experiment sees them: uint8 (n, 28, 28) -> uint8 (n, image_size, image_size).
 
     Args:

@@ -32,7 +32,7 @@ from training.experiments import Experiment, differences
 from training.models import Autoencoder, VariationalAutoencoder, build
 from training.objective import Terms, evaluate, terms
 
-__all__ = ["FitError", "Interrupted", "figures", "fit", "unfinished_path"]
+__all__ = ["FitError", "Interrupted", "as_dict", "fit", "unfinished_path"]
 
 SNAPSHOTS = 24  # moments: before the first update, then evenly in the logarithm, so that they are dense at first
 SNAPSHOT_IMAGES = 2000
@@ -151,7 +151,7 @@ def fit(
     *,
     device: torch.device,
     resume: bool = False,
-    beside: bool = False,
+    extra_beta: bool = False,
 ) -> Path:
     """Fit one model and write its checkpoint.
 
@@ -162,7 +162,7 @@ def fit(
         folder: the experiment's folder; the state of an unfinished run is kept there, too.
         device: where to compute.
         resume: go on with an unfinished run, and leave a model alone that is already fitted; else begin again.
-        beside: a VAE that stands beside the one with the recipe's beta, and is named by its own.
+        extra_beta: an additional VAE of another beta, which names its file.
 
     Returns:
         the checkpoint's path.
@@ -172,7 +172,7 @@ def fit(
         Interrupted: Ctrl-C, after the state was saved.
         OSError: a file could not be written; what stood there is unharmed.
     """
-    path = checkpoint_path(folder, model, experiment.beta if beside else None)
+    path = checkpoint_path(folder, model, experiment.beta if extra_beta else None)
     unfinished = unfinished_path(path)
     if resume and not unfinished.exists() and _is_fitted(path, experiment):
         tqdm.write(f"{path} is already fitted with these settings")
@@ -284,7 +284,7 @@ def _export(run: _Run, data: Data, path: Path) -> None:
         path,
         run.experiment,
         seconds=run.seconds,
-        test=figures(evaluate(network, test)),
+        test=as_dict(evaluate(network, test)),
         weights={name: tensor.cpu().numpy() for name, tensor in weights.items()},
         codes=Codes(code, data.test.labels.numpy(), log_variance),
         history={split: run.curve(split) for split in run.records},
@@ -296,7 +296,7 @@ def _export(run: _Run, data: Data, path: Path) -> None:
     )
 
 
-def figures(result: Terms) -> dict[str, float]:
+def as_dict(result: Terms) -> dict[str, float]:
     """The terms that a model has, as plain numbers by name."""
     named = {"elbo": result.elbo, "reconstruction": result.reconstruction, "kl": result.kl}
     return {name: float(value) for name, value in named.items() if value is not None}

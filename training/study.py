@@ -55,7 +55,7 @@ def study(
     """
     import torch
 
-    from training.fit import figures, fit
+    from training.fit import as_dict, fit
     from training.objective import evaluate, kl_of_dimensions
 
     sizes = []
@@ -70,7 +70,7 @@ def study(
         kl = kl_of_dimensions(torch.from_numpy(codes.code), torch.from_numpy(codes.log_variance)).mean(0)
         train = data.train.to(device)
         training = {
-            model: figures(evaluate(checkpoint.load_model().to(device), train)) for model, checkpoint in opened.items()
+            model: as_dict(evaluate(checkpoint.load_model().to(device), train)) for model, checkpoint in opened.items()
         }
         test = {model: checkpoint.test for model, checkpoint in opened.items()}
         sizes.append(Size(latent_dim, training, test, kl.tolist()))

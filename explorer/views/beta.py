@@ -28,11 +28,11 @@ def _trade_off_figure(pair: ModelPair) -> go.Figure:
 
 def render(pair: ModelPair) -> None:
     """The tab: the trade-off of all VAEs of the experiment, and the map of the chosen one."""
-    name, recipe = pair.folder.name, pair.vae.checkpoint.experiment
+    name, experiment = pair.folder.name, pair.vae.checkpoint.experiment
     if len(catalog.betas(name)) == 1:
         st.markdown(
-            f"This experiment has one VAE, of beta {recipe.beta:g}. `python -m training fit {name} --beta 4` fits one "
-            "more beside it; then a slider at the left chooses between them, and here stands what beta trades."
+            f"This experiment has one VAE, of beta {experiment.beta:g}. `python -m training fit {name} --beta 4` fits "
+            "one more beside it; then a slider at the left chooses between them, and here stands what beta trades."
         )
         return
     st.markdown(
@@ -51,10 +51,10 @@ def render(pair: ModelPair) -> None:
                     f"{nats(worse)}, beta {next_beta:g} {number(better)}, and with a smaller KL."
                 )
     with right, catalog.show_errors():
-        st.markdown(f"#### The VAE of beta {recipe.beta:g}")
+        st.markdown(f"#### The VAE of beta {experiment.beta:g}")
         latent_map.chart(maps.codes_figure(pair.vae, selection.CODES_SHOWN.value, small=True), key="map_beta_vae")
         test = pair.vae.checkpoint.test
         st.markdown(
             f"ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − {nats(test['kl'])} per test image; "
-            f"fitted for {recipe.epochs} epochs."
+            f"fitted for {experiment.epochs} epochs."
         )

@@ -241,8 +241,8 @@ def _answer(pair: ModelPair, model: Model, encoded: EncodedDrawing) -> str:
             f"(test images: {number(test['elbo'], '.1f')})."
         )
     x, y = encoded.point
-    area = model.window
-    if not (area.left <= x <= area.right and area.bottom <= y <= area.top):
+    window = model.window
+    if not (window.left <= x <= window.right and window.bottom <= y <= window.top):
         lines.append("<b>It lands beyond the map's edge</b>: zoom out.")
     shown = picture(
         images.data_uri(encoded.decode), f"the {model.short}'s reconstruction", name=f"reconstruction-{model.name}"

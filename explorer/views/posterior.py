@@ -113,12 +113,12 @@ def _belief(
                 st.caption(ELLIPSES)
         else:
             with close_up:
-                area = close_up_window(slack, _close_up_input())
-                latent_map.chart(posterior_figure(pair.vae, seen, area), key=DETAIL)
+                window = close_up_window(slack, _close_up_input())
+                latent_map.chart(posterior_figure(pair.vae, seen, window), key=DETAIL)
                 latent_map.overlay(DETAIL, marks, title="What the encoder believes, and what is true")
                 st.caption(LEGEND)
             with overview:
-                _frame(pair.vae, area)
+                _frame(pair.vae, window)
         with figures:
             _figures(pair, slack)
             _pictures(
@@ -127,13 +127,13 @@ def _belief(
 
 
 @cached()
-def posterior_figure(vae: Model, seen: Array, area: latent.Window) -> go.Figure:
+def posterior_figure(vae: Model, seen: Array, window: latent.Window) -> go.Figure:
     """The true posterior of an image over a part of the plane."""
     found = inference.slack(vae, seen)
     assert found.truth is not None
     outline = np.array(vae.outline(found.belief.mean, 2 * found.belief.std))
     truth = found.truth.points[found.truth.level <= 2]
-    return figures.contours(*found.truth.rasterize(area), area, vae.axes, outline, truth)
+    return figures.contours(*found.truth.rasterize(window), window, vae.axes, outline, truth)
 
 
 def _subject_input(pair: ModelPair) -> Array | None:
@@ -175,12 +175,12 @@ def _marks(vae: Model, q: DiagonalGaussian, z: Array) -> list[latent_map.Mark]:
     return [*ellipses, latent_map.dots([vae.plane.project([z])[0].tolist()])]
 
 
-def _frame(vae: Model, area: latent.Window) -> None:
+def _frame(vae: Model, window: latent.Window) -> None:
     """Where on the map the close-up lies; ringed where it is small."""
-    left, bottom, right, top = area.left, area.bottom, area.right, area.top
+    left, bottom, right, top = window.left, window.bottom, window.right, window.top
     marks = [latent_map.ellipse([[left, bottom], [right, bottom], [right, top], [left, top]])]
-    told = "The close-up is wider than this map." if area.side > vae.window.side else "The square is the close-up."
-    if area.side < vae.window.side / 10:
+    told = "The close-up is wider than this map." if window.side > vae.window.side else "The square is the close-up."
+    if window.side < vae.window.side / 10:
         marks.append(latent_map.ring((left + right) / 2, (bottom + top) / 2))
         told = "The close-up is in the ring."
     latent_map.overlay(OVERVIEW, marks, title="The VAE's map with the place of the close-up")

@@ -14,7 +14,7 @@ from explorer.text import with_article
 from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT, rewrite, run_command
 from training.__main__ import app
-from training.checkpoint import Checkpoint, checkpoint_path, fitted, misnamed
+from training.checkpoint import Checkpoint, checkpoint_path, experiment_names, misnamed
 from training.experiments import Experiment
 from training.folders import CHECKPOINTS_VARIABLE
 
@@ -120,7 +120,7 @@ def test_a_folder_whose_name_is_not_utf8_is_told_and_the_rest_goes_on(
     checkpoints: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.mkdir(os.fsencode(checkpoints) + b"/caf\xe9")  # noqa: PTH102 - a path of bytes
-    assert fitted(checkpoints) == ["digits-2d"]
+    assert experiment_names(checkpoints) == ["digits-2d"]
     assert misnamed(checkpoints) == [r"'caf\udce9'"]
     done = run_command(app, "list", "--checkpoints", checkpoints)
     assert r"'caf\udce9': left out, its name is not UTF-8; rename the folder" in done.stdout

@@ -10,7 +10,7 @@ import pytest
 from explorer.models import open_models
 from tests.conftest import Arrays, rewrite, run_command
 from training.__main__ import app
-from training.checkpoint import Checkpoint, CheckpointError, checkpoint_path, fitted, other_betas
+from training.checkpoint import Checkpoint, CheckpointError, checkpoint_path, experiment_names, other_betas
 from training.datasets import Data
 from training.experiments import EXPERIMENTS, Experiment, differences
 from training.folders import checkpoints_dir
@@ -40,7 +40,7 @@ def test_models_of_other_settings_are_not_paired(name: str, checkpoints: Path) -
 
 
 def test_every_shipped_pair_belongs_together() -> None:
-    for name in fitted(checkpoints_dir()):
+    for name in experiment_names(checkpoints_dir()):
         for beta in (None, *other_betas(checkpoints_dir() / name)):
             open_models(checkpoints_dir() / name, beta=beta)
 

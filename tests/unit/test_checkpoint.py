@@ -17,7 +17,7 @@ from training.array_file import write_atomically
 from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, write
 from training.datasets import Data
 from training.experiments import Experiment
-from training.fit import figures
+from training.fit import as_dict
 from training.models import VariationalAutoencoder
 from training.objective import evaluate
 
@@ -46,7 +46,7 @@ def test_codes_and_figures_are_those_of_the_rounded_weights_in_the_file(
     if isinstance(network, VariationalAutoencoder):
         assert codes.log_variance is not None
         np.testing.assert_allclose(network.encode(grey)[1].numpy(), codes.log_variance, rtol=6e-4, atol=1e-4)
-    assert figures(evaluate(network, digits.test)) == pytest.approx(checkpoint.test, rel=1e-5)
+    assert as_dict(evaluate(network, digits.test)) == pytest.approx(checkpoint.test, rel=1e-5)
     assert checkpoint.experiment == recipe
 
 

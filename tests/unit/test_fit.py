@@ -20,7 +20,7 @@ from training.__main__ import app
 from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, other_betas
 from training.datasets import Data
 from training.experiments import Experiment
-from training.fit import FitError, Interrupted, figures, fit
+from training.fit import FitError, Interrupted, as_dict, fit
 from training.objective import evaluate
 
 
@@ -55,7 +55,7 @@ def test_a_convolutional_fit_can_be_opened_and_says_what_it_reached(
     small = replace(recipe, architecture="convolutional", hidden_layers=(2, 3, 3, 2), epochs=1)
     checkpoint = Checkpoint(fit(small, "vae", digits, tmp_path, device=CPU))
     reached = evaluate(checkpoint.load_model(), digits.test)
-    assert figures(reached) == pytest.approx(checkpoint.test, rel=1e-5)
+    assert as_dict(reached) == pytest.approx(checkpoint.test, rel=1e-5)
 
 
 @pytest.mark.parametrize("after", [1, 20, 38, 50, 151])  # 38 updates an epoch, 152 in all
@@ -220,7 +220,7 @@ def test_another_beta_is_fitted_beside_the_recipes(checkpoints: Path, recipe: Ex
     before = checkpoint_path(folder, "vae").read_bytes()
     for beta in (0.1, 50.0):
         short = replace(recipe, beta=beta, epochs=2)
-        path = fit(short, "vae", digits, folder, device=CPU, beside=True)
+        path = fit(short, "vae", digits, folder, device=CPU, extra_beta=True)
         assert path == folder / f"vae-beta-{beta:g}.safetensors"
         assert Checkpoint(path).experiment == short
     assert other_betas(folder) == [0.1, 50.0]

@@ -67,16 +67,16 @@ def chart(figure: go.Figure, *, key: str) -> None:
     )
 
 
-def atlas(chart: str, which: str, area: Window, sent: Atlas) -> None:
+def atlas(chart: str, which: str, window: Window, sent: Atlas) -> None:
     """Send the atlas of a chart, which lets its overlay decode the point under the mouse without the server.
 
     Args:
         chart: the chart's key.
         which: tells atlases apart.
-        area: what the atlas holds: the outermost of its decodes stand on the edges.
+        window: what the atlas holds: the outermost of its decodes stand on the edges.
         sent: the atlas.
     """
-    place = {"left": area.left, "top": area.top, "side": area.side, "n": sent.side}
+    place = {"left": window.left, "top": window.top, "side": window.side, "n": sent.side}
     _atlas(key=f"atlas_{chart}", data={"chart": chart, "which": which, "image": sent.image} | place, height=0)
 
 
