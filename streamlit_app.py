@@ -39,7 +39,7 @@ latent_map.overlays()
 
 
 def view_of(title: str) -> ModuleType:
-    """The module of a tab: `render(pair)` draws it; `defaults(pair)`, if any, gives what another space resets."""
+    """The module of a tab: `render(pair)` draws it; `reset(pair)`, if any, chooses anew for another experiment."""
     return import_module(f"explorer.views.{TABS[title]}")
 
 
@@ -54,8 +54,8 @@ def reset_for_experiment() -> None:
             choice.set(value)
     selection.RINGED_IMAGE.set(0)
     for title in TABS:
-        for choice, value in getattr(view_of(title), "defaults", lambda _: {})(pair).items():
-            choice.set(value)
+        if reset := getattr(view_of(title), "reset", None):
+            reset(pair)
 
 
 def reset_for_beta() -> None:
@@ -65,8 +65,9 @@ def reset_for_beta() -> None:
     except CheckpointError:
         return  # the page tells it
     place = selection.code_on_map(pair.vae, selection.ringed_image(pair))
-    for choice, value in [*zip(selection.PICKS["vae"], place, strict=True), *curves.defaults(pair).items()]:
+    for choice, value in zip(selection.PICKS["vae"], place, strict=True):
         choice.set(value)
+    curves.reset(pair)
 
 
 with st.sidebar:

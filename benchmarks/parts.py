@@ -1,6 +1,5 @@
 """Parts of a benchmark: one that fails says so, and the others go on."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,4 +16,3 @@ def part(name: str) -> Iterator[None]:
     except Exception as error:  # whatever it is, it must not take with it what others measure
         failed.append(name)
         print(f"{name}: FAILED ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'})")
-        print(f"{name}: failed", file=sys.stderr)

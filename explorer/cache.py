@@ -6,20 +6,22 @@ holds a lock for each value.
 """
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
 from explorer.models import Model, ModelPair
 from training.array_file import file_version
 
-__all__ = ["cached"]
+__all__ = ["FEW", "MANY", "cached"]
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
-ENTRIES = 64  # of each function: the models and choices of a class; what is older is computed again
+ENTRIES = 64  # of each function: enough for the models; what is older is computed again
+MANY = 256  # of what also depends on a class' choices, and is small
+FEW = 4  # of what takes tens of megabytes
 
 
 def _model_key(model: Model) -> tuple[object, ...]:
@@ -38,14 +40,11 @@ def _path_key(path: Path) -> tuple[str, int]:
 _KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Model: _model_key, ModelPair: _pair_key, type(Path()): _path_key}
 
 
-def cached(spinner: str | bool = False, entries: int = ENTRIES) -> Callable[[Function], Function]:
+def cached(spinner: str | bool = False, entries: int = ENTRIES) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function whose values all sessions share.
 
     Args:
         spinner: what the page says while a value is computed; False: nothing.
         entries: how many values are kept.
     """
-    decorate: Callable[[Function], Function] = partial(
-        st.cache_resource, show_spinner=spinner, max_entries=entries, hash_funcs=_KEYS
-    )()
-    return decorate
+    return st.cache_resource(show_spinner=spinner, max_entries=entries, hash_funcs=_KEYS)

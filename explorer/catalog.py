@@ -52,7 +52,7 @@ def load(
         dimensions: the two latent dimensions that the maps show, from 0; None: the plane of the first two principal
             components, or, if there are but two dimensions, those.
         embedded: the maps show the codes as t-SNE lays them out.
-        beta: one of `betas`; None: the recipe's.
+        beta: one of `betas`; None: the experiment's own.
 
     Raises:
         CheckpointError: a file is missing or defective, or the two do not belong together; no t-SNE was computed.
@@ -64,13 +64,14 @@ def load(
     return _embed(pair, measured(pair).tsne) if embedded else pair
 
 
-@cached("Opening the checkpoints …")
+@cached("Opening the checkpoints …", entries=16)
 def _open(autoencoder: Path, vae: Path, dimensions: tuple[int, int] | None, beta: float | None) -> ModelPair:
+    # Both paths are the key: either file may be replaced while the app runs.
     return open_models(vae.parent, dimensions, beta)
 
 
 # Kept, because a model keeps what is computed from its codes: neighbours in many dimensions take seconds.
-@cached()
+@cached(entries=8)
 def _embed(pair: ModelPair, places: dict[str, Array]) -> ModelPair:
     return ModelPair(*(replace(model, embedding=places[model.name]) for model in pair))
 

@@ -76,7 +76,7 @@ FORMAT = 1
 SEED = 0
 SAMPLES = 2000  # of a Gaussian, decoded and read
 PAIRS, FRAMES = 200, 21  # interpolations, and their frames
-LATTICE = 200  # places along each side of the window
+GRID_SIDE = 200  # points along each side of the window
 POSTERIORS = 500  # test images whose true posterior is computed
 WEIGHTED_SAMPLES = 1000  # of each of them, for the importance-weighted estimate
 BOTH = (
@@ -124,32 +124,32 @@ def evaluation_path(folder: Path, beta: float | None = None) -> Path:
 
 
 def evaluate_pair(
-    pair: ModelPair, classifier: "Classifier", told: Callable[[str], None], images: "Tensor | None" = None
+    pair: ModelPair, classifier: "Classifier", progress: Callable[[str], None], images: "Tensor | None" = None
 ) -> Evaluation:
     """Compute all numbers of an experiment.
 
     Args:
         pair: its models, with their default plane.
         classifier: of their dataset.
-        told: is told what is computed next.
+        progress: called with the name of what is computed next.
         images: all test images, grey, uint8 (n, h, w); None: what needs them is left out.
     """
     values, overlap, tsne = {}, {}, {}
     for model in pair:
-        told(f"{model.name}: codes")
+        progress(f"{model.name}: codes")
         values[model.name] = dict(model.checkpoint.test) | _of_codes(model)
         _, indices = metrics.neighbours(model.codes.code, _k_neighbours(model))
         values[model.name]["knn_accuracy"] = metrics.knn_accuracy(indices, model.codes.labels)
         overlap[model.name] = metrics.overlap(indices, model.codes.labels).tolist()
-        told(f"{model.name}: samples")
+        progress(f"{model.name}: samples")
         values[model.name] |= _of_samples(model, classifier)
-        told(f"{model.name}: interpolation")
+        progress(f"{model.name}: interpolation")
         values[model.name] |= _of_interpolation(model, classifier)
         if pair.latent_dim > 2:
-            told(f"{model.name}: t-SNE")
+            progress(f"{model.name}: t-SNE")
             tsne[model.name] = _tsne(model.codes.code)
     if images is not None and pair.latent_dim == 2:
-        told("vae: posteriors")
+        progress("vae: posteriors")
         values["vae"] |= _of_posteriors(pair.vae, binarised(images)[:POSTERIORS])
     return Evaluation(values, overlap, tsne)
 
@@ -239,11 +239,11 @@ def _of_codes(model: Model) -> dict[str, float]:
     from scipy.spatial import KDTree
 
     code, digit = model.codes.code.astype(np.float64), model.codes.labels
-    decode_grid = model.plane.lift(latent.grid(model.window, LATTICE))
+    places = model.plane.lift(latent.grid(model.window, GRID_SIDE))
     tree = KDTree(code)
-    distances, owner = tree.query(decode_grid)
+    distances, owner = tree.query(places)
     own_distances = tree.query(code, k=[2])[0][:, 0]  # the nearest is the code itself
-    shares = np.bincount(digit[owner], minlength=10) / len(decode_grid)
+    shares = np.bincount(digit[owner], minlength=10) / len(places)
     values = {
         "centre_over_spread": metrics.normalized_offset(code),
         "prior_kl": metrics.gaussian_kl(code),
@@ -305,8 +305,8 @@ def write_evaluation(folder: Path, evaluation: Evaluation, beta: float | None = 
 
     Args:
         folder: the experiment's.
-        measures: the numbers.
-        beta: of the VAE, if it is not the recipe's.
+        evaluation: the numbers.
+        beta: of an additional VAE.
 
     Raises:
         OSError: the file could not be written; what stood there is unharmed.

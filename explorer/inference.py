@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from explorer import evaluation, posterior
-from explorer.cache import cached
+from explorer.cache import FEW, cached
 from explorer.models import Model
 
 __all__ = ["InferenceGap", "bound", "slack"]
@@ -39,6 +39,6 @@ def bound(vae: Model, seen: Array) -> tuple[posterior.DiagonalGaussian, float]:
     return belief, posterior.elbo(evaluation.decoder(vae), seen.ravel(), belief)
 
 
-@cached("Decoding the whole plane, once …")
+@cached("Decoding the whole plane, once …", entries=FEW)
 def _decoded_grid(vae: Model) -> posterior.DecodedGrid:
     return evaluation.decode_grid(vae)

@@ -49,7 +49,6 @@ class Model:
     short: str  # as labels say it
     codes: Codes
     dimensions: tuple[int, int] | None  # dimensions on the map, from 0; None: both, or the principal plane
-    version: int  # the file's time of change; a fresh fit is another model
     embedding: Array | None = None  # (n, 2), the places of the codes on a map that is no plane: t-SNE
 
     @property
@@ -60,7 +59,7 @@ class Model:
     @property
     def key(self) -> tuple[object, ...]:
         """What tells it apart from all others that a server may meet."""
-        return str(self.checkpoint.path), self.version, self.dimensions, self.embedding is not None
+        return str(self.checkpoint.path), self.checkpoint.version, self.dimensions, self.embedding is not None
 
     @cached_property
     def plane(self) -> latent.Plane | latent.Embedding:
@@ -155,7 +154,7 @@ class Model:
 
     @cached_property
     def _model(self) -> "Autoencoder":
-        return _load_model(self.checkpoint.path, self.version)
+        return _load_model(self.checkpoint.path, self.checkpoint.version)
 
     def decode(self, z: ArrayLike) -> Array:
         """Decodes of latent points: (n, d) -> (n, 28, 28), the probability of white for each pixel."""
@@ -264,11 +263,11 @@ def open_models(folder: Path, dimensions: tuple[int, int] | None = None, beta: f
     pair = []
     for model in MODEL_NAMES:
         checkpoint = Checkpoint(checkpoint_path(folder, model, beta if model == "vae" else None))
-        pair.append(Model(checkpoint, *TITLES[model], checkpoint.codes(), dimensions, checkpoint.version))
+        pair.append(Model(checkpoint, *TITLES[model], checkpoint.codes(), dimensions))
     ae, vae = pair
     check_pair(ae.checkpoint, vae.checkpoint)
     same_data = np.array_equal(ae.codes.labels, vae.codes.labels)
-    # A VAE beside the recipe's may have been fitted for a shorter time.
+    # An additional VAE may have been fitted for a shorter time.
     same_steps = beta is not None or np.array_equal(ae.snapshots.update, vae.snapshots.update)
     if not same_data or not same_steps:
         raise CheckpointError(

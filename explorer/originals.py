@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer import evaluation
-from explorer.cache import cached
+from explorer.cache import FEW, cached
 from explorer.models import Model, ModelPair, freeze_gc
 from training.folders import data_dir
 
@@ -67,7 +67,7 @@ def binarised_drawing(pair: ModelPair, picture: Array) -> Array:
 
 def split(pair: ModelPair, name: str) -> "Split":
     """Return a split of the images, `train`, `validation` or `test`; of scikit-learn's digits where it is missing."""
-    found: Split = getattr(_data(pair) or _substitute_for(pair), name)
+    found: Split = getattr(_data(pair) or _substitute(pair), name)
     return found
 
 
@@ -81,44 +81,38 @@ def _test_terms(model: Model, pair: ModelPair, present: bool) -> tuple[Array, Ar
     return model.terms(split(pair, "test"))
 
 
-@cached()
+@cached(entries=FEW)
 def _binarised(pair: ModelPair) -> Array:
     data = _data(pair)
     assert data is not None
     return evaluation.binarised(data.test.images)
 
 
-def _substitute_for(pair: ModelPair) -> "Data":
+def _substitute(pair: ModelPair) -> "Data":
     experiment = pair.vae.checkpoint.experiment
-    return _substitute(experiment.image_size, experiment.binarised)
-
-
-@cached()
-def _substitute(image_size: int, binarised: bool) -> "Data":
-    from training.datasets import load as load_data
-
-    return load_data("digits", data_dir(), image_size=image_size, binarised=binarised)
+    data = _load(data_dir(), (), "digits", experiment.image_size, experiment.binarised)
+    assert data is not None  # scikit-learn brings them along
+    return data
 
 
 def _data(pair: ModelPair) -> "Data | None":
+    """The data set, if it is here and its test images are those that the pair was evaluated on."""
     folder = data_dir()
     # They may be put there while the app runs: the folder's time of change is part of the cache's key.
-    raw = [path.stat().st_mtime_ns for path in folder.glob("*/raw")]
-    return _load_data(folder, tuple(raw), pair)
+    versions = tuple(path.stat().st_mtime_ns for path in folder.glob("*/raw"))
+    experiment = pair.vae.checkpoint.experiment
+    data = _load(folder, versions, experiment.dataset, experiment.image_size, experiment.binarised)
+    return data if data is not None and np.array_equal(data.test.labels.numpy(), pair.labels) else None
 
 
-@cached()
-def _load_data(folder: Path, versions: tuple[int, ...], pair: ModelPair) -> "Data | None":
+@cached(entries=FEW)
+def _load(folder: Path, versions: tuple[int, ...], dataset: str, image_size: int, binarised: bool) -> "Data | None":
     from training.datasets import DataError
     from training.datasets import load as load_data
 
-    experiment = pair.vae.checkpoint.experiment
     try:
-        data = load_data(
-            experiment.dataset, folder, image_size=experiment.image_size, binarised=experiment.binarised, download=False
-        )
+        return load_data(dataset, folder, image_size=image_size, binarised=binarised, download=False)
     except DataError:
         return None
     finally:
         freeze_gc()
-    return data if np.array_equal(data.test.labels.numpy(), pair.labels) else None

@@ -47,11 +47,21 @@ hypothesis.settings.load_profile("busy machine")
 
 ROOT = Path(__file__).parent.parent
 RUN_FOLDER = "LATENT_TEST_RUN"
-
+TABS = (
+    "Explore",
+    "Interpolate",
+    "Draw",
+    "Traverse",
+    "Generate",
+    "Reconstruct",
+    "Posterior",
+    "Training curves",
+    "Beta",
+    "Compare",
+    "Learn",
+)
 
 Arrays = dict[str, np.ndarray]
-
-
 CPU = torch.device("cpu")
 
 

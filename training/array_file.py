@@ -74,6 +74,7 @@ class ArrayFile:
         return CheckpointError(f"{self.path} {what}; restore it, or {self._verb} it again: {self._command}")
 
     def replaced(self) -> CheckpointError:
+        """The error that says that the file is no longer the one that was opened."""
         return CheckpointError(f"{self.path} was replaced or removed while it was in use; reload the page")
 
     def rows(self, name: str) -> int:

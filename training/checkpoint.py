@@ -26,6 +26,7 @@ Codes and test figures are computed from the rounded weights that stand in the f
 import dataclasses
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ class Codes:
     labels: Array
     log_variance: Array | None = None
 
-    @property
+    @cached_property
     def std(self) -> Array | None:
         """Standard deviations of q(z|x), (n, d); None for an AE, whose encoder gives none."""
         return None if self.log_variance is None else np.exp(self.log_variance.astype(np.float64) / 2)
@@ -272,10 +273,14 @@ def write(
         OSError: no room, no permission; what stood there is unharmed.
     """
     arrays = {f"weights.{name}": array.astype(np.float16) for name, array in weights.items()}
-    groups = {"codes": codes, "snapshots": snapshots, **{f"history.{split}": curve for split, curve in history.items()}}
+    groups: dict[str, Codes | Curve | Snapshots] = {
+        "codes": codes,
+        "snapshots": snapshots,
+        **{f"history.{split}": curve for split, curve in history.items()},
+    }
     for group, values in groups.items():
-        for name, array in vars(values).items():
-            if array is not None:
+        for name in (field.name for field in dataclasses.fields(values)):
+            if (array := getattr(values, name)) is not None:
                 # Half precision: the standard deviations are right to a thousandth.
                 array = array.astype(np.float16) if name == "log_variance" else array
                 arrays[f"{group}.{'digit' if name == 'labels' else name}"] = array

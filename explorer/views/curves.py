@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,14 +9,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer import catalog, figures, latent, tables
-from explorer.cache import cached
+from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.figures import X_AXES
 from explorer.models import Model, ModelPair
 from explorer.text import nats
 
-__all__ = ["LOGARITHMIC", "MOMENT", "X_AXIS", "defaults", "render"]
+__all__ = ["LOGARITHMIC", "MOMENT", "X_AXIS", "render", "reset"]
 
 X_AXIS, LOGARITHMIC = Choice("x_axis", "updates"), Choice("log", True)
 MOMENT = Choice("moment", 0)  # weight updates so far; the default is the end of the fit
@@ -69,7 +68,7 @@ def _curves_figure(pair: ModelPair, x_axis: str, logarithmic: bool) -> go.Figure
     return figures.curves({model.name: model.history for model in pair}, x_axis, logarithmic=logarithmic)
 
 
-@cached()
+@cached(entries=MANY)
 def _snapshot_figure(model: Model, update: int) -> go.Figure:
     """A map as it stood after so many weight updates, in the window of the codes at the end of the fit."""
     snapshots = model.snapshots
@@ -117,9 +116,10 @@ def _formation(pair: ModelPair, place: DeltaGenerator, x_axis: str, logarithmic:
                 latent_map.chart(_snapshot_figure(model, chosen), key=f"map_formed_{model.name}")
 
 
-def defaults(pair: ModelPair) -> dict[Choice[Any], Any]:
-    """What is chosen anew for other models: the end of their fit, paused."""
-    return {MOMENT: int(pair.vae.snapshots.update[-1]), Choice(PLAYED_SINCE, None): None}
+def reset(pair: ModelPair) -> None:
+    """Show the end of the fit of other models, paused."""
+    MOMENT.set(int(pair.vae.snapshots.update[-1]))
+    st.session_state[PLAYED_SINCE] = None
 
 
 def _play_or_pause(pair: ModelPair) -> None:

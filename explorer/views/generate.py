@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer import catalog, evaluation, images, maps, metrics, selection
-from explorer.cache import cached
+from explorer.cache import MANY, cached
 from explorer.choices import Choice, seed_input
 from explorer.components import latent_map
 from explorer.components.card import markup, picture
@@ -93,7 +93,7 @@ class Reading(NamedTuple):
     entropy: float  # of the digits among those, in nats
 
 
-@cached()
+@cached(entries=MANY)
 def _samples(model: Model, source: str, n: int, seed: int) -> Samples:
     """Random latent points, decoded; see `evaluation.samples`."""
     z = evaluation.samples(model, source, n, seed)

@@ -1,20 +1,20 @@
 """Interpolate: the straight way from one point to another, decoded by both models."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer import catalog, images, latent, maps, selection
-from explorer.cache import cached
+from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import films, markup, picture
 from explorer.models import Model, ModelPair
 
-__all__ = ["FRAME", "FRAMES", "IMAGES", "KINDS", "TEST_DIGIT", "default_image", "defaults", "render"]
+__all__ = ["FRAME", "FRAMES", "IMAGES", "KINDS", "TEST_DIGIT", "default_image", "render", "reset"]
 
 TEST_DIGIT, PICK = "test digit", "pick"  # what an end can be
 FRAMES = 21  # both ends included
@@ -93,7 +93,7 @@ class Way(NamedTuple):
     strip: str  # all of them side by side, a data URI
 
 
-@cached()
+@cached(entries=MANY)
 def _way(model: Model, start: tuple[float, ...], end: tuple[float, ...]) -> Way:
     """The straight way between two latent points, decoded: the slider along it decodes nothing."""
     codes = latent.path(start, end, FRAMES)
@@ -136,9 +136,10 @@ def default_image(pair: ModelPair, end: str) -> int:
     return _another_image(pair, START_DIGITS[end], after=-1)
 
 
-def defaults(pair: ModelPair) -> dict[Choice[Any], Any]:
-    """What is chosen anew in another space, where the old images mean nothing."""
-    return {IMAGES[end]: default_image(pair, end) for end in LABELS}
+def reset(pair: ModelPair) -> None:
+    """Choose anew for another experiment, where the old images mean nothing."""
+    for end in LABELS:
+        IMAGES[end].set(default_image(pair, end))
 
 
 def _another_image(pair: ModelPair, digit: int, after: int) -> int:

@@ -68,13 +68,13 @@ def render(pair: ModelPair) -> None:
     if not is_plane:
         st.info(ONLY_IN_THE_PLANE.format(pair.latent_dim))
     controls = st.container(horizontal=True, vertical_alignment="bottom")
-    overview, *close_up, figures = st.columns([5, 7, 6] if is_plane else [10, 8])
+    overview, *close_up, numbers = st.columns([5, 7, 6] if is_plane else [10, 8])
     with overview:
         st.markdown("##### Where on the map")
         chart = OVERVIEW if is_plane else DETAIL
         latent_map.chart(maps.codes_figure(pair.vae, selection.CODES_SHOWN.value, small=is_plane), key=chart)
         marks = st.container()
-    _belief(pair, controls, marks, close_up[0].container() if is_plane else None, figures.container())
+    _belief(pair, controls, marks, close_up[0].container() if is_plane else None, numbers.container())
 
 
 @st.fragment
@@ -83,10 +83,10 @@ def _belief(
     controls: DeltaGenerator,
     overview: DeltaGenerator,
     close_up: DeltaGenerator | None,
-    figures: DeltaGenerator,
+    numbers: DeltaGenerator,
 ) -> None:
     # What reruns may write only where it wrote in the last full run: a place in each, whether or not there is an image.
-    overview, figures = overview.container(), figures.container()
+    overview, numbers = overview.container(), numbers.container()
     close_up = None if close_up is None else close_up.container()
     with controls:
         drawn = _subject_input(pair)
@@ -98,7 +98,7 @@ def _belief(
             else originals.binarised_drawing(pair, drawn)
         )
         if seen is None:
-            figures.info(
+            numbers.info(
                 "The test images are not on this computer, and of an image that is not there nothing can be believed. "
                 f"{originals.HOW_TO_GET_ORIGINALS} What you draw (Draw) can be shown here."
             )
@@ -119,7 +119,7 @@ def _belief(
                 st.caption(LEGEND)
             with overview:
                 _frame(pair.vae, window)
-        with figures:
+        with numbers:
             _figures(pair, slack)
             _pictures(
                 pair.vae, seen, z, f"test image {selection.ringed_image(pair)}" if drawn is None else "what you drew"

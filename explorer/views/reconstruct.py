@@ -94,7 +94,7 @@ class Reconstruction(NamedTuple):
 
 
 def _reconstructions(pair: ModelPair, split: str, images_shown: tuple[int, ...]) -> list[Reconstruction]:
-    """Some images of a split with what both models make of them; of `substitute` where the data set is missing."""
+    """Reconstruct some images of a split with both models."""
     from training.datasets import Split
 
     part = originals.split(pair, split)

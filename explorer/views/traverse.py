@@ -1,20 +1,18 @@
 """Traverse: what each latent dimension does, from the pick on."""
 
-from typing import Any
-
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
 from explorer import catalog, figures, images, metrics, selection
-from explorer.cache import cached
+from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import card, films, picture
 from explorer.metrics import INACTIVE_KL
 from explorer.models import Model, ModelPair
 
-__all__ = ["defaults", "render"]
+__all__ = ["render", "reset"]
 
 FRAMES = 13  # half a standard deviation each
 REACH = 3  # standard deviations to either side
@@ -36,7 +34,7 @@ def render(pair: ModelPair) -> None:
         _rows(pair)
 
 
-@cached()
+@cached(entries=MANY)
 def _strips(model: Model, z: tuple[float, ...], dimensions: tuple[int, ...]) -> list[str]:
     """For each of some dimensions a film strip, a data URI: a latent point moved along it, by up to `REACH`
     standard deviations to either side."""
@@ -85,7 +83,7 @@ def _rows(pair: ModelPair) -> None:
                         [picture(images.data_uri(decode), f"{model.short}: {told}", name=f"moved-{model.name}")],
                         kind="frame",
                     )
-            st.button("Back to the pick", on_click=_reset_moves, args=(pair.latent_dim,))
+            st.button("Back to the pick", on_click=reset, args=(pair,))
 
 
 def _move(dimension: int) -> Choice[float]:
@@ -103,14 +101,10 @@ def _move_input(dimension: int, off: bool) -> None:
     st.slider(label, -float(REACH), float(REACH), 0.0, step=0.5, **_move(dimension).bound)
 
 
-def _reset_moves(latent_dim: int) -> None:
-    for dimension in range(latent_dim):
+def reset(pair: ModelPair) -> None:
+    """Go back to the pick, which another space has elsewhere."""
+    for dimension in range(pair.latent_dim):
         _move(dimension).set(0.0)
-
-
-def defaults(pair: ModelPair) -> dict[Choice[Any], Any]:
-    """What is chosen anew in another space."""
-    return {_move(dimension): 0.0 for dimension in range(pair.latent_dim)}
 
 
 def _page_input(latent_dim: int) -> list[int]:

@@ -7,22 +7,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TABS
 from training.folders import CHECKPOINTS_VARIABLE, checkpoints_dir
 
-TABS = (
-    "Explore",
-    "Interpolate",
-    "Draw",
-    "Traverse",
-    "Generate",
-    "Reconstruct",
-    "Posterior",
-    "Training curves",
-    "Beta",
-    "Compare",
-    "Learn",
-)
 NAMES = {
     *("experiment", "beta", "plane", "rightwards", "upwards", "codes", "reading", "tab"),
     *("face", "n", "path", "ae_x", "ae_y", "vae_x", "vae_y", "digit"),

@@ -10,21 +10,10 @@ import pytest
 from playwright.sync_api import Locator, Page, WebSocket
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from tests.conftest import TABS
+
 pytestmark = pytest.mark.browser
 
-TABS = (
-    "Explore",
-    "Interpolate",
-    "Draw",
-    "Traverse",
-    "Generate",
-    "Reconstruct",
-    "Posterior",
-    "Training curves",
-    "Beta",
-    "Compare",
-    "Learn",
-)
 ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 # What is used, by the part of a widget that a person touches, and how.
 KINDS = {

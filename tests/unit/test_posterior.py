@@ -182,8 +182,8 @@ def test_importance_sampling_finds_what_the_grid_missed() -> None:
 
 
 def test_elbo_agrees_with_that_of_many_samples(vae: Model, decode: Decoder, digits: Data, seen: np.ndarray) -> None:
-    encode_posterior = evaluation.encode_posterior(vae, seen)
-    by_quadrature = np.array([elbo(decode, x.ravel(), q) for x, q in zip(seen, encode_posterior, strict=True)])
+    gaussians = evaluation.encode_posterior(vae, seen)
+    by_quadrature = np.array([elbo(decode, x.ravel(), q) for x, q in zip(seen, gaussians, strict=True)])
     model = vae.checkpoint.load_model()
     sampled = evaluate_each(model, Split(digits.test.images, digits.test.labels), samples=200).elbo
     assert sampled is not None
