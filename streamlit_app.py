@@ -47,11 +47,11 @@ def reset_for_experiment() -> None:
     """Choose anew what means nothing in another latent space; a callback."""
     try:
         pair = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
+        maps = selection.chosen_maps(pair)
     except CheckpointError:
         return  # the page tells it; there is nothing to choose from
-    for model in pair:
-        for choice, value in zip(selection.PICKS[model.name], selection.code_on_map(model, 0), strict=True):
-            choice.set(value)
+    for map_ in maps:
+        selection.set_pick_to_code(map_, 0)
     selection.RINGED_IMAGE.set(0)
     for title in TABS:
         if reset := getattr(view_of(title), "reset", None):
@@ -62,11 +62,10 @@ def reset_for_beta() -> None:
     """Pick the ringed image in the space of another VAE; a callback."""
     try:
         pair = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
+        vae_map = selection.chosen_maps(pair).vae
     except CheckpointError:
         return  # the page tells it
-    place = selection.code_on_map(pair.vae, selection.ringed_image(pair))
-    for choice, value in zip(selection.PICKS["vae"], place, strict=True):
-        choice.set(value)
+    selection.set_pick_to_code(vae_map, selection.ringed_image(pair))
     curves.reset(pair)
 
 

@@ -24,6 +24,7 @@ import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.parts import part
+from explorer.maps import Map
 from explorer.models import Model, open_models
 from training.checkpoint import experiment_names
 from training.folders import checkpoints_dir
@@ -264,13 +265,14 @@ def _lens(page: Page, *, click: bool = False) -> list[float]:
 
 def _atlas(page: Page, model: Model) -> None:
     """Print what makes the lens of a map work: its size, and how right it is."""
-    area = model.window
-    points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(PLACES, 2))
+    map_ = Map(model)
+    window = map_.window
+    points = (window.left, window.bottom) + window.side * np.random.default_rng(0).uniform(size=(PLACES, 2))
     # As text: millions of numbers would take minutes on their way.
     decode = f"([x, y]) => String.fromCharCode(...latentAtlases.get('map_{model.name}').decode(x, y))"
     text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())
     shown = np.frombuffer(text.encode("latin-1"), np.uint8).reshape(PLACES, -1) / 255
-    error = np.abs(shown - model.decode(model.plane.lift(points)).reshape(PLACES, -1))
+    error = np.abs(shown - map_.decode(points).reshape(PLACES, -1))
     size = page.evaluate(f"latentAtlases.get('map_{model.name}').data.image.length")
     print(
         f"lens, {model.checkpoint.experiment.name}, {model.name}: {size / 1e6:.2f} MB, off by {error.mean():.4f} "

@@ -1,8 +1,8 @@
 """What is computed once, for all sessions.
 
-The rule: what is of one model alone, and cheap, is a `cached_property` of it; everything else is a function under
-`@cached()`, beside the view that shows it. A class of 40 that asks for the same thing has it computed once: Streamlit
-holds a lock for each value.
+The rule: what is of one model or map alone, and cheap, is a `cached_property` of it; everything else is a function
+under `@cached()`, beside the view that shows it. A class of 40 that asks for the same thing has it computed once:
+Streamlit holds a lock for each value.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
+from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from training.array_file import file_version
 
@@ -24,8 +25,8 @@ MANY = 256  # of what also depends on a class' choices, and is small
 FEW = 4  # of what takes tens of megabytes
 
 
-def _model_key(model: Model) -> tuple[object, ...]:
-    return model.key
+def _key(value: Model | Map) -> tuple[object, ...]:
+    return value.key
 
 
 def _pair_key(pair: ModelPair) -> tuple[object, ...]:
@@ -37,7 +38,12 @@ def _path_key(path: Path) -> tuple[str, int]:
 
 
 # A path stands for what is in the file: one that is written anew is read anew.
-_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Model: _model_key, ModelPair: _pair_key, type(Path()): _path_key}
+_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
+    Model: _key,
+    Map: _key,
+    ModelPair: _pair_key,
+    type(Path()): _path_key,
+}
 
 
 def cached(spinner: str | bool = False, entries: int = ENTRIES) -> Callable[[Callable[P, R]], Callable[P, R]]:

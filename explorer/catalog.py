@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,10 @@ from numpy.typing import NDArray
 
 from explorer import evaluation, metrics
 from explorer.cache import cached
+from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair, open_models
 from explorer.text import escape_markdown
-from training.checkpoint import CheckpointError, checkpoint_path, experiment_names, other_betas
+from training.checkpoint import MODEL_NAMES, CheckpointError, checkpoint_path, experiment_names, other_betas
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir
 from training.study import Size, read_study, study_path
@@ -21,7 +21,17 @@ from training.study import Size, read_study, study_path
 if TYPE_CHECKING:
     from training.classifier import Classifier
 
-__all__ = ["active_dimensions", "available", "betas", "classifier", "load", "measured", "show_errors", "study"]
+__all__ = [
+    "active_dimensions",
+    "available",
+    "betas",
+    "classifier",
+    "load",
+    "map_pair",
+    "measured",
+    "show_errors",
+    "study",
+]
 
 Array = NDArray[Any]
 
@@ -42,38 +52,48 @@ def available() -> list[str]:
     return shipped + [name for name in found if name not in shipped] or list(EXPERIMENTS)
 
 
-def load(
-    name: str, dimensions: tuple[int, int] | None = None, *, embedded: bool = False, beta: float | None = None
-) -> ModelPair:
+def load(name: str, beta: float | None = None) -> ModelPair:
     """Open the models of an experiment, or find them open.
 
     Args:
         name: a folder in `checkpoints/`.
-        dimensions: the two latent dimensions that the maps show, from 0; None: the plane of the first two principal
-            components, or, if there are but two dimensions, those.
-        embedded: the maps show the codes as t-SNE lays them out.
         beta: one of `betas`; None: the experiment's own.
 
     Raises:
-        CheckpointError: a file is missing or defective, or the two do not belong together; no t-SNE was computed.
+        CheckpointError: a file is missing or defective, or the two do not belong together.
     """
     folder = checkpoints_dir() / name
     if beta not in other_betas(folder):
         beta = None
-    pair = _open(checkpoint_path(folder, "autoencoder"), checkpoint_path(folder, "vae", beta), dimensions, beta)
-    return _embed(pair, measured(pair).tsne) if embedded else pair
+    return _open(checkpoint_path(folder, "autoencoder"), checkpoint_path(folder, "vae", beta), beta)
 
 
 @cached("Opening the checkpoints …", entries=16)
-def _open(autoencoder: Path, vae: Path, dimensions: tuple[int, int] | None, beta: float | None) -> ModelPair:
+def _open(autoencoder: Path, vae: Path, beta: float | None) -> ModelPair:
     # Both paths are the key: either file may be replaced while the app runs.
-    return open_models(vae.parent, dimensions, beta)
+    return open_models(vae.parent, beta)
 
 
-# Kept, because a model keeps what is computed from its codes: neighbours in many dimensions take seconds.
-@cached(entries=8)
-def _embed(pair: ModelPair, places: dict[str, Array]) -> ModelPair:
-    return ModelPair(*(replace(model, embedding=places[model.name]) for model in pair))
+def map_pair(pair: ModelPair, dimensions: tuple[int, int] | None = None, *, tsne: bool = False) -> MapPair:
+    """Return the maps of a pair of models.
+
+    Args:
+        pair: the models.
+        dimensions: the two latent dimensions that the maps show, from 0; None: the plane of the first two principal
+            components, or, if there are but two dimensions, those.
+        tsne: the maps show the codes as t-SNE lays them out.
+
+    Raises:
+        CheckpointError: no t-SNE was computed.
+    """
+    layouts = measured(pair).tsne if tsne else dict.fromkeys(MODEL_NAMES)
+    return MapPair(*(_map(model, dimensions, layouts[model.name]) for model in pair))
+
+
+# Cached so that a map's own cached properties survive reruns.
+@cached(entries=32)
+def _map(model: Model, dimensions: tuple[int, int] | None, layout: Array | None) -> Map:
+    return Map(model, dimensions, layout)
 
 
 def betas(name: str) -> list[float]:

@@ -42,6 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer import latent, metrics, posterior
+from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from training.array_file import ArrayFile, finite, write_arrays
 from training.checkpoint import MODEL_NAMES, checkpoint_path
@@ -59,12 +60,12 @@ __all__ = [
     "SEED",
     "Evaluation",
     "binarised",
+    "classify",
     "decode_grid",
     "decoder",
     "encode_posterior",
     "evaluate_pair",
     "evaluation_path",
-    "read",
     "read_evaluation",
     "samples",
     "write_evaluation",
@@ -208,14 +209,14 @@ def _of_posteriors(vae: Model, seen: Array) -> dict[str, float]:
     }
 
 
-def read(classifier: "Classifier", pictures: Array) -> Array:
+def classify(classifier: "Classifier", pictures: Array) -> Array:
     """Return the classifier's probabilities: (n, h, w), pixels in [0, 1] -> (n, 10)."""
     import torch
 
-    from training.classifier import read as read_tensor
+    from training.classifier import classify as classify_tensor
 
     torch.set_num_threads(1)  # holds for the calling thread: see `Model.decode`
-    return read_tensor(classifier, torch.as_tensor(pictures, dtype=torch.float32)).numpy()
+    return classify_tensor(classifier, torch.as_tensor(pictures, dtype=torch.float32)).numpy()
 
 
 def samples(model: Model, source: str, n: int, seed: int) -> Array:
@@ -239,11 +240,12 @@ def _of_codes(model: Model) -> dict[str, float]:
     from scipy.spatial import KDTree
 
     code, digit = model.codes.code.astype(np.float64), model.codes.labels
-    places = model.plane.lift(latent.grid(model.window, GRID_SIDE))
+    map_ = Map(model)
+    grid = map_.lift(latent.grid(map_.window, GRID_SIDE))
     tree = KDTree(code)
-    distances, owner = tree.query(places)
+    distances, owner = tree.query(grid)
     own_distances = tree.query(code, k=[2])[0][:, 0]  # the nearest is the code itself
-    shares = np.bincount(digit[owner], minlength=10) / len(places)
+    shares = np.bincount(digit[owner], minlength=10) / len(grid)
     values = {
         "centre_over_spread": metrics.normalized_offset(code),
         "prior_kl": metrics.gaussian_kl(code),
@@ -259,12 +261,12 @@ def _of_codes(model: Model) -> dict[str, float]:
 def _of_samples(model: Model, classifier: "Classifier") -> dict[str, float]:
     values: dict[str, float] = {}
     for source in ("prior", "fitted") if model.name == "autoencoder" else ("prior",):
-        probabilities = read(classifier, model.decode(samples(model, source, SAMPLES, SEED)))
-        share = metrics.read_share(probabilities)
+        probabilities = classify(classifier, model.decode(samples(model, source, SAMPLES, SEED)))
+        share = metrics.digit_share(probabilities)
         values |= {
             f"{source}_read": share.value,
             f"{source}_read_error": share.error,
-            f"{source}_entropy": metrics.read_entropy(probabilities),
+            f"{source}_entropy": metrics.digit_entropy(probabilities),
         }
     return values
 
@@ -282,7 +284,7 @@ def _of_interpolation(model: Model, classifier: "Classifier") -> dict[str, float
     ways = np.concatenate([latent.path(start, stop, FRAMES) for start, stop in zip(starts, stops, strict=True)])
     pictures = model.decode(ways)
     films = pictures.reshape(PAIRS, FRAMES, *pictures.shape[1:])
-    probabilities = read(classifier, films[:, FRAMES // 2])
+    probabilities = classify(classifier, films[:, FRAMES // 2])
     held = metrics.endpoint_mass(probabilities, digit[ends].astype(int))
     return {
         "jump": metrics.max_step_ratio(films),

@@ -47,7 +47,7 @@ DIGIT_COLOURS = (
 AE_COLOUR, VAE_COLOUR = "#de8105", "#2a87f7"
 NEUTRAL = "#808080"  # reads on both themes
 FONT_SIZE = 16
-READING_OPACITY = 0.6  # of what the classifier reads: codes and decodes show through
+CLASS_MAP_OPACITY = 0.6  # codes and decodes show through
 LEGEND_ABOVE = {
     "orientation": "h",
     "x": 0.5,
@@ -68,13 +68,18 @@ X_AXES = {
 class Axes(NamedTuple):
     """What the two coordinates of a map are."""
 
-    x: str  # with its unit
-    y: str
+    names: tuple[str, str]
+    units: tuple[str, str]
     prior: tuple[float, float] | None = None  # where the prior's centre lies, for its rings; None without a prior
+
+    def titles(self, short: bool = False) -> tuple[str, str]:
+        """Return the axis titles, without the units if `short`."""
+        x, y = (f"{name} ({unit})" for name, unit in zip(self.names, self.units, strict=True))
+        return self.names if short else (x, y)
 
 
 def codes_map(
-    points: Array, digits: Array, window: Window, axes: Axes, *, small: bool = False, reading: str = ""
+    points: Array, digits: Array, window: Window, axes: Axes, *, small: bool = False, class_map: str = ""
 ) -> go.Figure:
     """The *codes* face of a map: a scatter plot, one trace a digit.
 
@@ -84,11 +89,11 @@ def codes_map(
         window: what the map shows at first.
         axes: what its coordinates are.
         small: for maps in a corner: no legend, smaller words.
-        reading: an image's address, covering the window, that lies under the codes; see `class_colours`.
+        class_map: an image's address, covering the window, that lies under the codes; see `class_colours`.
     """
     figure = _plane(window, axes, small)
-    if reading:
-        _add_picture(figure, reading, window, opacity=READING_OPACITY)
+    if class_map:
+        _add_picture(figure, class_map, window, opacity=CLASS_MAP_OPACITY)
     for digit, colour in enumerate(DIGIT_COLOURS):
         mine = points[digits == digit]
         figure.add_scattergl(
@@ -132,19 +137,19 @@ def codes_map(
     return figure
 
 
-def grid_map(picture: str, window: Window, axes: Axes, *, reading: str = "") -> go.Figure:
+def grid_map(picture: str, window: Window, axes: Axes, *, class_map: str = "") -> go.Figure:
     """The *grid* face of a map: the window tiled with decodes.
 
     Args:
         picture: an image's address (a data URI), covering the window.
         window: the window.
         axes: what its coordinates are.
-        reading: an image that lies over it; see `class_colours`.
+        class_map: an image that lies over it; see `class_colours`.
     """
     figure = _plane(window, axes, small=False)
     _add_picture(figure, picture, window)
-    if reading:
-        _add_picture(figure, reading, window, opacity=READING_OPACITY, layer="above")
+    if class_map:
+        _add_picture(figure, class_map, window, opacity=CLASS_MAP_OPACITY, layer="above")
     figure.add_scatter(x=[], y=[], showlegend=False)  # a figure without a trace shows no axes
     return figure
 
@@ -161,8 +166,7 @@ def contours(x: Array, y: Array, level: Array, window: Window, axes: Axes, belie
         belief: (n, 2), the outline of the encoder's Gaussian, to be labelled.
         truth: (l, 2), the points of the posterior's 2 sd region, to be labelled; any of them may lie outside.
     """
-    x_name, y_name = (f"{axis.split(' (')[0]} (sd of the prior)" for axis in (axes.x, axes.y))
-    figure = _plane(window, Axes(x_name, y_name), small=False)
+    figure = _plane(window, Axes(axes.names, ("sd of the prior", "sd of the prior")), small=False)
     r, g, b = (int(VAE_COLOUR[i : i + 2], 16) for i in (1, 3, 5))
     # Plotly lays each level's area over those of the lower ones, so the densest comes last, and opacities add up.
     steps = (0.0, 0.3, 0.4, 0.6)
@@ -480,16 +484,17 @@ def _plane(window: Window, axes: Axes, small: bool) -> go.Figure:
         "automargin": False,
     }
     font = FONT_SIZE - 3 if small else FONT_SIZE - 1
+    x_title, y_title = axes.titles(short=small)
     figure.update_xaxes(
         range=[window.left, window.right],
-        title={"text": axes.x.split(" (")[0] if small else axes.x, "font": {"size": font}, "standoff": 6},
+        title={"text": x_title, "font": {"size": font}, "standoff": 6},
         tickfont={"size": font},
         constraintoward="center",
         **shared,
     )
     figure.update_yaxes(
         range=[window.bottom, window.top],
-        title={"text": axes.y.split(" (")[0] if small else axes.y, "font": {"size": font}, "standoff": 4},
+        title={"text": y_title, "font": {"size": font}, "standoff": 4},
         tickfont={"size": font},
         scaleanchor="x",
         scaleratio=1,

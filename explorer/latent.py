@@ -135,7 +135,7 @@ def dimensions_plane(codes: Array, first: int, second: int) -> Plane:
     return Plane(mean * (1 - axes.sum(axis=0)), axes, float(variance[[first, second]].sum() / variance.sum()))
 
 
-def window(codes: Array, share: float = 0.995, margin: float = 0.05, least: float = 0.0) -> Window:
+def window(codes: Array, share: float = 0.995, margin: float = 0.05, min_side: float = 0.0) -> Window:
     """The smallest axis-parallel square that holds a share of the codes, enlarged by a margin.
 
     Exact: a smallest square can be moved until its left and its bottom edge each touch a code, so
@@ -145,7 +145,7 @@ def window(codes: Array, share: float = 0.995, margin: float = 0.05, least: floa
         codes: (n, 2), n at least 1.
         share: of the codes that the square holds, in (0, 1].
         margin: added to its side, as a share of the side.
-        least: the side is at least this.
+        min_side: minimum side.
     """
     outside = int(round(len(codes) * (1 - share), 9))  # so many codes may be left out
     edge_x, edge_y = (np.sort(column)[: outside + 1] for column in codes.T)
@@ -168,7 +168,7 @@ def window(codes: Array, share: float = 0.995, margin: float = 0.05, least: floa
     from_corner = codes - (left, bottom)  # compared with the side as above, so that rounding drops no code
     inside = codes[(from_corner >= 0).all(axis=1) & (from_corner.max(axis=1) <= side)]
     centre = (inside.min(axis=0) + inside.max(axis=0)) / 2
-    side = max((side or 1.0) * (1 + margin), least)  # a single point still gets a window
+    side = max((side or 1.0) * (1 + margin), min_side)  # a single point still gets a window
     return Window(float(centre[0] - side / 2), float(centre[1] - side / 2), side)
 
 

@@ -1,61 +1,128 @@
-"""The maps: figures of both faces, what the browser's lens needs, and what a classifier reads on them."""
+"""The maps: a model's codes on a plane of its latent space, or in a layout that is no plane."""
 
 import hashlib
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
 
-import plotly.graph_objects as go
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from explorer import atlas as atlases
-from explorer import catalog, evaluation, figures, images, latent
-from explorer.atlas import Atlas
-from explorer.cache import cached
+from explorer import latent
+from explorer.figures import Axes
 from explorer.models import Model
 
-__all__ = ["atlas", "codes_figure", "grid_figure", "largest_empty_circle", "map_id"]
+__all__ = ["Map", "MapPair"]
 
 Array = NDArray[Any]
 
-CLASS_MAP_SIDE = 100  # places along each side of a map that the classifier reads
+VAE_MIN_SIDE = 2.5  # keeps a collapsed posterior visibly collapsed: the prior's first circle fits into the window
 
 
-@cached()
-def codes_figure(model: Model, shown: int, small: bool = False, read: bool = False) -> go.Figure:
-    """Draw the codes face of a map, with the first so many test codes, over the class map if `read`."""
-    reading = _class_map(model) if read else ""
-    points, digits = model.points[:shown], model.codes.labels[:shown]
-    return figures.codes_map(points, digits, model.window, model.axes, small=small, reading=reading)
+@dataclass(eq=False)
+class Map:
+    """One model's map: where its codes lie on it, what it shows at first, what its coordinates are.
+
+    Points are of the map, (n, 2); codes, and `z` in general, of latent space, (n, d). Read-only and shared by all
+    sessions.
+    """
+
+    model: Model
+    dimensions: tuple[int, int] | None = None  # shown, from 0; None: the two there are, or the principal plane
+    layout: Array | None = None  # (n, 2), the places of the codes on a map that is no plane: t-SNE
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it apart from all other maps that a server may meet."""
+        return *self.model.key, self.dimensions, self.layout is not None
+
+    @cached_property
+    def id(self) -> str:
+        """A stable name for the browser, which must never use another map's atlas."""
+        return hashlib.sha256(repr(self.key).encode()).hexdigest()[:12]
+
+    @property
+    def is_plane(self) -> bool:
+        """Whether each of its points is a point of latent space; else only the codes' own are."""
+        return self.layout is None
+
+    @cached_property
+    def _projection(self) -> latent.Plane | latent.Embedding:
+        code = self.model.codes.code
+        if self.layout is not None:
+            return latent.Embedding(code, self.layout)
+        if self.dimensions is None and code.shape[1] > 2:
+            return latent.principal_plane(code)
+        return latent.dimensions_plane(code, *(self.dimensions or (0, 1)))
+
+    def project(self, z: ArrayLike) -> Array:
+        """Project latent points to the map, or to the place of the nearest code if it is no plane: (n, d) -> (n, 2)."""
+        return self._projection.project(z)
+
+    def lift(self, points: ArrayLike) -> Array:
+        """Lift points of the map to latent space, or to the nearest code if it is no plane: (..., 2) -> (..., d)."""
+        return self._projection.lift(points)
+
+    def decode(self, points: ArrayLike) -> Array:
+        """Decode points of the map: (n, 2) -> (n, h, w), the probability of white for each pixel."""
+        return self.model.decode(self.lift(points))
+
+    @cached_property
+    def points(self) -> Array:
+        """The test images' codes on the map, (n, 2)."""
+        return self.project(self.model.codes.code)
+
+    @property
+    def min_side(self) -> float:
+        """Minimum side of the window; an AE's space has no scale, and so no minimum."""
+        return VAE_MIN_SIDE if self.model.name == "vae" else 0.0
+
+    @cached_property
+    def window(self) -> latent.Window:
+        """The part of the plane that the map shows at first."""
+        return latent.window(self.points, min_side=self.min_side)
+
+    @cached_property
+    def largest_empty_circle(self) -> latent.Gap:
+        """The largest empty disc among the codes; see `latent.largest_empty_circle`."""
+        return latent.largest_empty_circle(self.points, self.window)
+
+    @property
+    def variance_share(self) -> float:
+        """The share of the codes' variance that lies in the plane, in [0, 1]."""
+        assert isinstance(self._projection, latent.Plane)
+        return self._projection.share
+
+    @cached_property
+    def axes(self) -> Axes:
+        """The names and units of the coordinates, and where the prior's centre lies."""
+        if not self.is_plane:
+            return Axes(("t-SNE, first coordinate", "t-SNE, second coordinate"), ("no unit", "no unit"))
+        if self.dimensions is None and self.model.latent_dim > 2:
+            names = ("principal component 1", "principal component 2")
+        else:
+            right, up = self.dimensions or (0, 1)
+            names = (f"latent dimension {right + 1}", f"latent dimension {up + 1}")
+        if self.model.name == "autoencoder":
+            return Axes(names, ("no fixed scale", "no fixed scale"))
+        x, y = self.project(np.zeros((1, self.model.latent_dim)))[0].tolist()
+        # Shorter upwards: the map is less high than its title would be long.
+        return Axes(names, ("standard deviations of the prior", "st. dev. of the prior"), prior=(x, y))
+
+    def outline(self, code: Array, std: Array | None) -> list[list[float]]:
+        """Project the one-standard-deviation ellipse of a Gaussian to the map: mean (d,) and std (d,) -> n points.
+
+        Empty without a std, and where the map is no plane.
+        """
+        if std is None or not isinstance(self._projection, latent.Plane):
+            return []
+        covariance = (self._projection.axes * std.astype(np.float64) ** 2) @ self._projection.axes.T
+        outline: list[list[float]] = latent.ellipse(self.project([code])[0], covariance).tolist()
+        return outline
 
 
-@cached("Decoding the grid …")
-def grid_figure(model: Model, n: int, read: bool = False) -> go.Figure:
-    """Draw the grid face of a map, with n x n decodes, under the class map if `read`."""
-    reading = _class_map(model) if read else ""
-    decodes = model.decode(model.plane.lift(latent.grid(model.window, n)))
-    return figures.grid_map(images.data_uri(images.tile(decodes, n)), model.window, model.axes, reading=reading)
+class MapPair(NamedTuple):
+    """The maps of an experiment's two models, side by side as on the page."""
 
-
-@cached()
-def largest_empty_circle(model: Model) -> latent.Gap:
-    """Find the largest empty disc among the codes of a model's map; see `latent.largest_empty_circle`."""
-    return latent.largest_empty_circle(model.points, model.window)
-
-
-@cached()
-def atlas(model: Model) -> Atlas:
-    """Decode a model's window for the lens."""
-    return atlases.atlas(lambda points: model.decode(model.plane.lift(points)), model.window)
-
-
-def map_id(model: Model) -> str:
-    """Return a stable id of a decoder and a plane, so that the browser never uses another map's atlas."""
-    return hashlib.sha256(repr(model.key).encode()).hexdigest()[:12]
-
-
-@cached("Reading the plane …")
-def _class_map(model: Model) -> str:
-    """A model's window, each place in the colour of the digit that the classifier reads there, paled by its confidence:
-    a data URI."""
-    points = latent.grid(model.window, CLASS_MAP_SIDE)
-    probabilities = evaluation.read(catalog.classifier(model), model.decode(model.plane.lift(points)))
-    return images.data_uri(figures.class_colours(probabilities.reshape(CLASS_MAP_SIDE, CLASS_MAP_SIDE, -1)))
+    ae: Map
+    vae: Map

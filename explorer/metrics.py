@@ -9,7 +9,9 @@ __all__ = [
     "INACTIVE_KL",
     "K_NEIGHBOURS",
     "MIN_CONFIDENCE",
-    "Share",
+    "Estimate",
+    "digit_entropy",
+    "digit_share",
     "endpoint_mass",
     "entropy",
     "gap_fraction",
@@ -19,8 +21,6 @@ __all__ = [
     "neighbours",
     "normalized_offset",
     "overlap",
-    "read_entropy",
-    "read_share",
 ]
 
 Array = NDArray[Any]
@@ -30,8 +30,8 @@ MIN_CONFIDENCE = 0.9  # a picture counts as read if the classifier gives a class
 K_NEIGHBOURS = 15  # of a code, that tell of its surroundings
 
 
-class Share(NamedTuple):
-    """A share of random draws, and its standard error."""
+class Estimate(NamedTuple):
+    """An estimate from random draws, and its standard error."""
 
     value: float
     error: float
@@ -107,15 +107,15 @@ def knn_accuracy(indices: Array, digits: Array, classes: int = 10) -> float:
     return float((votes.argmax(axis=1) == digits).mean())
 
 
-def read_share(probabilities: Array) -> Share:
+def digit_share(probabilities: Array) -> Estimate:
     """The share of pictures that the classifier reads with probability `MIN_CONFIDENCE` or more: (n, classes)."""
     sure = probabilities.max(axis=1) >= MIN_CONFIDENCE
     value = float(sure.mean())
-    return Share(value, float(np.sqrt(value * (1 - value) / len(sure))))
+    return Estimate(value, float(np.sqrt(value * (1 - value) / len(sure))))
 
 
-def read_entropy(probabilities: Array) -> float:
-    """How evenly the digits come up among those that `read_share` counts, as an entropy: (n, classes)."""
+def digit_entropy(probabilities: Array) -> float:
+    """How evenly the digits come up among those that `digit_share` counts, as an entropy: (n, classes)."""
     sure = probabilities.max(axis=1) >= MIN_CONFIDENCE
     counts = np.bincount(probabilities[sure].argmax(axis=1), minlength=probabilities.shape[1])
     return entropy(counts / max(counts.sum(), 1))
@@ -133,7 +133,7 @@ def max_step_ratio(films: Array) -> float:
     return float((steps.max(axis=1) / steps.mean(axis=1)).mean())
 
 
-def endpoint_mass(probabilities: Array, ends: Array) -> Share:
+def endpoint_mass(probabilities: Array, ends: Array) -> Estimate:
     """The share of middle frames in which the two end digits together hold `MIN_CONFIDENCE` of the classifier's belief.
 
     Args:
@@ -142,4 +142,4 @@ def endpoint_mass(probabilities: Array, ends: Array) -> Share:
     """
     held = np.take_along_axis(probabilities, ends, axis=1).sum(axis=1) >= MIN_CONFIDENCE
     value = float(held.mean())
-    return Share(value, float(np.sqrt(value * (1 - value) / len(held))))
+    return Estimate(value, float(np.sqrt(value * (1 - value) / len(held))))

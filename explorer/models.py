@@ -1,4 +1,4 @@
-"""The AE and the VAE of an experiment: codes, map, decoder of each. Read-only; whoever opens them may share them."""
+"""The AE and the VAE of an experiment: codes, encoder, decoder of each. Read-only, so they can be shared."""
 
 import atexit
 import gc
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from explorer import figures, latent
+from explorer import latent
 from training.checkpoint import (
     MODEL_NAMES,
     Checkpoint,
@@ -42,14 +42,12 @@ TITLES = {"autoencoder": ("Autoencoder (AE)", "AE"), "vae": ("Variational autoen
 
 @dataclass(eq=False)
 class Model:
-    """One model of an experiment: its codes, its map, its decoder. Read-only and shared by all sessions."""
+    """One model of an experiment: its codes, its encoder, its decoder. Read-only and shared by all sessions."""
 
     checkpoint: Checkpoint
     title: str  # as headings say it
     short: str  # as labels say it
     codes: Codes
-    dimensions: tuple[int, int] | None  # dimensions on the map, from 0; None: both, or the principal plane
-    embedding: Array | None = None  # (n, 2), the places of the codes on a map that is no plane: t-SNE
 
     @property
     def name(self) -> str:
@@ -59,54 +57,12 @@ class Model:
     @property
     def key(self) -> tuple[object, ...]:
         """What tells it apart from all others that a server may meet."""
-        return str(self.checkpoint.path), self.checkpoint.version, self.dimensions, self.embedding is not None
-
-    @cached_property
-    def plane(self) -> latent.Plane | latent.Embedding:
-        """What the map shows of latent space."""
-        return self.flat if self.embedding is None else latent.Embedding(self.codes.code, self.embedding)
-
-    @cached_property
-    def flat(self) -> latent.Plane:
-        """What a map that must be a plane shows."""
-        code = self.codes.code
-        if self.dimensions is None and code.shape[1] > 2:
-            return latent.principal_plane(code)
-        return latent.dimensions_plane(code, *(self.dimensions or (0, 1)))
-
-    @cached_property
-    def points(self) -> Array:
-        """The codes on the map, (n, 2)."""
-        return self.plane.project(self.codes.code)
-
-    @cached_property
-    def window(self) -> latent.Window:
-        """What the map shows at first."""
-        return latent.window(self.points, least=self.least_side)
+        return str(self.checkpoint.path), self.checkpoint.version
 
     @property
-    def least_side(self) -> float:
-        """Minimum side of the window. It keeps a collapsed posterior visibly collapsed instead of zooming in on noise:
-        the prior's first circle fits in. An AE's space has no scale, and no minimum."""
-        return 2.5 if self.name == "vae" else 0.0
-
-    @cached_property
-    def axes(self) -> figures.Axes:
-        """What the map's coordinates are."""
-        if self.embedding is not None:
-            return figures.Axes("t-SNE, first coordinate (no unit)", "t-SNE, second coordinate (no unit)")
-        scale = ["no fixed scale"] * 2 if self.name == "autoencoder" else ["standard deviations of the prior"] * 2
-        if self.name == "vae":
-            scale[1] = "st. dev. of the prior"  # the map is less high than wide, with its title
-        if self.dimensions is None and self.codes.code.shape[1] > 2:
-            names = ["principal component 1", "principal component 2"]
-        else:
-            names = [f"latent dimension {dimension + 1}" for dimension in self.dimensions or (0, 1)]
-        x, y = (f"{name} ({unit})" for name, unit in zip(names, scale, strict=True))
-        if self.name == "autoencoder":
-            return figures.Axes(x, y)
-        origin = self.flat.project(np.zeros((1, len(self.flat.centre))))[0].tolist()
-        return figures.Axes(x, y, (origin[0], origin[1]))
+    def latent_dim(self) -> int:
+        """The size d of its latent space."""
+        return self.checkpoint.experiment.latent_dim
 
     @cached_property
     def traversal_unit(self) -> Array:
@@ -117,17 +73,6 @@ class Model:
     def posterior_std(self, image: int) -> Array | None:
         """Standard deviations of q(z|x) of a test image, (d,); None for the AE, which has no q(z|x)."""
         return None if self.codes.std is None else self.codes.std[image]
-
-    def outline(self, code: Array, std: Array | None) -> list[list[float]]:
-        """Project the one-standard-deviation ellipse of a Gaussian to the map: mean (d,) and std (d,) -> n points.
-
-        Empty without a std, and where the map is no plane.
-        """
-        if std is None or self.embedding is not None:
-            return []
-        covariance = (self.flat.axes * std.astype(np.float64) ** 2) @ self.flat.axes.T
-        outline: list[list[float]] = latent.ellipse(self.flat.project([code])[0], covariance).tolist()
-        return outline
 
     @cached_property
     def kl_of_dimensions(self) -> Array:
@@ -240,7 +185,7 @@ class ModelPair:
     @property
     def latent_dim(self) -> int:
         """The size of their latent spaces."""
-        return self.vae.checkpoint.experiment.latent_dim
+        return self.vae.latent_dim
 
     @property
     def labels(self) -> Array:
@@ -248,14 +193,12 @@ class ModelPair:
         return self.vae.codes.labels
 
 
-def open_models(folder: Path, dimensions: tuple[int, int] | None = None, beta: float | None = None) -> ModelPair:
+def open_models(folder: Path, beta: float | None = None) -> ModelPair:
     """Open the models of an experiment's folder.
 
     Args:
         folder: holds their files.
-        dimensions: the two latent dimensions that the maps show, from 0; None: the plane of the first two principal
-            components, or, if there are but two dimensions, those.
-        beta: of a additional VAE; None: the one with the experiment's own beta.
+        beta: of an additional VAE; None: the one with the experiment's own beta.
 
     Raises:
         CheckpointError: a file is missing or defective, or the two do not belong together.
@@ -263,7 +206,7 @@ def open_models(folder: Path, dimensions: tuple[int, int] | None = None, beta: f
     pair = []
     for model in MODEL_NAMES:
         checkpoint = Checkpoint(checkpoint_path(folder, model, beta if model == "vae" else None))
-        pair.append(Model(checkpoint, *TITLES[model], checkpoint.codes(), dimensions))
+        pair.append(Model(checkpoint, *TITLES[model], checkpoint.codes()))
     ae, vae = pair
     check_pair(ae.checkpoint, vae.checkpoint)
     same_data = np.array_equal(ae.codes.labels, vae.codes.labels)
@@ -285,7 +228,7 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), "decoder", torch.set_num_threads, (1,))
 
 
-@lru_cache(maxsize=32)  # a model that shows another plane has the same decoder
+@lru_cache(maxsize=32)
 def _load_model(path: Path, version: int) -> "Autoencoder":
     import torch
 

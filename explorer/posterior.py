@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.latent import Window
+from explorer.metrics import Estimate
 
 __all__ = [
     "POINTS_PER_STD",
     "DecodedGrid",
     "Decoder",
     "DiagonalGaussian",
-    "Estimate",
     "Posterior",
     "coarse_grid",
     "decode_grid",
@@ -140,13 +140,6 @@ class Posterior:
             for start, n in zip(low, picture.shape, strict=True)
         )
         return x, y, np.where(np.isinf(picture), np.nan, picture).T
-
-
-class Estimate(NamedTuple):
-    """An estimate and its standard error."""
-
-    value: float
-    error: float
 
 
 def coarse_grid(codes: Array, stds: Array) -> tuple[float, int]:

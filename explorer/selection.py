@@ -11,7 +11,8 @@ import streamlit as st
 from explorer import catalog, latent
 from explorer.cache import cached
 from explorer.choices import Choice
-from explorer.models import Model, ModelPair
+from explorer.maps import Map, MapPair
+from explorer.models import ModelPair
 
 __all__ = [
     "BETA",
@@ -27,6 +28,7 @@ __all__ = [
     "UPWARDS",
     "Drawing",
     "beta_input",
+    "chosen_maps",
     "chosen_models",
     "class_map_input",
     "code_on_map",
@@ -39,6 +41,7 @@ __all__ = [
     "ringed_image",
     "ringed_image_input",
     "set_pick",
+    "set_pick_to_code",
     "show",
 ]
 
@@ -69,15 +72,18 @@ PICKS = {  # of each model: both coordinates on its map; the default is where th
 
 
 def chosen_models(name: str) -> ModelPair:
-    """The models of an experiment as chosen: its VAE, and what its maps show; raises as `catalog.load`."""
-    latent_dim = catalog.load(name).latent_dim
+    """Return the models of an experiment, its VAE the chosen one; raises as `catalog.load`."""
+    return catalog.load(name, st.session_state.get(BETA.name))
+
+
+def chosen_maps(pair: ModelPair) -> MapPair:
+    """Return the maps of a pair of models as chosen; raises as `catalog.map_pair`."""
     plane = st.session_state.get(PLANE.name)
     dimensions = None
-    if latent_dim > 2 and plane == Plane.DIMENSIONS:
-        right, up = (min(int(choice.value), latent_dim) - 1 for choice in (RIGHTWARDS, UPWARDS))
+    if pair.latent_dim > 2 and plane == Plane.DIMENSIONS:
+        right, up = (min(int(choice.value), pair.latent_dim) - 1 for choice in (RIGHTWARDS, UPWARDS))
         dimensions = None if right == up else (right, up)
-    embedded = latent_dim > 2 and plane == Plane.TSNE
-    return catalog.load(name, dimensions, embedded=embedded, beta=st.session_state.get(BETA.name))
+    return catalog.map_pair(pair, dimensions, tsne=pair.latent_dim > 2 and plane == Plane.TSNE)
 
 
 def show(tab: str, settings: Mapping[Choice[Any], Any]) -> None:
@@ -148,28 +154,29 @@ def class_map_input() -> None:
     )
 
 
-def code_on_map(model: Model, image: int) -> tuple[float, float]:
-    """Where a test image lies on the map, to the three decimals of the inputs."""
-    rounded = np.round(model.points[image].astype(float), 3).clip(-MAX_COORDINATE, MAX_COORDINATE)
+def code_on_map(map_: Map, image: int) -> tuple[float, float]:
+    """Return where a test image's code lies on a map, to the three decimals of the inputs."""
+    rounded = np.round(map_.points[image].astype(float), 3).clip(-MAX_COORDINATE, MAX_COORDINATE)
     x, y = (rounded + 0.0).tolist()  # no -0
     return x, y
 
 
-def pick(model: Model) -> tuple[float, float]:
-    """The latent point that the user chose on a map."""
-    default = code_on_map(model, 0)
+def pick(map_: Map) -> tuple[float, float]:
+    """Return the point that the user chose on a map."""
+    default = code_on_map(map_, 0)
     x, y = (
         found if abs(found := float(choice.value_or(at))) <= MAX_COORDINATE else at
-        for choice, at in zip(PICKS[model.name], default, strict=True)
+        for choice, at in zip(PICKS[map_.model.name], default, strict=True)
     )
     return x, y
 
 
-def pick_inputs(model: Model) -> None:
+def pick_inputs(map_: Map) -> None:
     """Draw the widgets of a pick: for keyboards, and for saying a point in class."""
     # A power of ten that crosses the window in a few dozen steps.
-    step = 10.0 ** np.floor(np.log10(model.window.side / 10))
-    for axis, choice, default in zip("xy", PICKS[model.name], code_on_map(model, 0), strict=True):
+    step = 10.0 ** np.floor(np.log10(map_.window.side / 10))
+    model = map_.model
+    for axis, choice, default in zip("xy", PICKS[model.name], code_on_map(map_, 0), strict=True):
         st.number_input(
             f"{model.short} pick, {axis}",
             -MAX_COORDINATE,
@@ -179,28 +186,34 @@ def pick_inputs(model: Model) -> None:
             format="%.3f",
             width=124,
             on_change=_ring_nearest,
-            args=(model,),
+            args=(map_,),
             **choice.bound,
         )
 
 
-def set_pick(model: Model, x: float, y: float) -> None:
+def set_pick_to_code(map_: Map, image: int) -> None:
+    """Choose the code of a test image, and ring nothing anew; in a callback."""
+    for choice, value in zip(PICKS[map_.model.name], code_on_map(map_, image), strict=True):
+        choice.set(value)
+
+
+def set_pick(map_: Map, x: float, y: float) -> None:
     """Choose a point, and ring the test image nearest to it; a callback."""
-    if model.embedding is not None:  # such a map has its codes, and nothing between them
-        x, y = model.plane.project(model.plane.lift([(x, y)]))[0]
-    for choice, value in zip(PICKS[model.name], (x, y), strict=True):
+    if not map_.is_plane:  # such a map has its codes, and nothing between them
+        x, y = map_.project(map_.lift([(x, y)]))[0]
+    for choice, value in zip(PICKS[map_.model.name], (x, y), strict=True):
         choice.set(float(np.clip(value, -MAX_COORDINATE, MAX_COORDINATE)))
-    _ring_nearest(model)
+    _ring_nearest(map_)
 
 
 @cached(entries=512)
-def nearest(model: Model, point: tuple[float, float]) -> latent.Nearest:
-    """The test code nearest to a point of the map; a click asks for it twice, to ring it and to describe it."""
-    return latent.nearest(model.codes.code, model.plane.lift(point))
+def nearest(map_: Map, point: tuple[float, float]) -> latent.Nearest:
+    """Find the test code nearest to a point of the map; a click asks for it twice, to ring it and to describe it."""
+    return latent.nearest(map_.model.codes.code, map_.lift(point))
 
 
-def _ring_nearest(model: Model) -> None:
-    RINGED_IMAGE.set(nearest(model, pick(model)).image)
+def _ring_nearest(map_: Map) -> None:
+    RINGED_IMAGE.set(nearest(map_, pick(map_)).image)
 
 
 def ringed_image(models: ModelPair) -> int:

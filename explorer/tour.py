@@ -13,10 +13,11 @@ import streamlit as st
 from numpy.typing import ArrayLike
 
 import training
-from explorer import catalog, latent, maps, selection
+from explorer import catalog, latent, selection
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.evaluation import PAIRS, SAMPLES, Evaluation
+from explorer.maps import Map, MapPair
 from explorer.metrics import K_NEIGHBOURS
 from explorer.models import Model, ModelPair
 from explorer.text import number, vector
@@ -76,13 +77,13 @@ class Step:
     again: str = "Set the view again"
 
 
-def _at(pair: ModelPair, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
-    """The maps with these picks, and this test image ringed."""
+def _at(maps: MapPair, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
+    """Return the choices that show the maps with these picks, and this test image ringed."""
     values: dict[Choice[Any], Any] = {explore.FACE: "codes", selection.RINGED_IMAGE: image}
-    for model, point in zip(pair, points, strict=True):
+    for map_, point in zip(maps, points, strict=True):
         # Where the map is no plane: the nearest code.
-        shown = model.plane.project(model.plane.lift(np.reshape(point, (1, 2))))[0]
-        values |= zip(selection.PICKS[model.name], shown.tolist(), strict=True)
+        shown = map_.project(map_.lift(np.reshape(point, (1, 2))))[0]
+        values |= zip(selection.PICKS[map_.model.name], shown.tolist(), strict=True)
     return values
 
 
@@ -92,12 +93,12 @@ def _posterior_stds(model: Model) -> np.ndarray:
     return model.codes.std
 
 
-def _large_cloud(model: Model) -> tuple[np.ndarray, np.ndarray, int]:
-    """The VAE's mu(x) and sigma(x) of the image with the widest Gaussian well inside the map, and its number."""
-    stds, window = _posterior_stds(model), model.window
-    off_centre = np.abs(model.points - (window.left + window.side / 2, window.bottom + window.side / 2)).max(axis=1)
+def _large_cloud(map_: Map) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return the VAE's mu(x) and sigma(x) of the image with the widest Gaussian well inside the map, and its number."""
+    stds, window = _posterior_stds(map_.model), map_.window
+    off_centre = np.abs(map_.points - (window.left + window.side / 2, window.bottom + window.side / 2)).max(axis=1)
     image = int(np.where(off_centre < window.side / 3, np.log(stds).sum(axis=1), -np.inf).argmax())
-    return model.codes.code[image].astype(float), stds[image], image
+    return map_.model.codes.code[image].astype(float), stds[image], image
 
 
 def _measured(pair: ModelPair) -> Evaluation | None:
@@ -146,7 +147,8 @@ AN_AUTOENCODER = Step(
 
 
 def _at_first_image(pair: ModelPair) -> dict[Choice[Any], Any]:
-    return _at(pair, (model.points[0] for model in pair), 0)
+    maps = selection.chosen_maps(pair)
+    return _at(maps, (map_.points[0] for map_ in maps), 0)
 
 
 def _why_alike(pair: ModelPair) -> str:
@@ -181,16 +183,17 @@ A_SPACE_OF_TWO_NUMBERS = Step(
 
 
 def _at_gaps(pair: ModelPair) -> dict[Choice[Any], Any]:
-    gaps = [maps.largest_empty_circle(model)[:2] for model in pair]
-    nearest = latent.nearest(pair.ae.codes.code, pair.ae.plane.lift(gaps[0]))
-    return _at(pair, gaps, nearest.image)
+    maps = selection.chosen_maps(pair)
+    gaps = [map_.largest_empty_circle[:2] for map_ in maps]
+    nearest = latent.nearest(pair.ae.codes.code, maps.ae.lift(gaps[0]))
+    return _at(maps, gaps, nearest.image)
 
 
 def _what_gaps_hold(pair: ModelPair) -> str:
-    gaps = [(model, maps.largest_empty_circle(model)) for model in pair]
     radii = " and ".join(
-        f"{gap.radius:.3g} ({model.short}: {100 * gap.radius / model.window.side:.0f} % of the map's width)"
-        for model, gap in gaps
+        f"{radius:.3g} ({map_.model.short}: {100 * radius / map_.window.side:.0f} % of the map's width)"
+        for map_ in selection.chosen_maps(pair)
+        for radius in [map_.largest_empty_circle.radius]
     )
     measured = _measured(pair)
     shares = (
@@ -251,8 +254,9 @@ A_RANDOM_CODE = Step(
 
 
 def _at_a_cloud(pair: ModelPair) -> dict[Choice[Any], Any]:
-    _, _, image = _large_cloud(pair.vae)
-    return _at(pair, (model.points[image] for model in pair), image)
+    maps = selection.chosen_maps(pair)
+    _, _, image = _large_cloud(maps.vae)
+    return _at(maps, (map_.points[image] for map_ in maps), image)
 
 
 def _how_large_the_clouds_are(pair: ModelPair) -> str:
@@ -319,13 +323,14 @@ THE_ELBO_AND_ITS_TWO_TERMS = Step(
 
 
 def _at_a_throw(pair: ModelPair) -> dict[Choice[Any], Any]:
-    mean, std, image = _large_cloud(pair.vae)
+    maps = selection.chosen_maps(pair)
+    mean, std, image = _large_cloud(maps.vae)
     z = mean + std * np.random.default_rng().standard_normal(len(mean))
-    return _at(pair, (pair.ae.points[image], pair.vae.plane.project(z[None])[0]), image)
+    return _at(maps, (maps.ae.points[image], maps.vae.project(z[None])[0]), image)
 
 
 def _what_is_random(pair: ModelPair) -> str:
-    mean, std, image = _large_cloud(pair.vae)
+    mean, std, image = _large_cloud(selection.chosen_maps(pair).vae)
     return (
         f"Only ε. For test image {image}, whose cloud is large, the encoder gives "
         f"μ = {vector(mean)} and σ = {vector(std)}. For a given throw, raising μ by a little raises z by as "
@@ -360,7 +365,7 @@ def _gaps_left(pair: ModelPair) -> str:
         if measured
         else ""
     )
-    gap = maps.largest_empty_circle(pair.vae)
+    gap = selection.chosen_maps(pair).vae.largest_empty_circle
     # In two dimensions the share of the standard Gaussian beyond a radius r is exp(-r^2 / 2).
     where = (
         f"; its centre is {math.hypot(gap.x, gap.y):.1f} from the origin, and "

@@ -22,7 +22,7 @@ from training.array_file import ArrayFile, finite, write_arrays
 from training.checkpoint import load_weights
 from training.datasets import IMAGE_SIZE, Data, Split, binarise, preprocess
 
-__all__ = ["CLASSES", "Classifier", "accuracy", "classifier_path", "fit_classifier", "load_classifier", "read"]
+__all__ = ["CLASSES", "Classifier", "accuracy", "classifier_path", "classify", "fit_classifier", "load_classifier"]
 
 FORMAT = 1
 CLASSES = 10
@@ -57,16 +57,16 @@ class Classifier(nn.Module):
 
 
 @torch.inference_mode()
-def read(classifier: Classifier, images: Tensor, batch_size: int = 250) -> Tensor:
+def classify(classifier: Classifier, images: Tensor, batch_size: int = 250) -> Tensor:
     """How probable each class is: (n, h, w), pixels in [0, 1] -> (n, 10), rows of sum 1."""
     return torch.cat([classifier(batch).softmax(1) for batch in images.split(batch_size)])
 
 
 def accuracy(classifier: Classifier, split: Split) -> dict[str, float]:
-    """The share of images read rightly, by form: `grey`, `binarised` (with a fixed seed) and `small`."""
+    """Return the share of images classified rightly, by form: `grey`, `binarised` (with a fixed seed) and `small`."""
     forms = _forms(split.images, torch.Generator().manual_seed(0))
     return {
-        form: float((read(classifier, images).argmax(1) == split.labels).double().mean())
+        form: float((classify(classifier, images).argmax(1) == split.labels).double().mean())
         for form, images in forms.items()
     }
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import plotly.graph_objects as go
 import streamlit as st
 
-from explorer import catalog, figures, maps, selection
+from explorer import catalog, figures, map_layers, selection
 from explorer.components import latent_map
 from explorer.models import ModelPair
 from explorer.text import nats, number
@@ -52,7 +52,8 @@ def render(pair: ModelPair) -> None:
                 )
     with right, catalog.show_errors():
         st.markdown(f"#### The VAE of beta {experiment.beta:g}")
-        latent_map.chart(maps.codes_figure(pair.vae, selection.CODES_SHOWN.value, small=True), key="map_beta_vae")
+        vae_map = selection.chosen_maps(pair).vae
+        latent_map.chart(map_layers.codes_figure(vae_map, selection.CODES_SHOWN.value, small=True), key="map_beta_vae")
         test = pair.vae.checkpoint.test
         st.markdown(
             f"ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − {nats(test['kl'])} per test image; "

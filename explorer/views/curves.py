@@ -1,19 +1,19 @@
 """Training curves: the two terms of the ELBO during the fit, and the maps as they formed."""
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, figures, latent, tables
+from explorer import catalog, figures, latent, selection, tables
 from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.figures import X_AXES
-from explorer.models import Model, ModelPair
+from explorer.maps import Map
+from explorer.models import ModelPair
 from explorer.text import nats
 
 __all__ = ["LOGARITHMIC", "MOMENT", "X_AXIS", "render", "reset"]
@@ -69,13 +69,13 @@ def _curves_figure(pair: ModelPair, x_axis: str, logarithmic: bool) -> go.Figure
 
 
 @cached(entries=MANY)
-def _snapshot_figure(model: Model, update: int) -> go.Figure:
-    """A map as it stood after so many weight updates, in the window of the codes at the end of the fit."""
-    snapshots = model.snapshots
+def _snapshot_figure(map_: Map, update: int) -> go.Figure:
+    """Draw a plane as it stood after so many weight updates, in the window of the codes at the end of the fit."""
+    snapshots = map_.model.snapshots
     moment = int(np.searchsorted(snapshots.update, update, side="right")) - 1
-    points, last = (model.flat.project(snapshots.code[each]) for each in (moment, -1))
-    axes = replace(model, embedding=None).axes
-    return figures.codes_map(points, snapshots.labels, latent.window(last, least=model.least_side), axes, small=True)
+    points, last = (map_.project(snapshots.code[each]) for each in (moment, -1))
+    window = latent.window(last, min_side=map_.min_side)
+    return figures.codes_map(points, snapshots.labels, window, map_.axes, small=True)
 
 
 def _figures(pair: ModelPair, places: list[DeltaGenerator]) -> None:
@@ -110,10 +110,12 @@ def _formation(pair: ModelPair, place: DeltaGenerator, x_axis: str, logarithmic:
         x = curve.when(x_axis)
         at = float(np.interp(chosen, [0, *curve.update], [0, *x]))
         latent_map.overlay("curves", [latent_map.moment(max(at, float(x[0])) if logarithmic else at)])
-        for column, model in zip(st.columns(2), pair, strict=True):
+        for column, map_ in zip(st.columns(2), selection.chosen_maps(pair), strict=True):
             with column:
-                st.markdown(f"#### {model.title}")
-                latent_map.chart(_snapshot_figure(model, chosen), key=f"map_formed_{model.name}")
+                st.markdown(f"#### {map_.model.title}")
+                # t-SNE has no place for codes of another moment: the principal plane instead.
+                plane = map_ if map_.is_plane else Map(map_.model)
+                latent_map.chart(_snapshot_figure(plane, chosen), key=f"map_formed_{map_.model.name}")
 
 
 def reset(pair: ModelPair) -> None:

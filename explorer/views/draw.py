@@ -15,7 +15,7 @@ from explorer import (
     images,
     inference,
     latent,
-    maps,
+    map_layers,
     metrics,
     originals,
     selection,
@@ -26,7 +26,8 @@ from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.components.pad import pad, pad_script
 from explorer.drawing import BRUSH, SIDE, mnist_form, rasterize
-from explorer.models import Model, ModelPair
+from explorer.maps import Map, MapPair
+from explorer.models import ModelPair
 from explorer.selection import Drawing
 from explorer.text import nats, number, with_article
 from training.checkpoint import CheckpointError
@@ -54,44 +55,45 @@ def render(pair: ModelPair) -> None:
         "MNIST's have not is lost, and what is no digit becomes one, at a price in nats."
     )
     pad_script()
+    maps = selection.chosen_maps(pair)
     left, *columns = st.columns(3)
     left.markdown("##### Your digit")
     places = []
-    for model, column in zip(pair, columns, strict=True):
+    for map_, column in zip(maps, columns, strict=True):
         with column:
-            st.markdown(f"##### {model.title}")
-            latent_map.chart(
-                maps.codes_figure(model, selection.CODES_SHOWN.value, small=True), key=f"map_drawn_{model.name}"
-            )
+            st.markdown(f"##### {map_.model.title}")
+            figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, small=True)
+            latent_map.chart(figure, key=f"map_drawn_{map_.model.name}")
             places.append(st.container())
-    _drawing(pair, left.container(), places)
+    _drawing(pair, maps, left.container(), places)
     st.caption(WHAT_NATS_ARE)
     # What takes seconds once, such as loading torch, is done before the first stroke, but behind the maps.
     if warmup.first_map_is_drawn("map_drawn_vae"):
         with catalog.show_errors():
             stroke = mnist_form(rasterize([[SIDE // 2, BRUSH, SIDE // 2, SIDE - BRUSH]]))
             assert stroke is not None
-            for model in pair:
-                _answer(pair, model, encode_drawing(pair, model, stroke))
-            _reading(pair, stroke)
+            for map_ in maps:
+                _answer(pair, map_, encode_drawing(pair, map_, stroke))
+            _digit(pair, stroke)
 
 
 @st.fragment
-def _drawing(pair: ModelPair, left: DeltaGenerator, places: list[DeltaGenerator]) -> None:
+def _drawing(pair: ModelPair, maps: MapPair, left: DeltaGenerator, places: list[DeltaGenerator]) -> None:
     now = selection.drawing()
     drawn = now.form
     seen = None
-    for model, place in zip(pair, places, strict=True):
+    for map_, place in zip(maps, places, strict=True):
         with place, catalog.show_errors():
+            key = f"map_drawn_{map_.model.name}"
             if drawn is None:
-                _put(model, [], _nothing(model))
+                latent_map.overlay(key, [], answer=_no_answer(map_.model.short))
                 continue
-            encoded = encode_drawing(pair, model, drawn)
+            encoded = encode_drawing(pair, map_, drawn)
             seen = encoded.seen
             marks = [latent_map.pick(*encoded.point)]
             if encoded.outline:
                 marks.insert(0, latent_map.ellipse(encoded.outline))
-            _put(model, marks, _answer(pair, model, encoded))
+            latent_map.overlay(key, marks, answer=_answer(pair, map_, encoded))
     pad_place, form_place = left.container(), left.container()
     with form_place:
         _form(pair, drawn, seen, now.complaint)
@@ -115,24 +117,25 @@ class EncodedDrawing(NamedTuple):
 
 
 @cached()
-def encode_drawing(pair: ModelPair, model: Model, picture: Array) -> EncodedDrawing:
-    """Where a picture in MNIST's form, uint8 (28, 28), lands. Its code is that of the grey picture."""
+def encode_drawing(pair: ModelPair, map_: Map, picture: Array) -> EncodedDrawing:
+    """Encode a picture in MNIST's form, uint8 (28, 28), with a map's model. Its code is that of the grey picture."""
     import torch
 
     from training.datasets import Split
 
+    model = map_.model
     seen = torch.as_tensor(originals.reduced(pair, picture))[None]
     grey = seen.float() / 255
     code, std = model.encode(grey)
     if std is None:
         reconstruction, kl = float(model.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
     else:  # as in the Posterior tab, to the last digit
-        belief, elbo = inference.bound(model, originals.binarised_drawing(pair, picture))
-        reconstruction, kl = elbo + belief.kl, belief.kl
+        q, elbo = inference.bound(model, originals.binarised_drawing(pair, picture))
+        reconstruction, kl = elbo + q.kl, q.kl
     return EncodedDrawing(
         grey[0].numpy(),
-        model.plane.project(code)[0].tolist(),
-        model.outline(code[0], None if std is None else std[0]),
+        map_.project(code)[0].tolist(),
+        map_.outline(code[0], None if std is None else std[0]),
         model.decode(code)[0],
         reconstruction,
         kl,
@@ -201,10 +204,6 @@ def _pad(now: Drawing) -> None:
     )
 
 
-def _put(model: Model, marks: list[latent_map.Mark], answer: str) -> None:
-    latent_map.overlay(f"map_drawn_{model.name}", marks, answer=answer)
-
-
 def _form(pair: ModelPair, drawn: Array | None, seen: Array | None, complaint: str) -> None:
     wrong = f'<span role="alert">{escape(complaint)}</span>' if complaint else ""
     if drawn is None:
@@ -215,23 +214,25 @@ def _form(pair: ModelPair, drawn: Array | None, seen: Array | None, complaint: s
     if seen is not None and not np.array_equal(seen, drawn / np.float32(255)):
         pictures.append(picture(images.data_uri(seen), "the drawing as the models see it", name="seen"))
     title = NOT_TAKEN if wrong else "In MNIST's form"
-    card(pictures, title, wrong or _reading(pair, drawn), kind="form")
+    card(pictures, title, wrong or _digit(pair, drawn), kind="form")
 
 
-def _reading(pair: ModelPair, drawn: Array) -> str:
-    """What the classifier makes of the drawing, as HTML; nothing where there is none."""
+def _digit(pair: ModelPair, drawn: Array) -> str:
+    """Say which digit the classifier reads in the drawing, as HTML; nothing where there is no classifier."""
     try:
-        belief = evaluation.read(catalog.classifier(pair.vae), drawn[None] / 255)[0]
+        probabilities = evaluation.classify(catalog.classifier(pair.vae), drawn[None] / 255)[0]
     except CheckpointError:
         return ""
-    read = f"<b>{with_article(belief.argmax())}</b>, {belief.max():.0%} sure".replace("%", "&nbsp;%")
+    confidence = probabilities.max()
+    digit = f"<b>{with_article(probabilities.argmax())}</b>, {confidence:.0%} sure".replace("%", "&nbsp;%")
     return (
-        f"A classifier reads {read}." if belief.max() >= metrics.MIN_CONFIDENCE else f"A classifier is unsure: {read}."
+        f"A classifier reads {digit}." if confidence >= metrics.MIN_CONFIDENCE else f"A classifier is unsure: {digit}."
     )
 
 
-def _answer(pair: ModelPair, model: Model, encoded: EncodedDrawing) -> str:
-    """What becomes of the drawing, and the test images nearest to it, as HTML."""
+def _answer(pair: ModelPair, map_: Map, encoded: EncodedDrawing) -> str:
+    """Show what becomes of the drawing, and the test images nearest to it, as HTML."""
+    model, window = map_.model, map_.window
     test = model.checkpoint.test
     lines = [f"Test images: {number(test['reconstruction'], '.1f')} on average."]
     if encoded.kl is not None:
@@ -241,7 +242,6 @@ def _answer(pair: ModelPair, model: Model, encoded: EncodedDrawing) -> str:
             f"(test images: {number(test['elbo'], '.1f')})."
         )
     x, y = encoded.point
-    window = model.window
     if not (window.left <= x <= window.right and window.bottom <= y <= window.top):
         lines.append("<b>It lands beyond the map's edge</b>: zoom out.")
     shown = picture(
@@ -264,9 +264,9 @@ def _answer(pair: ModelPair, model: Model, encoded: EncodedDrawing) -> str:
     return back + markup(neighbours, NEAREST, kind="near")
 
 
-def _nothing(model: Model) -> str:
-    """As high as an answer: it moves nothing when it comes."""
-    told = f"What the {model.short} makes of your digit will stand here."
+def _no_answer(short: str) -> str:
+    """Return a placeholder with the answer's height, so that nothing moves when it comes."""
+    text = f"What the {short} makes of your digit will stand here."
     neighbour = f"<figure>{BLANK}<figcaption>–</figcaption></figure>"
-    back = markup([BLANK], "Nothing drawn", told, kind="drawn")
+    back = markup([BLANK], "Nothing drawn", text, kind="drawn")
     return back + markup([neighbour] * NEIGHBOURS_SHOWN, NEAREST, kind="near")

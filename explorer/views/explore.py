@@ -9,11 +9,12 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, images, latent, maps, originals, selection, warmup
+from explorer import catalog, images, latent, map_layers, originals, selection, warmup
 from explorer.cache import cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture, reel
+from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
 from explorer.text import number, vector, with_article
 
@@ -45,7 +46,7 @@ class Controls(NamedTuple):
 class Half:
     """One model's half of the page, from top to bottom."""
 
-    model: Model
+    map_: Map
     chart: DeltaGenerator
     film: DeltaGenerator
     answer: DeltaGenerator
@@ -54,11 +55,12 @@ class Half:
 
 def render(pair: ModelPair) -> None:
     """The tab: the maps, the picks, the ringed digit."""
+    maps = selection.chosen_maps(pair)
     text, left, right = st.columns([10, 4.5, 5.5], vertical_alignment="bottom")
     controls = Controls(text, left, right.container(gap="xxsmall"))
     path_place = controls.right.container()
-    halves = [_half(model, column) for model, column in zip(pair, st.columns(2), strict=True)]
-    _maps(pair, controls, halves)
+    halves = [_half(map_, column) for map_, column in zip(maps, st.columns(2), strict=True)]
+    _maps(maps, controls, halves)
     # Loading torch takes seconds in which this server answers no browser, which asks for Plotly just now: maps first.
     if not warmup.first_map_is_drawn("map_vae"):
         with path_place:
@@ -66,20 +68,21 @@ def render(pair: ModelPair) -> None:
         st.caption("The decoders are being loaded …")
         warmup.wait_no_longer()
         return
-    _picks(pair, path_place, halves)
+    _picks(pair, maps, path_place, halves)
     with catalog.show_errors():
-        for model in pair if pair.vae.embedding is None else ():
-            latent_map.atlas(f"map_{model.name}", maps.map_id(model), model.window, maps.atlas(model))
+        for map_ in maps if maps.vae.is_plane else ():
+            latent_map.atlas(f"map_{map_.model.name}", map_.id, map_.window, map_layers.atlas(map_))
 
 
-def _half(model: Model, column: DeltaGenerator) -> Half:
-    column.markdown(f"#### {model.title}")
-    return Half(model, column.container(), column.container(), column.container(), column.container(horizontal=True))
+def _half(map_: Map, column: DeltaGenerator) -> Half:
+    column.markdown(f"#### {map_.model.title}")
+    return Half(map_, column.container(), column.container(), column.container(), column.container(horizontal=True))
 
 
 @st.fragment
-def _maps(pair: ModelPair, controls: Controls, halves: list[Half]) -> None:
-    if pair.vae.embedding is not None:
+def _maps(maps: MapPair, controls: Controls, halves: list[Half]) -> None:
+    latent_dim = maps.vae.model.latent_dim
+    if not maps.vae.is_plane:
         more = (
             "t-SNE lays out the codes by who is near whom; distances and sizes mean nothing. From a place of such a "
             "map no way leads back to latent space, so a click picks the nearest code."
@@ -89,14 +92,14 @@ def _maps(pair: ModelPair, controls: Controls, halves: list[Half]) -> None:
             "Colours: the digit that a classifier reads in the decode of each place, the fainter the less sure it is. "
             "Look for faint seams between the digits, and for faint patches: gaps."
         )
-    elif pair.latent_dim == 2:
+    elif latent_dim == 2:
         more = (
             "Look for gaps between the clusters and at what lies in them. Both models were trained on the same digits."
         )
     else:
-        shares = " and ".join(f"{100 * model.flat.share:.0f} % ({model.short})" for model in pair)
+        shares = " and ".join(f"{100 * map_.variance_share:.0f} % ({map_.model.short})" for map_ in maps)
         more = (
-            f"A map is a plane in {pair.latent_dim}-dimensional space, with {shares} of the codes' variance: digits "
+            f"A map is a plane in {latent_dim}-dimensional space, with {shares} of the codes' variance: digits "
             "that lie on top of each other here can be far apart."
         )
     controls.text.markdown(f"**Click anywhere on a map** to see what its decoder makes of that point. {more}")
@@ -119,48 +122,48 @@ def _maps(pair: ModelPair, controls: Controls, halves: list[Half]) -> None:
     )
     for half in halves:
         with half.chart, catalog.show_errors():
-            model = half.model
-            read = selection.SHOW_CLASS_MAP.value and model.embedding is None
+            map_ = half.map_
+            show_classes = selection.SHOW_CLASS_MAP.value and map_.is_plane
             if face == "grid":
-                figure = maps.grid_figure(model, n, read)
+                figure = map_layers.grid_figure(map_, n, show_classes)
             else:
-                figure = maps.codes_figure(model, selection.CODES_SHOWN.value, read=read)
-            latent_map.chart(figure, key=f"map_{model.name}")
+                figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, show_classes=show_classes)
+            latent_map.chart(figure, key=f"map_{map_.model.name}")
 
 
 @st.fragment
-def _picks(pair: ModelPair, path_place: DeltaGenerator, halves: list[Half]) -> None:
+def _picks(pair: ModelPair, maps: MapPair, path_place: DeltaGenerator, halves: list[Half]) -> None:
     with path_place:
-        _path_input(disabled=pair.vae.embedding is not None)
+        _path_input(disabled=not maps.vae.is_plane)
     # What the eye waits for is sent first.
     for half in halves:
         with catalog.show_errors():
             with half.answer:
-                _pick(half.model, selection.ringed_image(pair))
+                _pick(half.map_, selection.ringed_image(pair))
             film = half.film.empty()
-            if _draws(half.model):
+            if _draws(half.map_):
                 with film.container():
-                    _film(half.model)
+                    _film(half.map_)
     with st.container(horizontal=True, vertical_alignment="center"), catalog.show_errors():
         _ringed(pair, selection.ringed_image(pair))
         selection.ringed_image_input(pair)
     for half in halves:
         with half.inputs:
-            selection.pick_inputs(half.model)
+            selection.pick_inputs(half.map_)
 
 
-def _pick(model: Model, ringed: int) -> None:
-    point = selection.pick(model)
-    z = model.plane.lift([point])
-    near = selection.nearest(model, point)
+def _pick(map_: Map, ringed: int) -> None:
+    model = map_.model
+    point = selection.pick(map_)
+    near = selection.nearest(map_, point)
     nearest_digit = model.codes.labels[near.image]
     percentile = latent.gap_percentile(near.neighbour_distance, model.neighbour_distances)
     where = vector(point)
     verdict = "In a gap" if percentile > 99 else "Where codes are thin" if percentile > 90 else "Among the codes"
     than = f"farther than that of {percentile:.0f} % of the codes"
-    if near.neighbour_distance < MIN_VISIBLE * model.window.side:  # the codes of a collapsed posterior
+    if near.neighbour_distance < MIN_VISIBLE * map_.window.side:  # the codes of a collapsed posterior
         verdict, than = "Among the codes", "nearer than could be seen on the map"
-    decode = images.data_uri(model.decode(z)[0])
+    decode = images.data_uri(map_.decode([point])[0])
 
     def answer(name: str) -> str:
         return markup(
@@ -171,32 +174,32 @@ def _pick(model: Model, ringed: int) -> None:
             kind="pick",
         )
 
-    corners = _path(model)
+    corners = _path(map_)
     latent_map.overlay(
         f"map_{model.name}",
         [
             *([latent_map.path(corners)] if corners else []),
-            *_spread(model, ringed),
-            latent_map.ring(*model.points[ringed].tolist()),
+            *_ellipse(map_, ringed),
+            latent_map.ring(*map_.points[ringed].tolist()),
             latent_map.pick(*point),
         ],
-        on_pick=partial(selection.set_pick, model),
-        on_path=partial(_set_path, model) if _draws(model) else None,
+        on_pick=partial(selection.set_pick, map_),
+        on_path=partial(_set_path, map_) if _draws(map_) else None,
         title=model.title,
-        lens="" if model.embedding is not None else maps.map_id(model),
+        lens=map_.id if map_.is_plane else "",
         answer=answer("pick"),
     )
     st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
 
 
 @cached()
-def _film_of(model: Model, corners: tuple[tuple[float, float], ...]) -> Array:
-    """The decodes along a path over a model's map, `FILM_FRAMES` equally spaced ones: (n, h, w)."""
-    return model.decode(model.plane.lift(latent.resample_polyline(corners, FILM_FRAMES)))
+def _film_of(map_: Map, corners: tuple[tuple[float, float], ...]) -> Array:
+    """Decode `FILM_FRAMES` equally spaced points of a path over a map: (n, h, w)."""
+    return map_.decode(latent.resample_polyline(corners, FILM_FRAMES))
 
 
-def _draws(model: Model) -> bool:
-    return PATH.value and model.embedding is None
+def _draws(map_: Map) -> bool:
+    return PATH.value and map_.is_plane
 
 
 def _path_input(disabled: bool) -> None:
@@ -211,26 +214,26 @@ def _path_input(disabled: bool) -> None:
     )
 
 
-def _path_key(model: Model) -> str:
-    return f"{model.short.lower()}_path"  # not in the URL
+def _path_key(map_: Map) -> str:
+    return f"{map_.model.short.lower()}_path"  # not in the URL
 
 
-def _set_path(model: Model, points: list[list[float]]) -> None:
+def _set_path(map_: Map, points: list[list[float]]) -> None:
     """Choose a path over a map; a callback."""
     farthest = selection.MAX_COORDINATE
     corners = np.clip(np.array(points, float)[:MAX_CORNERS, :2], -farthest, farthest)
-    st.session_state[_path_key(model)] = (maps.map_id(model), tuple(map(tuple, corners.tolist())))
+    st.session_state[_path_key(map_)] = (map_.id, tuple(map(tuple, corners.tolist())))
 
 
-def _path(model: Model) -> tuple[tuple[float, float], ...]:
-    """The path that the user drew over a map; empty if none."""
-    drawn_on, corners = st.session_state.get(_path_key(model), ("", ()))
-    return corners if PATH.value and drawn_on == maps.map_id(model) else ()
+def _path(map_: Map) -> tuple[tuple[float, float], ...]:
+    """Return the path that the user drew over a map; empty if none."""
+    drawn_on, corners = st.session_state.get(_path_key(map_), ("", ()))
+    return corners if PATH.value and drawn_on == map_.id else ()
 
 
-def _film(model: Model) -> None:
-    corners = _path(model)
-    decodes = _film_of(model, corners) if corners else None
+def _film(map_: Map) -> None:
+    model, corners = map_.model, _path(map_)
+    decodes = _film_of(map_, corners) if corners else None
     shown = ""
     if decodes is not None:
         about = f"the {model.short}'s decodes along the path, {FILM_COLUMNS} to a row"
@@ -249,27 +252,27 @@ def _film(model: Model) -> None:
     )
 
 
-def _spread(model: Model, digit: int) -> list[latent_map.Mark]:
-    """The encoder's Gaussian of a test image on the map, one standard deviation from its mean."""
-    outline = model.outline(model.codes.code[digit], model.posterior_std(digit))
+def _ellipse(map_: Map, image: int) -> list[latent_map.Mark]:
+    """Outline the encoder's Gaussian of a test image on the map, one standard deviation from its mean."""
+    outline = map_.outline(map_.model.codes.code[image], map_.model.posterior_std(image))
     return [latent_map.ellipse(outline)] if outline else []
 
 
-def _ringed(pair: ModelPair, digit: int) -> None:
+def _ringed(pair: ModelPair, image: int) -> None:
     pictures = [
         picture(
-            images.data_uri(model.decode(model.codes.code[[digit]])[0]),
+            images.data_uri(model.decode(model.codes.code[[image]])[0]),
             f"the {model.short}'s decode of its own code",
             name=f"ringed-{model.name}",
             caption=f"{model.short}'s decode",
         )
         for model in pair
     ]
-    original = originals.original(pair, digit)
+    original = originals.original(pair, image)
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
-    said = f"It is {with_article(pair.labels[digit])}, and has a code in each space."
-    card(pictures, "The same image at both rings", said, _about_spread(pair.vae, digit), kind="row")
+    said = f"It is {with_article(pair.labels[image])}, and has a code in each space."
+    card(pictures, "The same image at both rings", said, _about_std(pair.vae, image), kind="row")
     if original is None:
         st.caption("The original image is not on this computer.", help=originals.HOW_TO_GET_ORIGINALS)
 
@@ -278,8 +281,8 @@ def _away(distance: float) -> str:
     return f"{number(distance, '.2g')} away"
 
 
-def _about_spread(vae: Model, digit: int) -> str:
-    std = vae.posterior_std(digit)
+def _about_std(vae: Model, image: int) -> str:
+    std = vae.posterior_std(image)
     assert std is not None
     values = f"{std.min():.2g} to {std.max():.2g}" if len(std) > 2 else " and ".join(f"{each:.2g}" for each in std)
     return f"The VAE's encoder gives it a Gaussian with standard deviations {values}: the ellipse."

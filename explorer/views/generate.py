@@ -7,12 +7,13 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, evaluation, images, maps, metrics, selection
+from explorer import catalog, evaluation, images, map_layers, metrics, selection
 from explorer.cache import MANY, cached
 from explorer.choices import Choice, seed_input
 from explorer.components import latent_map
 from explorer.components.card import markup, picture
 from explorer.evaluation import SAMPLES
+from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from training.checkpoint import CheckpointError
 
@@ -22,7 +23,7 @@ Array = NDArray[Any]
 
 SAMPLES_SHOWN = (10, 20, 40)
 SHOWN, SEED = Choice("samples", SAMPLES_SHOWN[0]), Choice("seed", 0)
-Wall = tuple[Model, str, str]  # whose decodes, of which codes (see `evaluation.samples`), and its title
+Wall = tuple[Map, str, str]  # whose decodes, of which codes (see `evaluation.samples`), and its title
 
 
 def render(pair: ModelPair) -> None:
@@ -33,23 +34,24 @@ def render(pair: ModelPair) -> None:
         "Look for digits that never come up, and for pictures that are none. Below each: what a classifier reads, "
         "**?** if it is less than 90 % sure. Black dots on the maps: where the random codes fell."
     )
+    maps = selection.chosen_maps(pair)
     walls: tuple[Wall, ...] = (
-        (pair.ae, "prior", "AE, z ~ N(0, I)"),
-        (pair.ae, "fitted", "AE, z ~ its own Gaussian"),
-        (pair.vae, "prior", "VAE, the same z ~ N(0, I)"),
+        (maps.ae, "prior", "AE, z ~ N(0, I)"),
+        (maps.ae, "fitted", "AE, z ~ its own Gaussian"),
+        (maps.vae, "prior", "VAE, the same z ~ N(0, I)"),
     )
     controls = st.container(horizontal=True, vertical_alignment="bottom")
     places = []
-    for column, (model, source, title) in zip(st.columns(3), walls, strict=True):
+    for column, (map_, source, title) in zip(st.columns(3), walls, strict=True):
         with column:
             st.markdown(f"#### {title}")
             places.append((st.container(), st.container()))
-            chart = f"map_generated_{model.name}_{source}"
-            latent_map.chart(maps.codes_figure(model, selection.CODES_SHOWN.value, small=True), key=chart)
+            figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, small=True)
+            latent_map.chart(figure, key=f"map_generated_{map_.model.name}_{source}")
     _walls(walls, places, controls)
-    for (model, source, _), (_, place) in zip(walls, places, strict=True):
+    for (map_, source, _), (_, place) in zip(walls, places, strict=True):
         with place, catalog.show_errors():
-            _reading(model, source)
+            _show_digit_rate(map_.model, source)
 
 
 @st.fragment
@@ -59,15 +61,15 @@ def _walls(
     with controls:
         n = int(st.segmented_control("Samples", SAMPLES_SHOWN, default=SHOWN.default, required=True, **SHOWN.bound))
         seed = seed_input(SEED, "Again")
-    for (model, source, title), (place, _) in zip(walls, places, strict=True):
+    for (map_, source, title), (place, _) in zip(walls, places, strict=True):
         with place, catalog.show_errors():
-            samples = _samples(model, source, n, seed)
+            model, samples = map_.model, _samples(map_, source, n, seed)
             pictures = [
                 picture(
                     address,
                     f"{title}, sample {i + 1}",
                     name=f"{model.name}-{source}-{i + 1}",
-                    caption=_read(samples, i),
+                    caption=_digit(samples, i),
                 )
                 for i, address in enumerate(samples.pictures)
             ]
@@ -86,50 +88,51 @@ class Samples(NamedTuple):
     probabilities: Array | None  # of the classes, (n, 10), as the classifier reads the pictures; None without one
 
 
-class Reading(NamedTuple):
+class DigitRate(NamedTuple):
     """What the classifier makes of many decodes of random latent points."""
 
-    read: metrics.Share  # with at least `metrics.MIN_CONFIDENCE` confidence
+    share: metrics.Estimate  # read with at least `metrics.MIN_CONFIDENCE` confidence
     entropy: float  # of the digits among those, in nats
 
 
 @cached(entries=MANY)
-def _samples(model: Model, source: str, n: int, seed: int) -> Samples:
-    """Random latent points, decoded; see `evaluation.samples`."""
+def _samples(map_: Map, source: str, n: int, seed: int) -> Samples:
+    """Draw random latent points and decode them; see `evaluation.samples`."""
+    model = map_.model
     z = evaluation.samples(model, source, n, seed)
     decodes = model.decode(z)
     try:
-        probabilities = evaluation.read(catalog.classifier(model), decodes)
+        probabilities = evaluation.classify(catalog.classifier(model), decodes)
     except CheckpointError:
-        probabilities = None  # `_how_many_are_read` tells it
-    return Samples(model.plane.project(z).tolist(), [images.data_uri(decode) for decode in decodes], probabilities)
+        probabilities = None  # `_digit_rate` says so
+    return Samples(map_.project(z).tolist(), [images.data_uri(decode) for decode in decodes], probabilities)
 
 
 @cached("Reading 2,000 samples …")
-def _how_many_are_read(model: Model, source: str) -> Reading:
-    """How many of `evaluation.SAMPLES` random decodes are digits, and which.
+def _digit_rate(model: Model, source: str) -> DigitRate:
+    """Compute how many of `evaluation.SAMPLES` random decodes are digits, and how evenly the digits come up.
 
     Raises:
         CheckpointError: there is no classifier for the dataset.
     """
     reader = catalog.classifier(model)
-    probabilities = evaluation.read(
+    probabilities = evaluation.classify(
         reader, model.decode(evaluation.samples(model, source, evaluation.SAMPLES, evaluation.SEED))
     )
-    return Reading(metrics.read_share(probabilities), metrics.read_entropy(probabilities))
+    return DigitRate(metrics.digit_share(probabilities), metrics.digit_entropy(probabilities))
 
 
-def _read(samples: Samples, i: int) -> str:
+def _digit(samples: Samples, i: int) -> str:
     if samples.probabilities is None:
         return ""
-    belief = samples.probabilities[i]
-    return f"{belief.argmax()}" if belief.max() >= metrics.MIN_CONFIDENCE else "?"
+    probabilities = samples.probabilities[i]
+    return f"{probabilities.argmax()}" if probabilities.max() >= metrics.MIN_CONFIDENCE else "?"
 
 
-def _reading(model: Model, source: str) -> None:
-    reading = _how_many_are_read(model, source)
+def _show_digit_rate(model: Model, source: str) -> None:
+    rate = _digit_rate(model, source)
     st.markdown(
-        f"**{100 * reading.read.value:.1f} %** (± {100 * reading.read.error:.1f} %) of {SAMPLES:,} such pictures are "
+        f"**{100 * rate.share.value:.1f} %** (± {100 * rate.share.error:.1f} %) of {SAMPLES:,} such pictures are "
         "read as a digit; "
-        f"evenness of the digits among them: **{reading.entropy:.2f}** of {math.log(10):.2f} nats."
+        f"evenness of the digits among them: **{rate.entropy:.2f}** of {math.log(10):.2f} nats."
     )

@@ -7,12 +7,13 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, images, latent, maps, selection
+from explorer import catalog, images, latent, map_layers, selection
 from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import films, markup, picture
-from explorer.models import Model, ModelPair
+from explorer.maps import Map, MapPair
+from explorer.models import ModelPair
 
 __all__ = ["FRAME", "FRAMES", "IMAGES", "KINDS", "TEST_DIGIT", "default_image", "render", "reset"]
 
@@ -32,26 +33,26 @@ def render(pair: ModelPair) -> None:
         "**Move the slider** along the straight way between two points. Look at the middle: does the picture stay a "
         "digit, and does it change evenly or all at once? A way across a gap shows in both."
     )
+    maps = selection.chosen_maps(pair)
     controls = st.container()
     places = []
-    for column, model in zip(st.columns(2), pair, strict=True):
-        column.markdown(f"#### {model.title}")
+    for column, map_ in zip(st.columns(2), maps, strict=True):
+        column.markdown(f"#### {map_.model.title}")
         map_place, frame_place = column.columns([3, 2])
         with map_place:
-            latent_map.chart(
-                maps.codes_figure(model, selection.CODES_SHOWN.value, small=True), key=f"map_small_{model.name}"
-            )
+            figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, small=True)
+            latent_map.chart(figure, key=f"map_small_{map_.model.name}")
         places.append(frame_place)
-    _ends(pair, controls, places)
+    _ends(pair, maps, controls, places)
 
 
 # One fragment: what reruns may write only where it wrote in the last full run, so no other may share the maps with it.
 @st.fragment
-def _ends(pair: ModelPair, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
+def _ends(pair: ModelPair, maps: MapPair, controls: DeltaGenerator, places: list[DeltaGenerator]) -> None:
     with controls, catalog.show_errors():
         for column, end in zip(st.columns(2), LABELS, strict=True):
             with column:
-                _end(end, pair)
+                _end(end, pair, maps)
         at = st.slider(
             f"Frame: 0 is the start, {FRAMES - 1} the end",
             0,
@@ -61,23 +62,29 @@ def _ends(pair: ModelPair, controls: DeltaGenerator, places: list[DeltaGenerator
         )
         strips = st.container()
     with catalog.show_errors():
-        ways = [_way(model, *(_end_point(end, pair, model) for end in LABELS)) for model in pair]
-        for place, model, way in zip(places, pair, ways, strict=True):
+        interpolations = [_interpolation(map_, *(_end_point(end, pair, map_) for end in LABELS)) for map_ in maps]
+        for place, map_, found in zip(places, maps, interpolations, strict=True):
             with place:
                 latent_map.overlay(
-                    f"map_small_{model.name}",
-                    [latent_map.path(way.points, at)],
-                    on_pick=partial(selection.set_pick, model) if any(map(_is_pick, LABELS)) else None,
+                    f"map_small_{map_.model.name}",
+                    [latent_map.path(found.points, at)],
+                    on_pick=partial(selection.set_pick, map_) if any(map(_is_pick, LABELS)) else None,
                     answer=markup(
-                        [picture(way.pictures[at], f"{model.short}: frame {at}", name=f"frame-{model.name}")],
+                        [
+                            picture(
+                                found.pictures[at],
+                                f"{map_.model.short}: frame {at}",
+                                name=f"frame-{map_.model.name}",
+                            )
+                        ],
                         kind="frame",
                     ),
                 )
         with strips:
             films(
                 {
-                    model.short: (way.strip, f"the {model.short}'s decodes along the way")
-                    for model, way in zip(pair, ways, strict=True)
+                    model.short: (found.strip, f"the {model.short}'s decodes along the way")
+                    for model, found in zip(pair, interpolations, strict=True)
                 },
                 name="way",
                 frames=FRAMES,
@@ -85,7 +92,7 @@ def _ends(pair: ModelPair, controls: DeltaGenerator, places: list[DeltaGenerator
             )
 
 
-class Way(NamedTuple):
+class Interpolation(NamedTuple):
     """Points of latent space, one after another, and what the decoder makes of them."""
 
     points: list[list[float]]  # on the map
@@ -94,21 +101,21 @@ class Way(NamedTuple):
 
 
 @cached(entries=MANY)
-def _way(model: Model, start: tuple[float, ...], end: tuple[float, ...]) -> Way:
-    """The straight way between two latent points, decoded: the slider along it decodes nothing."""
+def _interpolation(map_: Map, start: tuple[float, ...], end: tuple[float, ...]) -> Interpolation:
+    """Decode the straight line between two latent points at once: the slider along it decodes nothing."""
     codes = latent.path(start, end, FRAMES)
-    decodes = model.decode(codes)
+    decodes = map_.model.decode(codes)
     pictures = [images.data_uri(decode) for decode in decodes]
-    return Way(model.plane.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
+    return Interpolation(map_.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
 
 
-def _end(end: str, pair: ModelPair) -> None:
+def _end(end: str, pair: ModelPair, maps: MapPair) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
             LABELS[end], [TEST_DIGIT, PICK], default=TEST_DIGIT, required=True, **KINDS[end].bound
         )
         if kind == PICK:
-            _pick_end(end, pair)
+            _pick_end(end, maps)
         else:
             _digit_end(end, pair)
 
@@ -123,12 +130,12 @@ def _digit_end(end: str, pair: ModelPair) -> None:
     st.button("Another", key=f"{end}_another", on_click=_next_end_image, args=(pair, end))
 
 
-def _pick_end(end: str, pair: ModelPair) -> None:
+def _pick_end(end: str, maps: MapPair) -> None:
     if end == "to" and _is_pick("from"):
         st.markdown("Both ends are the same pick: choose a test digit for one.")
         return
-    for model in pair:
-        selection.pick_inputs(model)
+    for map_ in maps:
+        selection.pick_inputs(map_)
 
 
 def default_image(pair: ModelPair, end: str) -> int:
@@ -166,8 +173,8 @@ def _is_pick(end: str) -> bool:
     return bool(st.session_state.get(KINDS[end].name) == PICK)
 
 
-def _end_point(end: str, pair: ModelPair, model: Model) -> tuple[float, ...]:
-    """An end in a model's latent space: its code of the test image, or its pick."""
+def _end_point(end: str, pair: ModelPair, map_: Map) -> tuple[float, ...]:
+    """Return an end in a model's latent space: its code of the test image, or its pick."""
     if _is_pick(end):
-        return tuple(model.plane.lift(selection.pick(model)).tolist())
-    return tuple(model.codes.code[_end_image(pair, end)].tolist())
+        return tuple(map_.lift(selection.pick(map_)).tolist())
+    return tuple(map_.model.codes.code[_end_image(pair, end)].tolist())

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import catalog
+from explorer import catalog, selection
 from explorer.choices import Choice
 from explorer.models import ModelPair
 from explorer.tour import REFERENCES, STEPS, Step
@@ -64,8 +64,7 @@ def render(pair: ModelPair) -> None:
 
 def _apply_step(number: int, step: Step, pair: ModelPair) -> None:
     """Set choices to a step's point on entering it; to be called before their widgets are drawn."""
-    vae = pair.vae
-    current = (vae.checkpoint.path, vae.dimensions, vae.embedding is None, number)
+    current = (selection.chosen_maps(pair).vae.key, number)
     if st.session_state.get(ARRANGED) == current:
         return
     # What a link to a step names stands: whoever copied it may have gone on from the step's point.

@@ -9,13 +9,14 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, figures, images, inference, latent, maps, originals, selection
+from explorer import catalog, figures, images, inference, latent, map_layers, originals, selection
 from explorer.cache import cached
 from explorer.choices import Choice, seed_input
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.evaluation import POSTERIORS
 from explorer.inference import InferenceGap
+from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from explorer.posterior import DiagonalGaussian
 from explorer.text import nats, vector
@@ -64,22 +65,25 @@ ONLY_IN_THE_PLANE = (
 def render(pair: ModelPair) -> None:
     """The tab: where on the map, the belief and the truth from close by, the figures."""
     st.markdown(WHAT_IT_MEANS)
-    is_plane = pair.latent_dim == 2
-    if not is_plane:
+    vae_map = selection.chosen_maps(pair).vae
+    in_two_dimensions = pair.latent_dim == 2
+    if not in_two_dimensions:
         st.info(ONLY_IN_THE_PLANE.format(pair.latent_dim))
     controls = st.container(horizontal=True, vertical_alignment="bottom")
-    overview, *close_up, numbers = st.columns([5, 7, 6] if is_plane else [10, 8])
+    overview, *close_up, numbers = st.columns([5, 7, 6] if in_two_dimensions else [10, 8])
     with overview:
         st.markdown("##### Where on the map")
-        chart = OVERVIEW if is_plane else DETAIL
-        latent_map.chart(maps.codes_figure(pair.vae, selection.CODES_SHOWN.value, small=is_plane), key=chart)
+        figure = map_layers.codes_figure(vae_map, selection.CODES_SHOWN.value, small=in_two_dimensions)
+        latent_map.chart(figure, key=OVERVIEW if in_two_dimensions else DETAIL)
         marks = st.container()
-    _belief(pair, controls, marks, close_up[0].container() if is_plane else None, numbers.container())
+    close_up_place = close_up[0].container() if in_two_dimensions else None
+    _posterior(pair, vae_map, controls, marks, close_up_place, numbers.container())
 
 
 @st.fragment
-def _belief(
+def _posterior(
     pair: ModelPair,
+    vae_map: Map,
     controls: DeltaGenerator,
     overview: DeltaGenerator,
     close_up: DeltaGenerator | None,
@@ -103,37 +107,37 @@ def _belief(
                 f"{originals.HOW_TO_GET_ORIGINALS} What you draw (Draw) can be shown here."
             )
             return
-        slack = inference.slack(pair.vae, seen)
-        q = slack.belief
+        gap = inference.inference_gap(pair.vae, seen)
+        q = gap.q
         z = q.mean + q.std * np.random.default_rng(seed).standard_normal(len(q.mean))
-        marks = _marks(pair.vae, q, z)
+        marks = _marks(vae_map, q, z)
         if close_up is None:
             with overview:
                 latent_map.overlay(DETAIL, marks, title="The VAE's map with what the encoder believes")
                 st.caption(ELLIPSES)
         else:
             with close_up:
-                window = close_up_window(slack, _close_up_input())
-                latent_map.chart(posterior_figure(pair.vae, seen, window), key=DETAIL)
+                window = close_up_window(gap, _close_up_input())
+                latent_map.chart(posterior_figure(vae_map, seen, window), key=DETAIL)
                 latent_map.overlay(DETAIL, marks, title="What the encoder believes, and what is true")
                 st.caption(LEGEND)
             with overview:
-                _frame(pair.vae, window)
+                _frame(vae_map, window)
         with numbers:
-            _figures(pair, slack)
+            _figures(pair, gap)
             _pictures(
                 pair.vae, seen, z, f"test image {selection.ringed_image(pair)}" if drawn is None else "what you drew"
             )
 
 
 @cached()
-def posterior_figure(vae: Model, seen: Array, window: latent.Window) -> go.Figure:
-    """The true posterior of an image over a part of the plane."""
-    found = inference.slack(vae, seen)
-    assert found.truth is not None
-    outline = np.array(vae.outline(found.belief.mean, 2 * found.belief.std))
-    truth = found.truth.points[found.truth.level <= 2]
-    return figures.contours(*found.truth.rasterize(window), window, vae.axes, outline, truth)
+def posterior_figure(vae_map: Map, seen: Array, window: latent.Window) -> go.Figure:
+    """Draw the true posterior of an image over a part of the plane."""
+    gap = inference.inference_gap(vae_map.model, seen)
+    assert gap.true_posterior is not None
+    outline = np.array(vae_map.outline(gap.q.mean, 2 * gap.q.std))
+    region = gap.true_posterior.points[gap.true_posterior.level <= 2]
+    return figures.contours(*gap.true_posterior.rasterize(window), window, vae_map.axes, outline, region)
 
 
 def _subject_input(pair: ModelPair) -> Array | None:
@@ -168,23 +172,24 @@ def _close_up_input() -> str:
     )
 
 
-def _marks(vae: Model, q: DiagonalGaussian, z: Array) -> list[latent_map.Mark]:
-    """The belief, and a point drawn from it."""
-    outlines = [vae.outline(q.mean, times * q.std) for times in (1, 2)]
+def _marks(vae_map: Map, q: DiagonalGaussian, z: Array) -> list[latent_map.Mark]:
+    """Mark q(z|x), and a point drawn from it."""
+    outlines = [vae_map.outline(q.mean, times * q.std) for times in (1, 2)]
     ellipses = [latent_map.ellipse(outline) for outline in outlines if outline]
-    return [*ellipses, latent_map.dots([vae.plane.project([z])[0].tolist()])]
+    return [*ellipses, latent_map.dots([vae_map.project([z])[0].tolist()])]
 
 
-def _frame(vae: Model, window: latent.Window) -> None:
-    """Where on the map the close-up lies; ringed where it is small."""
+def _frame(vae_map: Map, window: latent.Window) -> None:
+    """Mark where on the map the close-up lies; ringed where it is small."""
     left, bottom, right, top = window.left, window.bottom, window.right, window.top
     marks = [latent_map.ellipse([[left, bottom], [right, bottom], [right, top], [left, top]])]
-    told = "The close-up is wider than this map." if window.side > vae.window.side else "The square is the close-up."
-    if window.side < vae.window.side / 10:
+    wider = window.side > vae_map.window.side
+    text = "The close-up is wider than this map." if wider else "The square is the close-up."
+    if window.side < vae_map.window.side / 10:
         marks.append(latent_map.ring((left + right) / 2, (bottom + top) / 2))
-        told = "The close-up is in the ring."
+        text = "The close-up is in the ring."
     latent_map.overlay(OVERVIEW, marks, title="The VAE's map with the place of the close-up")
-    st.caption(told)
+    st.caption(text)
 
 
 def _pictures(vae: Model, seen: Array, z: Array, what: str) -> None:
@@ -199,16 +204,16 @@ def _pictures(vae: Model, seen: Array, z: Array, what: str) -> None:
     card(pictures, f"z = {place}", kind="belief")
 
 
-def _figures(pair: ModelPair, slack: InferenceGap) -> None:
-    elbo = f"<b>ELBO = {nats(slack.elbo)}</b>: reconstruction minus KL, averaged over q(z|x). "
-    if slack.truth is None:
+def _figures(pair: ModelPair, gap: InferenceGap) -> None:
+    elbo = f"<b>ELBO = {nats(gap.elbo)}</b>: reconstruction minus KL, averaged over q(z|x). "
+    if gap.true_posterior is None:
         st.html(markup([], "The bound", elbo + "It is never more than log p(x).", kind="belief"))
         return
-    evidence = slack.truth.log_evidence
+    evidence = gap.true_posterior.log_evidence
     lines = (
         f"<b>log p(x) = {nats(evidence)}</b>: the image's log-probability, whichever z it came from.",
         elbo + "It is what the fit maximises, and never more than log p(x).",
-        f"<b>Slack = {nats(evidence - slack.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(pair)}",
+        f"<b>Slack = {nats(evidence - gap.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(pair)}",
     )
     st.html(markup([], "The slack in the bound", *lines, kind="belief"))
 
@@ -224,14 +229,14 @@ def _average(pair: ModelPair) -> str:
     return f" Over {n} test images: {nats(values['slack'])} on average, {nats(values['slack_median'])} at the median."
 
 
-def close_up_window(slack: InferenceGap, look: str) -> latent.Window:
-    """A square that holds the belief, the truth, or both, and their labels."""
-    assert slack.truth is not None
-    q = slack.belief
-    belief = np.stack([q.mean - 2.5 * q.std, q.mean + 2.5 * q.std])
-    truth = slack.truth.points[slack.truth.level <= 3.2]
-    held = np.concatenate({CloseUp.TRUTH: [truth], CloseUp.BELIEF: [belief]}.get(CloseUp(look), [truth, belief]))
-    low, high = held.min(axis=0), held.max(axis=0)
+def close_up_window(gap: InferenceGap, close_up: str) -> latent.Window:
+    """Return a square that holds q(z|x), the true posterior, or both, and their labels."""
+    assert gap.true_posterior is not None
+    q = gap.q
+    believed = np.stack([q.mean - 2.5 * q.std, q.mean + 2.5 * q.std])
+    true = gap.true_posterior.points[gap.true_posterior.level <= 3.2]
+    both = np.concatenate({CloseUp.TRUTH: [true], CloseUp.BELIEF: [believed]}.get(CloseUp(close_up), [true, believed]))
+    low, high = both.min(axis=0), both.max(axis=0)
     side = 1.3 * float((high - low).max())
     left, bottom = ((low + high) / 2 - side / 2).tolist()
     return latent.Window(left, bottom, side)

@@ -53,7 +53,7 @@ def _kl_figure(pair: ModelPair) -> go.Figure:
 @st.fragment
 def _rows(pair: ModelPair) -> None:
     with catalog.show_errors():
-        picks = [model.plane.lift(selection.pick(model)) for model in pair]
+        picks = [map_.lift(selection.pick(map_)) for map_ in selection.chosen_maps(pair)]
         left, right = st.columns([1, 2])
         with right:
             shown = _page_input(pair.latent_dim)

@@ -16,7 +16,7 @@ from explorer.views.draw import take_report
 from tests.app.conftest import html, shown
 from tests.conftest import ROOT, rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
-from training.classifier import classifier_path, load_classifier, read
+from training.classifier import classifier_path, classify, load_classifier
 from training.datasets import Data, Split
 from training.experiments import Experiment
 from training.objective import evaluate_each
@@ -89,7 +89,7 @@ def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
     kl, elbo = re.findall(r"KL ([\d.]+), so ELBO (−[\d.]+) ", html(app))[0]
     assert float(kl) == pytest.approx(float(terms.kl[0]), abs=0.05)
     assert float(elbo.replace("−", "-")) == pytest.approx(float(terms.elbo[0]), abs=0.2)
-    belief = read(load_classifier(checkpoints, "digits")[0], drawn[None] / 255)[0]
+    belief = classify(load_classifier(checkpoints, "digits")[0], drawn[None] / 255)[0]
     assert f"<b>{with_article(int(belief.argmax()))}</b>, {belief.max() * 100:.0f}&nbsp;% sure" in html(app)
 
 

@@ -33,7 +33,7 @@ def test_generate_decodes_the_same_noise_and_says_how_many_are_digits(
     assert app.number_input("seed").value == 6
     vae = open_models(checkpoints / recipe.name).vae
     decodes = vae.decode(np.random.default_rng(0).standard_normal((2000, 2)))
-    share = (evaluation.read(load_classifier(checkpoints, "digits")[0], decodes).max(axis=1) >= 0.9).mean()
+    share = (evaluation.classify(load_classifier(checkpoints, "digits")[0], decodes).max(axis=1) >= 0.9).mean()
     assert any(f"**{100 * share:.1f} %**" in text.value for text in app.markdown)
 
 

@@ -6,6 +6,7 @@ import torch
 from playwright.sync_api import Page
 
 from explorer import latent
+from explorer.maps import Map
 from explorer.models import open_models
 from tests.conftest import ROOT
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
@@ -32,8 +33,9 @@ def test_lens_is_right_and_small_enough(experiment: str, beta: float | None, pag
         checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / experiment, model, beta))
         codes = checkpoint.codes().code
         plane = latent.principal_plane(codes) if codes.shape[1] > 2 else latent.dimensions_plane(codes, 0, 1)
-        area = next(each for each in open_models(CHECKPOINTS / experiment, beta=beta) if each.name == model).window
-        points = (area.left, area.bottom) + area.side * np.random.default_rng(0).uniform(size=(4000, 2))
+        pair = open_models(CHECKPOINTS / experiment, beta=beta)
+        window = Map(pair.ae if model == "autoencoder" else pair.vae).window
+        points = (window.left, window.bottom) + window.side * np.random.default_rng(0).uniform(size=(4000, 2))
         # As text: millions of numbers would take minutes on their way.
         decode = f"([x, y]) => String.fromCharCode(...latentAtlases.get('map_{model}').decode(x, y))"
         text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())

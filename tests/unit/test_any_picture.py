@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from explorer import drawing, inference, originals
+from explorer.maps import Map
 from explorer.models import ModelPair, open_models
 from explorer.views.draw import encode_drawing
 from training.checkpoint import other_betas
@@ -18,14 +19,14 @@ TWO_DOTS = drawing.mnist_form(drawing.rasterize([[40, 40], [240, 240]]))
 
 def check(pair: ModelPair, picture: np.ndarray) -> None:
     for model in pair:
-        placed = encode_drawing(pair, model, picture)
+        placed = encode_drawing(pair, Map(model), picture)
         numbers = [placed.reconstruction, placed.kl or 0.0, *np.ravel(placed.point), *np.ravel(placed.outline)]
         assert np.isfinite(numbers).all()
         assert np.isfinite(placed.decode).all()
-    found = inference.slack(pair.vae, originals.binarised_drawing(pair, picture))
-    assert np.isfinite([found.elbo, found.belief.kl]).all()
-    if found.truth is not None:
-        assert found.truth.log_evidence >= found.elbo - 1e-3
+    gap = inference.inference_gap(pair.vae, originals.binarised_drawing(pair, picture))
+    assert np.isfinite([gap.elbo, gap.q.kl]).all()
+    if gap.true_posterior is not None:
+        assert gap.true_posterior.log_evidence >= gap.elbo - 1e-3
 
 
 @pytest.mark.parametrize(

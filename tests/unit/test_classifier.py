@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from tests.conftest import rewrite
 from training.array_file import CheckpointError
-from training.classifier import Classifier, accuracy, classifier_path, load_classifier, read
+from training.classifier import Classifier, accuracy, classifier_path, classify, load_classifier
 from training.datasets import Data
 
 
@@ -16,7 +16,7 @@ def test_it_reads_grey_binarised_and_small_images(fitted: Path, digits: Data) ->
     classifier, told = load_classifier(fitted, "digits")
     assert accuracy(classifier, digits.test) == pytest.approx(told, abs=0.01)
     assert min(told.values()) > 0.85  # a few seconds' fit; the shipped ones are tested by themselves
-    belief = read(classifier, digits.test.images.float() / 255)
+    belief = classify(classifier, digits.test.images.float() / 255)
     torch.testing.assert_close(belief.sum(1), torch.ones(len(digits.test)))
 
 

@@ -13,6 +13,7 @@ import torch
 from explorer import evaluation, latent
 from explorer.__main__ import app
 from explorer.evaluation import Evaluation, evaluation_path, read_evaluation, samples, write_evaluation
+from explorer.maps import Map
 from explorer.models import ModelPair, open_models
 from tests.conftest import rewrite, run_command
 from training.array_file import CheckpointError
@@ -60,11 +61,11 @@ def test_each_number_is_what_its_definition_says(pair: ModelPair, classifier: Cl
         with torch.no_grad():
             belief = classifier(torch.from_numpy(decodes)).softmax(1).numpy()
         assert values["prior_read"] == pytest.approx((belief.max(axis=1) >= 0.9).mean(), abs=2 / evaluation.SAMPLES)
-        # A coarse lattice by brute force tells the shares of the plane, and the gaps, nearly.
+        # The shares of the plane, and the gaps, nearly: by brute force on a coarse grid.
         code = model.codes.code.astype(float)
-        places = latent.grid(model.window, 60)
-        distances = np.linalg.norm(places[:, None] - code, axis=2)
-        shares = np.bincount(pair.labels[distances.argmin(axis=1)], minlength=10) / len(places)
+        grid = latent.grid(Map(model).window, 60)
+        distances = np.linalg.norm(grid[:, None] - code, axis=2)
+        shares = np.bincount(pair.labels[distances.argmin(axis=1)], minlength=10) / len(grid)
         assert values["plane_entropy"] == pytest.approx(-(shares * np.log(shares + 1e-300)).sum(), abs=0.02)
         own = np.linalg.norm(code[:, None] - code, axis=2)
         np.fill_diagonal(own, np.inf)

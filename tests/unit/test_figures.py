@@ -81,7 +81,7 @@ def test_tiles_are_in_reading_order() -> None:
 def test_map_holds_each_code_once_in_its_digits_colour() -> None:
     rng = np.random.default_rng(0)
     codes, digits = rng.normal(size=(300, 2)), rng.integers(0, 10, 300)
-    figure = figures.codes_map(codes, digits, Window(-3, -3, 6), figures.Axes("across (mm)", "up (mm)"))
+    figure = figures.codes_map(codes, digits, Window(-3, -3, 6), figures.Axes(("across", "up"), ("mm", "mm")))
     clouds = [trace for trace in figure.data if trace.type == "scattergl" and trace.name != "label"]
     assert [cloud.marker.color for cloud in clouds] == list(figures.DIGIT_COLOURS)
     for digit, cloud in enumerate(clouds):
@@ -93,7 +93,7 @@ def test_map_holds_each_code_once_in_its_digits_colour() -> None:
 def test_rings_lie_around_the_prior_if_there_is_one() -> None:
     codes, digits = np.zeros((10, 2)), np.arange(10)
     for prior, radii in (((0.5, -2.0), [1, 2, 3]), (None, [])):
-        figure = figures.codes_map(codes, digits, Window(-1, -1, 2), figures.Axes("x", "y", prior))
+        figure = figures.codes_map(codes, digits, Window(-1, -1, 2), figures.Axes(("x", "y"), ("mm", "mm"), prior))
         rings = [(shape.type, shape.x0, shape.x1, shape.y0, shape.y1) for shape in figure.layout.shapes]
         assert rings == [("circle", 0.5 - r, 0.5 + r, -2.0 - r, -2.0 + r) for r in radii]
 
@@ -101,13 +101,15 @@ def test_rings_lie_around_the_prior_if_there_is_one() -> None:
 def test_rings_that_lie_close_share_one_label() -> None:
     codes, digits = np.zeros((10, 2)), np.arange(10)
     for side, told in ((8, ["1 sd", "2 sd", "3 sd"]), (13, ["3 sd"])):
-        figure = figures.codes_map(codes, digits, Window(-side / 2, -side / 2, side), figures.Axes("x", "y", (0, 0)))
+        figure = figures.codes_map(
+            codes, digits, Window(-side / 2, -side / 2, side), figures.Axes(("x", "y"), ("mm", "mm"), (0, 0))
+        )
         assert [label.text for label in figure.layout.annotations if "sd" in label.text] == told
         assert len(figure.layout.shapes) == 3
 
 
 def test_grid_covers_the_window_exactly() -> None:
-    figure = figures.grid_map("data:,", Window(-2, 1, 5), figures.Axes("x", "y"))
+    figure = figures.grid_map("data:,", Window(-2, 1, 5), figures.Axes(("x", "y"), ("mm", "mm")))
     picture = figure.layout.images[0]
     assert (picture.x, picture.y, picture.sizex, picture.sizey) == (-2, 6, 5, 5)
     assert (picture.xanchor or "left", picture.yanchor or "top", picture.sizing) == ("left", "top", "stretch")

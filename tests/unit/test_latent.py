@@ -49,10 +49,10 @@ def test_window_has_five_percent_to_spare_and_leaves_outliers_out() -> None:
 
 def test_window_of_codes_that_lie_on_each_other_has_the_least_side_around_them() -> None:
     codes = np.array([3.0, -1.0]) + np.random.default_rng(0).uniform(0, 1e-4, (1000, 2))
-    area = latent.window(codes, least=2.0)
+    area = latent.window(codes, min_side=2.0)
     assert area.side == 2.0
     assert (area.left + 1, area.bottom + 1) == pytest.approx((3.0, -1.0), abs=1e-3)
-    assert latent.window(codes * 1e6, least=2.0) == latent.window(codes * 1e6)
+    assert latent.window(codes * 1e6, min_side=2.0) == latent.window(codes * 1e6)
 
 
 @given(st.floats(-50, 50), st.floats(-50, 50), st.floats(0.1, 100), st.integers(1, 12))

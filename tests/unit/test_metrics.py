@@ -68,17 +68,17 @@ def test_far_share_counts_what_lies_beyond_twice_the_median() -> None:
 def test_read_pictures_are_the_sure_ones_and_their_evenness() -> None:
     sure = 0.95 * np.eye(10) + 0.005
     probabilities = np.concatenate([sure, np.full((10, 10), 0.1)])
-    share = metrics.read_share(probabilities)
+    share = metrics.digit_share(probabilities)
     assert share.value == 0.5
     assert share.error == pytest.approx(math.sqrt(0.25 / 20))
-    assert metrics.read_entropy(probabilities) == pytest.approx(math.log(10))
-    assert metrics.read_entropy(np.concatenate([sure[:1]] * 5)) == 0
-    assert metrics.read_entropy(np.full((4, 10), 0.1)) == 0  # nothing is read
+    assert metrics.digit_entropy(probabilities) == pytest.approx(math.log(10))
+    assert metrics.digit_entropy(np.concatenate([sure[:1]] * 5)) == 0
+    assert metrics.digit_entropy(np.full((4, 10), 0.1)) == 0  # nothing is read
 
 
 def test_standard_error_is_the_spread_of_repeated_draws() -> None:
     certain = np.where(RNG.uniform(size=(3000, 500, 1)) < 0.3, 1.0, 0.5)
-    shares = [metrics.read_share(draw) for draw in certain]
+    shares = [metrics.digit_share(draw) for draw in certain]
     assert np.std([share.value for share in shares]) == pytest.approx(
         np.mean([share.error for share in shares]), rel=0.05
     )

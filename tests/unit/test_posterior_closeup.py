@@ -7,15 +7,16 @@ from hypothesis import strategies as st
 
 from explorer import figures
 from explorer.evaluation import binarised
-from explorer.inference import slack
+from explorer.inference import inference_gap
 from explorer.latent import Window
+from explorer.maps import Map
 from explorer.models import open_models
 from explorer.posterior import Posterior
 from explorer.views.posterior import CloseUp, close_up_window, posterior_figure
 from training.datasets import load
 from training.folders import checkpoints_dir, data_dir
 
-AXES = figures.Axes("latent dimension 1 (sd)", "latent dimension 2 (sd)")
+AXES = figures.Axes(("latent dimension 1", "latent dimension 2"), ("sd", "sd"))
 
 
 @pytest.fixture(scope="module")
@@ -64,5 +65,5 @@ def test_every_close_up_of_shipped_images_can_be_drawn(beta: float | None) -> No
     seen = binarised(load("mnist", data_dir(), download=False).test.images)
     for image in seen[[8, 33, 38, 43, 0]]:  # the truth of the first four lies outside the belief's close-up
         for subject in CloseUp:
-            window = close_up_window(slack(vae, image), subject)
-            assert len(posterior_figure(vae, image, window).layout.annotations) == 2
+            window = close_up_window(inference_gap(vae, image), subject)
+            assert len(posterior_figure(Map(vae), image, window).layout.annotations) == 2
