@@ -29,14 +29,16 @@ CPU = torch.device("cpu")
 
 def main() -> None:
     """Print seconds an epoch, test losses, and their ratios."""
-    recipe = replace(EXPERIMENTS["mnist-2d"], hidden_layers=(400,), batch_size=128, epochs=EPOCHS, learning_rate=3e-3)
+    experiment = replace(
+        EXPERIMENTS["mnist-2d"], hidden_layers=(400,), batch_size=128, epochs=EPOCHS, learning_rate=3e-3
+    )
     data_dir = folders.data_dir()
-    data = load(recipe.dataset, data_dir)
+    data = load(experiment.dataset, data_dir)
 
-    baseline, baseline_seconds = _baseline(recipe, data_dir, images=len(data.train))
+    baseline, baseline_seconds = _baseline(experiment, data_dir, images=len(data.train))
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as silence:
         with contextlib.redirect_stderr(silence), contextlib.redirect_stdout(silence):
-            path = fit(recipe, "vae", data, Path(folder), device=CPU)
+            path = fit(experiment, "vae", data, Path(folder), device=CPU)
         checkpoint = Checkpoint(path)
         seconds = checkpoint.seconds / EPOCHS  # of the loop, with its validation, snapshots and saving
         ours = checkpoint.load_model()
@@ -46,18 +48,18 @@ def main() -> None:
     print(f"ours takes {seconds / baseline_seconds:.2f} of the usual loop's time ({EPOCHS} epochs each)")
 
 
-def _baseline(recipe: Experiment, data_dir: Path, images: int) -> tuple[Autoencoder, float]:
+def _baseline(experiment: Experiment, data_dir: Path, images: int) -> tuple[Autoencoder, float]:
     from torchvision import datasets, transforms
 
     # It finds the packed files that come along, and unpacks them beside them.
     source = datasets.MNIST(data_dir, train=True, transform=transforms.ToTensor(), download=True)
-    loader = DataLoader(Subset(source, range(images)), batch_size=recipe.batch_size, shuffle=True)
-    network = build(recipe, "vae")
+    loader = DataLoader(Subset(source, range(images)), batch_size=experiment.batch_size, shuffle=True)
+    network = build(experiment, "vae")
     assert isinstance(network, VariationalAutoencoder)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    generator = torch.Generator().manual_seed(recipe.seed)
+    generator = torch.Generator().manual_seed(experiment.seed)
     started = time.perf_counter()
-    for _ in range(recipe.epochs):
+    for _ in range(experiment.epochs):
         for batch, _ in loader:
             batch = batch[:, 0]
             mean, log_variance = network.encode(batch)
@@ -68,7 +70,7 @@ def _baseline(recipe: Experiment, data_dir: Path, images: int) -> tuple[Autoenco
             loss.backward()
             optimizer.step()
             loss.item()  # everyone prints it
-    return network, (time.perf_counter() - started) / recipe.epochs
+    return network, (time.perf_counter() - started) / experiment.epochs
 
 
 @torch.no_grad()

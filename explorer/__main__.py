@@ -1,4 +1,4 @@
-"""The command line: `python -m explorer evaluate_pair EXPERIMENT`."""
+"""The command line: `python -m explorer measure EXPERIMENT`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,11 +45,11 @@ def measure_experiment(
             steps = 8 if pair.latent_dim > 2 else 6 if images is None else 7
             with tqdm(total=steps, desc=experiment, dynamic_ncols=True) as bar:
 
-                def told(next_thing: str, bar: tqdm = bar) -> None:
-                    bar.set_postfix_str(next_thing)
+                def progress(label: str, bar: tqdm = bar) -> None:
+                    bar.set_postfix_str(label)
                     bar.update()
 
-                evaluation = evaluate_pair(pair, classifier, told, images)
+                evaluation = evaluate_pair(pair, classifier, progress, images)
             _print(evaluation, write_evaluation(folder, evaluation, beta))
     except CheckpointError as error:
         typer.echo(f"Error: {error}.", err=True)
@@ -67,13 +67,15 @@ def _print(evaluation: Evaluation, path: Path) -> None:
 
 
 def _test_images(pair: ModelPair) -> "Tensor | None":
-    """The test images that the models were evaluated on; None, and a sentence, where they are not at hand."""
+    """Load the test images that the models were evaluated on; None, and a sentence, where they are not at hand."""
     from training.datasets import DataError, load
 
-    recipe = pair.vae.checkpoint.experiment
+    experiment = pair.vae.checkpoint.experiment
     folder = folders.data_dir()
     try:
-        data = load(recipe.dataset, folder, image_size=recipe.image_size, binarised=recipe.binarised, download=False)
+        data = load(
+            experiment.dataset, folder, image_size=experiment.image_size, binarised=experiment.binarised, download=False
+        )
     except DataError as error:
         typer.echo(f"The slack of the ELBO is left out: it needs the test images, and {error}.", err=True)
         return None

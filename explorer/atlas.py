@@ -1,7 +1,7 @@
 """The atlas: decodes of a whole window, packed for the browser, which shows any point of it without the server.
 
-`components/latent_map/atlas.js` unpacks it, and puts a decode together from the sixteen around a point, as is done here
-to see whether an atlas is good enough.
+`components/latent_map/atlas.js` unpacks it, and interpolates a decode from the sixteen around a point. `interpolate`
+does the same here, to choose the size of the atlas.
 """
 
 import base64
@@ -15,19 +15,19 @@ from PIL import Image
 
 from explorer import latent
 
-__all__ = ["SIDES", "Atlas", "atlas", "between", "pack", "unpack"]
+__all__ = ["SIDES", "Atlas", "atlas", "interpolate", "pack", "unpack"]
 
 Array = NDArray[Any]
 
 SIDES = (40, 60, 80, 120)  # decodes along each side; the last is as much as a megabyte takes
 MAX_MEAN_ERROR, MAX_P99_ERROR = 0.0019, 0.019  # of a pixel in [0, 1]: on average, and at the 99th percentile
-PLACES = 1500  # at random, where the errors are looked at
+TEST_POINTS = 1500  # random points at which the errors are measured
 
 
 class Atlas(NamedTuple):
     """Decodes of a window."""
 
-    side: int  # so many along each side of it
+    side: int  # number of decodes along each side
     image: str  # see `pack`
 
 
@@ -38,11 +38,11 @@ def atlas(decode: Callable[[Array], Array], window: latent.Window) -> Atlas:
         decode: points of the map, (k, 2), to images, (k, h, w), pixels in [0, 1].
         window: the outermost decodes stand on its edges.
     """
-    shares = np.random.default_rng(0).uniform(size=(PLACES, 2))  # of the way to the right, and down
+    shares = np.random.default_rng(0).uniform(size=(TEST_POINTS, 2))  # of the window's side, rightwards and down
     exact = decode((window.left, window.top) + shares * (window.side, -window.side))
 
-    def is_right(decodes: Array) -> bool:
-        error = np.abs(between(decodes, shares) - exact)
+    def is_accurate(decodes: Array) -> bool:
+        error = np.abs(interpolate(decodes, shares) - exact)
         return bool(error.mean() <= MAX_MEAN_ERROR and np.quantile(error, 0.99) <= MAX_P99_ERROR)
 
     def decodes(side: int) -> Array:
@@ -50,17 +50,17 @@ def atlas(decode: Callable[[Array], Array], window: latent.Window) -> Atlas:
 
     *smaller, largest = SIDES
     for side in smaller:
-        # First without the losses of packing, which takes longer than to decode.
-        if is_right(found := decodes(side)) and is_right(unpack(packed := pack(found), side)):
+        # First without packing, which takes longer than decoding.
+        if is_accurate(found := decodes(side)) and is_accurate(unpack(packed := pack(found), side)):
             return Atlas(side, packed)
     return Atlas(largest, pack(decodes(largest)))
 
 
 def pack(decodes: Array) -> str:
-    """Decodes of a plane as one picture, an address.
+    """Pack the decodes of a plane into one picture, a data URI.
 
-    Not tile by tile but pixel by pixel: for each pixel of a decode stands the n x n map of its value over the plane.
-    Those maps are smooth, so they take a third of the bytes at the same error.
+    Ordered by pixel, not by decode: each pixel of a decode becomes an n x n image of its value over the plane. Those
+    images are smooth, so they take a third of the bytes at the same error.
 
     Args:
         decodes: (n, n, h, w), rows from the top, pixels in [0, 1].
@@ -77,14 +77,14 @@ def pack(decodes: Array) -> str:
 
 
 def unpack(packed: str, n: int) -> Array:
-    """The decodes of `pack`, with its losses."""
+    """Undo `pack`, up to its losses."""
     picture = Image.open(io.BytesIO(base64.b64decode(packed.split(",")[1]))).convert("L")
     height, width = picture.height // n, picture.width // n
     return np.asarray(picture, np.float32).reshape(height, n, width, n).transpose(1, 3, 0, 2) / 255
 
 
-def between(decodes: Array, shares: Array) -> Array:
-    """What is shown at places between the decodes, by Catmull and Rom's cubic.
+def interpolate(decodes: Array, shares: Array) -> Array:
+    """Interpolate between the decodes with the Catmull-Rom cubic.
 
     Args:
         decodes: (n, n, h, w), rows from the top.

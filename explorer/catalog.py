@@ -1,4 +1,4 @@
-"""Which experiments there are, and what stands beside their models: classifier, measures, study."""
+"""Which experiments there are, and what stands beside their models: classifier, evaluation, latent-size sweep."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from explorer.text import escape_markdown
 from training.checkpoint import MODEL_NAMES, CheckpointError, checkpoint_path, experiment_names, other_betas
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir
-from training.study import Size, read_study, study_path
+from training.sweep import SweepPoint, read_sweep, sweep_path
 
 if TYPE_CHECKING:
     from training.classifier import Classifier
@@ -30,7 +30,7 @@ __all__ = [
     "map_pair",
     "measured",
     "show_errors",
-    "study",
+    "sweep",
 ]
 
 Array = NDArray[Any]
@@ -135,15 +135,15 @@ def _read_evaluation(path: Path, pair: ModelPair) -> evaluation.Evaluation:
     return evaluation.read_evaluation(path.parent, pair)
 
 
-def study() -> list[Size]:
+def sweep() -> list[SweepPoint]:
     """Return what models of several latent sizes reach.
 
     Raises:
-        CheckpointError: see `training.study.read_study`.
+        CheckpointError: see `training.sweep.read_sweep`.
     """
-    return read_study(study_path(checkpoints_dir()))
+    return read_sweep(sweep_path(checkpoints_dir()))
 
 
-def active_dimensions(size: Size) -> int:
-    """Count the active dimensions of a VAE of the study."""
+def active_dimensions(size: SweepPoint) -> int:
+    """Count the active dimensions of a VAE of the sweep."""
     return sum(kl >= metrics.INACTIVE_KL for kl in size.kl_of_dimensions)

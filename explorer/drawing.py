@@ -23,21 +23,21 @@ Stroke = Sequence[int]
 
 SIDE = 280  # of the pad, in its units
 BRUSH = 24  # its thickness, in the pad's units: MNIST's strokes are some 2.4 pixels of 28 thick
-MOST_POINTS = 20_000  # of all strokes: half an hour of scribbling, a fifth of a second to draw
+MAX_POINTS = 20_000  # of all strokes: half an hour of drawing, a fifth of a second to rasterize
 MNIST_SIDE, DIGIT_SIDE = 28, 20  # pixels
 MIDDLE = MNIST_SIDE // 2  # the pixel, from 0, at which the centres of mass of MNIST's digits lie
 FILE_TYPES = ("png", "jpg", "jpeg", "gif", "bmp", "webp")
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 READABLE = "a PNG, JPEG, GIF, BMP or WebP picture"
-# What opening a picture may take, and what it takes, measured: bytes a pixel.
-MEMORY = 64 * 2**20
-BYTES = {"PNG": 4, "GIF": 4, "BMP": 4, "WEBP": 16, "JPEG": 1 / 16}
-BYTES_OF_SCANS = 6  # a JPEG of several scans, such as a progressive one: no part of it is done before the last
-LONGEST = 560  # pixels along the longer side of what is looked at: a digit in a corner of it is still large enough
-FAINTEST = 1 / 16  # of the ink: paler, and it is dirt
-SMALLEST = 0.02  # of the largest piece of ink: smaller, and it is dirt
-LEAST_CONTRAST = 0.08  # between ink and paper
-EVEN = 1 / 32  # differences along the border up to which the light is taken for even, as it is on a screen
+# Memory that opening a picture may take, and how much it takes, measured.
+MAX_MEMORY = 64 * 2**20
+BYTES_PER_PIXEL = {"PNG": 4, "GIF": 4, "BMP": 4, "WEBP": 16, "JPEG": 1 / 16}
+BYTES_PER_PIXEL_PROGRESSIVE = 6  # a JPEG of several scans is decoded whole
+MAX_SIDE = 560  # pixels along the longer side after reduction; a digit in a corner is still large enough
+MIN_INK = 1 / 16  # of the full ink; what is paler counts as dirt
+MIN_PIECE = 0.02  # of the largest piece's ink; a smaller piece counts as dirt
+MIN_CONTRAST = 0.08  # between ink and paper
+EVEN_LIGHT = 1 / 32  # differences along the border up to which the light counts as even, as on a screen
 
 
 class DrawingError(Exception):
@@ -45,17 +45,17 @@ class DrawingError(Exception):
 
 
 def rasterize(strokes: Sequence[Stroke]) -> Array:
-    """Strokes as the pad shows them, without its soft edges: ink, float32 (`SIDE`, `SIDE`), zeros and ones.
+    """Draw strokes as the pad shows them, without antialiasing: ink, float32 (`SIDE`, `SIDE`), zeros and ones.
 
     Args:
-        strokes: each a way of the brush's middle, x, y, x, y, ..., in the pad's units, rightwards and downwards.
+        strokes: each the path of the brush's centre, x, y, x, y, ..., in the pad's units, rightwards and downwards.
     """
     image = Image.new("L", (SIDE, SIDE))
     draw = ImageDraw.Draw(image)
-    left = MOST_POINTS
+    remaining = MAX_POINTS
     for stroke in strokes:
-        points = np.asarray(stroke[: 2 * left], np.int64).clip(0, SIDE).reshape(-1, 2)
-        left -= len(points)
+        points = np.asarray(stroke[: 2 * remaining], np.int64).clip(0, SIDE).reshape(-1, 2)
+        remaining -= len(points)
         draw.line(points.ravel().tolist(), 1, BRUSH)
         for x, y in points.tolist():
             draw.ellipse((x - BRUSH / 2, y - BRUSH / 2, x + BRUSH / 2, y + BRUSH / 2), 1)
@@ -63,12 +63,12 @@ def rasterize(strokes: Sequence[Stroke]) -> Array:
 
 
 def enlarged(form: Array) -> Array:
-    """A picture in MNIST's form as ink on the pad: uint8 (28, 28) -> float32 (`SIDE`, `SIDE`) in [0, 1]."""
+    """Enlarge a picture in MNIST's form to ink on the pad: uint8 (28, 28) -> float32 (`SIDE`, `SIDE`) in [0, 1]."""
     return form.repeat(SIDE // MNIST_SIDE, 0).repeat(SIDE // MNIST_SIDE, 1).astype(np.float32) / 255
 
 
 def mnist_form(ink: Array) -> Array | None:
-    """Ink brought into MNIST's form: uint8 (28, 28), 255 is ink; None if there is none.
+    """Bring ink into MNIST's form: uint8 (28, 28), 255 is ink; None if there is none.
 
     Args:
         ink: (h, w) in [0, 1].
@@ -86,7 +86,7 @@ def mnist_form(ink: Array) -> Array | None:
 
 
 def _means(n: int, m: int) -> Array:
-    """The matrix that brings n pixels to m, each the mean of what it covers, parts of pixels included: (m, n)."""
+    """Return the matrix that averages n pixels to m, parts of pixels included: (m, n)."""
     edges = np.arange(m + 1) * n / m
     pixels = np.arange(n)
     covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
@@ -94,13 +94,13 @@ def _means(n: int, m: int) -> Array:
 
 
 def _start(mass: Array) -> int:
-    """Where a digit begins, so that its centre of mass lies in the middle; nothing of it may be cut off."""
+    """Return where a digit begins, so that its centre of mass lies in the middle; nothing of it may be cut off."""
     centre = mass @ np.arange(len(mass)) / mass.sum()
     return int(np.clip(round(MIDDLE - centre), 0, MNIST_SIDE - len(mass)))
 
 
 def open_picture(file: bytes, name: str) -> Array:
-    """The ink of a picture: float32 (h, w) in [0, 1], at most `LONGEST` pixels along each side.
+    """Find the ink of a picture: float32 (h, w) in [0, 1], at most `MAX_SIDE` pixels along each side.
 
     Photographs and scans have dark ink on light paper, screens often light on dark: the paper is what the picture's
     border is of. Uneven light is taken out, and the contrast brought to the full. Of an animation the first is taken.
@@ -125,16 +125,16 @@ def open_picture(file: bytes, name: str) -> Array:
 
 
 def _grey(file: bytes, name: str) -> Array:
-    """A picture in shades of grey, transparency over white, reduced to `LONGEST` pixels: (h, w) in [0, 1]."""
+    """Convert a picture to shades of grey, transparency over white, reduced to `MAX_SIDE` pixels: (h, w) in [0, 1]."""
     opened = Image.open(io.BytesIO(file), formats=FORMATS)
     _check_size(opened, file, name)
     image: Image.Image = opened
     longer = max(image.size)
     if image.format == "JPEG":  # it is decoded at an eighth of its size, if that suffices
-        opened.draft("L", (max(1, image.width * LONGEST // longer), max(1, image.height * LONGEST // longer)))
+        opened.draft("L", (max(1, image.width * MAX_SIDE // longer), max(1, image.height * MAX_SIDE // longer)))
         image = ImageOps.exif_transpose(image)  # cameras lie on their side
         longer = max(image.size)
-    step = -(-longer // LONGEST)
+    step = -(-longer // MAX_SIDE)
     # In bands: a second copy of the whole would take as much memory again.
     rows = step * max(1, 2**20 // (image.width * step))
     bands = []
@@ -150,13 +150,17 @@ def _grey(file: bytes, name: str) -> Array:
 
 def _check_size(image: ImageFile.ImageFile, file: bytes, name: str) -> None:
     kind = image.format or ""
-    cost, instead = BYTES[kind], "save it as JPEG, or make it smaller"
+    cost, instead = BYTES_PER_PIXEL[kind], "save it as JPEG, or make it smaller"
     if kind == "JPEG":
         assert image.fp is not None
         start = image.fp.tell()  # behind the mark of the first scan
         if file.count(b"\xff\xda", start, file.find(b"\xff\xd9", start)):
-            kind, cost, instead = "progressive JPEG", BYTES_OF_SCANS, "save it as a plain JPEG, or make it smaller"
-    pixels, most = image.width * image.height, min(MEMORY / cost, Image.MAX_IMAGE_PIXELS or np.inf)
+            kind, cost, instead = (
+                "progressive JPEG",
+                BYTES_PER_PIXEL_PROGRESSIVE,
+                "save it as a plain JPEG, or make it smaller",
+            )
+    pixels, most = image.width * image.height, min(MAX_MEMORY / cost, Image.MAX_IMAGE_PIXELS or np.inf)
     if pixels > most:
         raise DrawingError(
             f"{name} has {pixels / 1e6:.0f} megapixels ({image.width} x {image.height}), and a {kind} "
@@ -165,13 +169,13 @@ def _check_size(image: ImageFile.ImageFile, file: bytes, name: str) -> None:
 
 
 def _ink(grey: Array, name: str) -> Array:
-    """What is written on the paper: (h, w) in [0, 1] -> float32 (h, w), 0 is paper and 1 is ink."""
-    if np.ptp(grey) < LEAST_CONTRAST:
+    """Separate ink from paper: (h, w) in [0, 1] -> float32 (h, w), 0 is paper and 1 is ink."""
+    if np.ptp(grey) < MIN_CONTRAST:
         raise DrawingError(f"nothing can be seen on {name}; expected is a digit that stands out from the paper.")
     ink = grey if np.median(_border(grey)) <= _threshold(grey) else 1 - grey
     ink = ink - np.median(_border(ink))
-    # Light falls off to one side, so first a slope, and a lamp's is bent. The pixels beside the ink are half of it.
-    for degree in (1, 2) if np.ptp(_border(ink)) > EVEN else ():
+    # Illumination correction: fit and subtract a plane, then a quadratic; pixels near the ink are left out.
+    for degree in (1, 2) if np.ptp(_border(ink)) > EVEN_LIGHT else ():
         mask = Image.fromarray(ink > _threshold(ink))
         wide = mask.convert("L").filter(ImageFilter.MaxFilter(2 * (max(ink.shape) // 80) + 3))
         paper = np.asarray(wide) == 0
@@ -179,8 +183,8 @@ def _ink(grey: Array, name: str) -> Array:
     threshold = _threshold(ink)
     noise = 1.5 * np.median(np.abs(_border(ink)))  # its standard deviation, whatever touches the border
     lowest, highest = min(4 * noise, threshold), np.quantile(ink[ink >= threshold], 0.9)
-    ink = ((ink - lowest) / max(highest - lowest, LEAST_CONTRAST)).clip(0, 1)
-    return _without_dirt(np.where(ink < FAINTEST, 0, ink)).astype(np.float32)
+    ink = ((ink - lowest) / max(highest - lowest, MIN_CONTRAST)).clip(0, 1)
+    return _without_dirt(np.where(ink < MIN_INK, 0, ink)).astype(np.float32)
 
 
 def _border(values: Array) -> Array:
@@ -188,7 +192,7 @@ def _border(values: Array) -> Array:
 
 
 def _threshold(values: Array) -> float:
-    """Otsu's: it parts the values in two with the largest variance between the parts."""
+    """Return Otsu's threshold, which maximises the variance between the two parts."""
     counts, edges = np.histogram(values, 256)
     centres = (edges[1:] + edges[:-1]) / 2
     below = counts.cumsum()[:-1]
@@ -198,7 +202,7 @@ def _threshold(values: Array) -> float:
 
 
 def _surface(values: Array, known: Array, degree: int) -> Array:
-    """The polynomial in both coordinates that is nearest to values where they are known: (h, w), (h, w) -> (h, w)."""
+    """Fit a polynomial in both coordinates to values where they are known: (h, w), (h, w) -> (h, w)."""
     y, x = (np.linspace(-1, 1, side) for side in values.shape)
     terms = [y[:, None] ** j * x**i for i in range(degree + 1) for j in range(degree + 1 - i)]
     stack = np.stack([np.broadcast_to(term, values.shape) for term in terms], axis=-1)
@@ -212,4 +216,4 @@ def _without_dirt(ink: Array) -> Array:
 
     pieces, _ = label(ink > 0, np.ones((3, 3)))
     masses = np.bincount(pieces.ravel(), ink.ravel())
-    return np.where((masses >= SMALLEST * masses.max())[pieces], ink, 0)
+    return np.where((masses >= MIN_PIECE * masses.max())[pieces], ink, 0)

@@ -17,7 +17,7 @@ both checkpoints, so that numbers of another fit are not shown as those of this 
 | `fitted_read`, `fitted_read_error`, `fitted_entropy` | AE only: the same for the Gaussian fitted to its codes |
 | `knn_accuracy` | leave-one-out, 15 neighbours |
 | `jump` | interpolation over 200 pairs of different digits: largest step over the mean step |
-| `middle_held`, `middle_held_error` | share of middle frames in which the two end digits hold 90 % of the belief |
+| `middle_held`, `middle_held_error` | share of middle frames in which the two end digits get 90 % of the probability |
 | `middle_sureness` | the classifier's mean confidence in the middle frames |
 
 and, if there are two latent dimensions and the images were at hand, for the VAE, over the first 500 test images, nats:
@@ -75,12 +75,12 @@ Array = NDArray[Any]
 
 FORMAT = 1
 SEED = 0
-SAMPLES = 2000  # of a Gaussian, decoded and read
+SAMPLES = 2000  # random codes, decoded and classified
 PAIRS, FRAMES = 200, 21  # interpolations, and their frames
 GRID_SIDE = 200  # points along each side of the window
 POSTERIORS = 500  # test images whose true posterior is computed
 WEIGHTED_SAMPLES = 1000  # of each of them, for the importance-weighted estimate
-BOTH = (
+METRICS_OF_BOTH = (
     "reconstruction",
     "centre_over_spread",
     "prior_kl",
@@ -95,11 +95,11 @@ BOTH = (
     "middle_held_error",
     "middle_sureness",
 )
-VALUES = {
-    "autoencoder": (*BOTH, "fitted_read", "fitted_read_error", "fitted_entropy"),
-    "vae": (*BOTH, "elbo", "kl", "aggregate_kl"),
+METRICS = {
+    "autoencoder": (*METRICS_OF_BOTH, "fitted_read", "fitted_read_error", "fitted_entropy"),
+    "vae": (*METRICS_OF_BOTH, "elbo", "kl", "aggregate_kl"),
 }
-OF_POSTERIORS = (
+POSTERIOR_METRICS = (
     "evidence",
     "evidence_elbo",
     "slack",
@@ -120,7 +120,7 @@ class Evaluation:
 
 
 def evaluation_path(folder: Path, beta: float | None = None) -> Path:
-    """The file of an experiment's numbers."""
+    """Return the file of an experiment's numbers."""
     return folder / ("measures.safetensors" if beta is None else f"measures-beta-{beta:g}.safetensors")
 
 
@@ -130,7 +130,7 @@ def evaluate_pair(
     """Compute all numbers of an experiment.
 
     Args:
-        pair: its models, with their default plane.
+        pair: its models.
         classifier: of their dataset.
         progress: called with the name of what is computed next.
         images: all test images, grey, uint8 (n, h, w); None: what needs them is left out.
@@ -191,12 +191,12 @@ def decode_grid(vae: Model) -> posterior.DecodedGrid:
 
 def _of_posteriors(vae: Model, seen: Array) -> dict[str, float]:
     decode, coarse, rng = decoder(vae), decode_grid(vae), np.random.default_rng(SEED)
-    figures = []
-    for image, belief in zip(seen.reshape(len(seen), -1), encode_posterior(vae, seen), strict=True):
-        truth = posterior.posterior(coarse, decode, image, belief)
-        weighted = posterior.importance_estimate(decode, image, belief, truth, samples=WEIGHTED_SAMPLES, rng=rng)
-        figures.append((truth.log_evidence, posterior.elbo(decode, image, belief), *weighted))
-    evidence, elbo, weighted_evidence, error = np.array(figures).T
+    rows = []
+    for image, q in zip(seen.reshape(len(seen), -1), encode_posterior(vae, seen), strict=True):
+        true = posterior.posterior(coarse, decode, image, q)
+        weighted = posterior.importance_estimate(decode, image, q, true, samples=WEIGHTED_SAMPLES, rng=rng)
+        rows.append((true.log_evidence, posterior.elbo(decode, image, q), *weighted))
+    evidence, elbo, weighted_evidence, error = np.array(rows).T
     slack = evidence - elbo
     return {
         "evidence": float(evidence.mean()),
@@ -220,7 +220,7 @@ def classify(classifier: "Classifier", pictures: Array) -> Array:
 
 
 def samples(model: Model, source: str, n: int, seed: int) -> Array:
-    """Latent points, (n, d), from the same standard Gaussian noise whichever the model and the source.
+    """Draw latent points, (n, d), from the same standard Gaussian noise whichever the model and the source.
 
     Args:
         model: either.
@@ -239,13 +239,13 @@ def _k_neighbours(model: Model) -> int:
 def _of_codes(model: Model) -> dict[str, float]:
     from scipy.spatial import KDTree
 
-    code, digit = model.codes.code.astype(np.float64), model.codes.labels
+    code, labels = model.codes.code.astype(np.float64), model.codes.labels
     map_ = Map(model)
     grid = map_.lift(latent.grid(map_.window, GRID_SIDE))
     tree = KDTree(code)
     distances, owner = tree.query(grid)
     own_distances = tree.query(code, k=[2])[0][:, 0]  # the nearest is the code itself
-    shares = np.bincount(digit[owner], minlength=10) / len(grid)
+    shares = np.bincount(labels[owner], minlength=10) / len(grid)
     values = {
         "centre_over_spread": metrics.normalized_offset(code),
         "prior_kl": metrics.gaussian_kl(code),
@@ -272,20 +272,20 @@ def _of_samples(model: Model, classifier: "Classifier") -> dict[str, float]:
 
 
 def _of_interpolation(model: Model, classifier: "Classifier") -> dict[str, float]:
-    digit = model.codes.labels
+    labels = model.codes.labels
     rng = np.random.default_rng(SEED)
     pairs: list[Array] = []
     while len(pairs) < PAIRS:
-        pair = rng.integers(len(digit), size=2)
-        if digit[pair[0]] != digit[pair[1]]:
+        pair = rng.integers(len(labels), size=2)
+        if labels[pair[0]] != labels[pair[1]]:
             pairs.append(pair)
     ends = np.stack(pairs)
     starts, stops = model.codes.code[ends[:, 0]], model.codes.code[ends[:, 1]]
-    ways = np.concatenate([latent.path(start, stop, FRAMES) for start, stop in zip(starts, stops, strict=True)])
-    pictures = model.decode(ways)
+    points = np.concatenate([latent.path(start, stop, FRAMES) for start, stop in zip(starts, stops, strict=True)])
+    pictures = model.decode(points)
     films = pictures.reshape(PAIRS, FRAMES, *pictures.shape[1:])
     probabilities = classify(classifier, films[:, FRAMES // 2])
-    held = metrics.endpoint_mass(probabilities, digit[ends].astype(int))
+    held = metrics.endpoint_mass(probabilities, labels[ends].astype(int))
     return {
         "jump": metrics.max_step_ratio(films),
         "middle_held": held.value,
@@ -303,7 +303,7 @@ def _tsne(code: Array) -> Array:
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, beta: float | None = None) -> Path:
-    """Write an experiment's numbers beside its checkpoints; gives the file's path.
+    """Write an experiment's numbers beside its checkpoints; return the file's path.
 
     Args:
         folder: the experiment's.
@@ -324,22 +324,22 @@ def write_evaluation(folder: Path, evaluation: Evaluation, beta: float | None = 
 
 
 def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
-    """The numbers of an experiment.
+    """Read the numbers of an experiment.
 
     Raises:
         CheckpointError: missing, foreign, defective, or of other checkpoints than those in the folder.
     """
     command = f"python -m explorer measure {folder.name}"
-    file = ArrayFile(evaluation_path(folder, pair.other_beta), kind=FORMAT, verb="measure", command=command)
+    file = ArrayFile(evaluation_path(folder, pair.other_beta), expected_format=FORMAT, verb="measure", command=command)
     n = len(pair.labels)
     file.expect_groups("tsne")
     file.expect("tsne", dict.fromkeys(MODEL_NAMES, ("F16", (n, 2))) if pair.latent_dim > 2 else {})
     try:
-        of, told = file.settings["of"], file.settings["values"]
-        values = {model: {name: finite(told[model][name]) for name in VALUES[model]} for model in MODEL_NAMES}
-        if OF_POSTERIORS[0] in told["vae"]:
-            values["vae"] |= {name: finite(told["vae"][name]) for name in OF_POSTERIORS}
-        overlap = {model: [finite(share) for share in told[model]["overlap"]] for model in MODEL_NAMES}
+        of, stored = file.settings["of"], file.settings["values"]
+        values = {model: {name: finite(stored[model][name]) for name in METRICS[model]} for model in MODEL_NAMES}
+        if POSTERIOR_METRICS[0] in stored["vae"]:
+            values["vae"] |= {name: finite(stored["vae"][name]) for name in POSTERIOR_METRICS}
+        overlap = {model: [finite(share) for share in stored[model]["overlap"]] for model in MODEL_NAMES}
     except (KeyError, TypeError, ValueError) as error:
         raise file.defect(f"has settings that cannot be read ({error!r:.200})") from error
     if of != _digests(folder, pair.other_beta):

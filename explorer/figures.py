@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from explorer.latent import Window
 from training.checkpoint import Curve
-from training.study import Size
+from training.sweep import SweepPoint
 
 __all__ = [
     "AE_COLOUR",
@@ -23,7 +23,7 @@ __all__ = [
     "curves",
     "grid_map",
     "kl_bars",
-    "study",
+    "sweep",
     "trade_off",
 ]
 
@@ -66,7 +66,7 @@ X_AXES = {
 
 
 class Axes(NamedTuple):
-    """What the two coordinates of a map are."""
+    """Names and units of a map's two coordinates."""
 
     names: tuple[str, str]
     units: tuple[str, str]
@@ -79,13 +79,13 @@ class Axes(NamedTuple):
 
 
 def codes_map(
-    points: Array, digits: Array, window: Window, axes: Axes, *, small: bool = False, class_map: str = ""
+    points: Array, labels: Array, window: Window, axes: Axes, *, small: bool = False, class_map: str = ""
 ) -> go.Figure:
-    """The *codes* face of a map: a scatter plot, one trace a digit.
+    """Draw the *codes* face of a map: a scatter plot, one trace per digit.
 
     Args:
         points: (n, 2), the codes on the map's plane.
-        digits: (n,), classes 0 to 9.
+        labels: (n,), classes 0 to 9.
         window: what the map shows at first.
         axes: what its coordinates are.
         small: for maps in a corner: no legend, smaller words.
@@ -95,10 +95,10 @@ def codes_map(
     if class_map:
         _add_picture(figure, class_map, window, opacity=CLASS_MAP_OPACITY)
     for digit, colour in enumerate(DIGIT_COLOURS):
-        mine = points[digits == digit]
+        own = points[labels == digit]
         figure.add_scattergl(
-            x=mine[:, 0],
-            y=mine[:, 1],
+            x=own[:, 0],
+            y=own[:, 1],
             mode="markers",
             name=str(digit),
             legendgroup=str(digit),
@@ -120,8 +120,8 @@ def codes_map(
         )
     # The digits themselves, last and so on top of all dots: what colours cannot tell, they do.
     for digit, colour in enumerate(DIGIT_COLOURS):
-        if (digits == digit).any():
-            x, y = np.median(points[digits == digit], axis=0).tolist()
+        if (labels == digit).any():
+            x, y = np.median(points[labels == digit], axis=0).tolist()
             figure.add_scattergl(
                 x=[x],
                 y=[y],
@@ -138,7 +138,7 @@ def codes_map(
 
 
 def grid_map(picture: str, window: Window, axes: Axes, *, class_map: str = "") -> go.Figure:
-    """The *grid* face of a map: the window tiled with decodes.
+    """Draw the *grid* face of a map: the window tiled with decodes.
 
     Args:
         picture: an image's address (a data URI), covering the window.
@@ -154,21 +154,23 @@ def grid_map(picture: str, window: Window, axes: Axes, *, class_map: str = "") -
     return figure
 
 
-def contours(x: Array, y: Array, level: Array, window: Window, axes: Axes, belief: Array, truth: Array) -> go.Figure:
-    """A posterior in the plane: where its densest 39 %, 86 % and 99 % lie, a Gaussian's 1, 2 and 3 sd ellipses.
+def contours(
+    x: Array, y: Array, level: Array, window: Window, axes: Axes, approximate: Array, true: Array
+) -> go.Figure:
+    """Draw a posterior in the plane: where its densest 39 %, 86 % and 99 % lie, a Gaussian's 1, 2 and 3 sd ellipses.
 
     Args:
         x: (m,).
         y: (k,).
-        depth: (k, m), see `Posterior.level`.
+        level: (k, m), see `Posterior.level`.
         window: what the map shows at first.
         axes: what its coordinates are.
-        belief: (n, 2), the outline of the encoder's Gaussian, to be labelled.
-        truth: (l, 2), the points of the posterior's 2 sd region, to be labelled; any of them may lie outside.
+        approximate: (n, 2), the outline of the encoder's Gaussian, to be labelled.
+        true: (l, 2), the points of the true posterior's 2 sd region, to be labelled; any of them may lie outside.
     """
     figure = _plane(window, Axes(axes.names, ("sd of the prior", "sd of the prior")), small=False)
     r, g, b = (int(VAE_COLOUR[i : i + 2], 16) for i in (1, 3, 5))
-    # Plotly lays each level's area over those of the lower ones, so the densest comes last, and opacities add up.
+    # Plotly draws each level's area over the lower ones: the densest comes last, and opacities add up.
     steps = (0.0, 0.3, 0.4, 0.6)
     figure.add_contour(
         x=x,
@@ -181,9 +183,9 @@ def contours(x: Array, y: Array, level: Array, window: Window, axes: Axes, belie
         hoverinfo="skip",
     )
     # Labels point at the two from outside, away from each other.
-    upper = truth.mean(axis=0)[1] >= belief.mean(axis=0)[1]
-    _label(figure, "truth p(z|x)", truth, window, above=bool(upper))
-    _label(figure, "belief q(z|x)", belief, window, above=not upper)
+    upper = true.mean(axis=0)[1] >= approximate.mean(axis=0)[1]
+    _label(figure, "truth p(z|x)", true, window, above=bool(upper))
+    _label(figure, "belief q(z|x)", approximate, window, above=not upper)
     figure.update_layout(uirevision=repr(window), margin={"r": 6})
     return figure
 
@@ -197,11 +199,11 @@ def _label(figure: go.Figure, text: str, region: Array, window: Window, *, above
     if len(visible):
         head = visible[visible[:, 1].argmax() if above else visible[:, 1].argmin()]
     else:
-        way = region.mean(axis=0) - (low + high) / 2
-        way /= np.abs(way).max()
-        head = (low + high) / 2 + 0.48 * window.side * way
-        tail = np.array([-50, 50]) * way
-        anchor = "right" if way[0] > 0.3 else "left" if way[0] < -0.3 else "center"
+        direction = region.mean(axis=0) - (low + high) / 2
+        direction /= np.abs(direction).max()
+        head = (low + high) / 2 + 0.48 * window.side * direction
+        tail = np.array([-50, 50]) * direction
+        anchor = "right" if direction[0] > 0.3 else "left" if direction[0] < -0.3 else "center"
         text = f"{text}: outside, this way"
     figure.add_annotation(
         x=head[0],
@@ -219,7 +221,7 @@ def _label(figure: go.Figure, text: str, region: Array, window: Window, *, above
 
 
 def class_colours(probabilities: Array) -> Array:
-    """What a classifier reads at each place: the colour of its digit, the less opaque the less sure.
+    """Colour each point by the digit that a classifier reads there, the less opaque the less confident.
 
     Args:
         probabilities: (h, w, 10).
@@ -234,7 +236,7 @@ def class_colours(probabilities: Array) -> Array:
 
 
 def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bool) -> go.Figure:
-    """ELBO, reconstruction and KL side by side, in nats per image.
+    """Draw ELBO, reconstruction and KL during a fit side by side, in nats per image.
 
     Args:
         history: by model (`autoencoder`, `vae`), then by split (`training`, `validation`).
@@ -291,11 +293,11 @@ def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bo
     return figure
 
 
-def study(sizes: Sequence[Size], active: Sequence[int]) -> go.Figure:
-    """What models of several latent sizes reach: reconstruction, KL and ELBO side by side, in nats per image.
+def sweep(sizes: Sequence[SweepPoint], active: Sequence[int]) -> go.Figure:
+    """Draw a latent-size sweep: reconstruction, KL and ELBO side by side, in nats per image.
 
     Args:
-        sizes: of `training.study`.
+        sizes: of `training.sweep`.
         active: how many dimensions the VAE of each size uses.
     """
     panels = {"reconstruction": "reconstruction", "kl": "KL", "elbo": "ELBO"}
@@ -347,7 +349,7 @@ def study(sizes: Sequence[Size], active: Sequence[int]) -> go.Figure:
 
 
 def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoencoder: float) -> go.Figure:
-    """What beta trades: reconstruction against KL on the test images, in nats per image.
+    """Draw the trade-off of beta: reconstruction against KL on the test images, in nats per image.
 
     Args:
         points: beta, reconstruction and KL of each VAE, in the order of beta.
@@ -390,20 +392,20 @@ def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoe
     return figure
 
 
-def kl_bars(kl: Array, switched_off: float) -> go.Figure:
-    """How much each latent dimension says, as bars; those that say nothing are grey and labelled.
+def kl_bars(kl: Array, inactive_kl: float) -> go.Figure:
+    """Draw the mean KL of each latent dimension as bars; inactive dimensions are grey and labelled.
 
     Args:
         kl: (d,), mean KL over the test images, nats.
-        switched_off: below it a dimension counts as switched off.
+        inactive_kl: below it a dimension counts as inactive.
     """
-    on = kl >= switched_off
+    active = kl >= inactive_kl
     figure = go.Figure()
     figure.add_bar(
         x=np.arange(1, len(kl) + 1),
         y=kl,
-        marker={"color": [VAE_COLOUR if each else NEUTRAL for each in on]},
-        text=[f"{value:.2f}" if each else "off" for value, each in zip(kl, on, strict=True)],
+        marker={"color": [VAE_COLOUR if each else NEUTRAL for each in active]},
+        text=[f"{value:.2f}" if each else "off" for value, each in zip(kl, active, strict=True)],
         textposition="outside",
         textfont={"size": FONT_SIZE - 2},
         textangle=0,
@@ -413,7 +415,7 @@ def kl_bars(kl: Array, switched_off: float) -> go.Figure:
     font = {"size": FONT_SIZE}
     figure.update_xaxes(title={"text": "latent dimension of the VAE", "font": font}, dtick=1, tickfont=font)
     figure.update_yaxes(title={"text": "mean KL, nats per image", "font": font}, tickfont=font, rangemode="tozero")
-    figure.update_yaxes(autorangeoptions={"include": 10 * switched_off})  # next to nothing is not to fill the chart
+    figure.update_yaxes(autorangeoptions={"include": 10 * inactive_kl})  # next to nothing is not to fill the chart
     figure.update_layout(height=230, margin={"l": 60, "r": 10, "t": 24, "b": 50, "pad": 0}, showlegend=False)
     return figure
 
@@ -436,9 +438,9 @@ def _add_picture(
 
 
 def _settled_range(curves: list[Array]) -> list[float]:
-    """Without the first steep steps, and without the spikes of a single update: they would flatten all the rest.
+    """Return an axis range for curves, robust to the first steep steps and to the spikes of a single update.
 
-    Nor is a curve that stands still magnified until its noise looks like a fall.
+    A flat curve is not magnified until its noise looks like a fall.
     """
     values = np.concatenate(curves)
     low, middle, high = np.percentile(values, [5, 50, 99]).tolist()
@@ -449,11 +451,11 @@ def _settled_range(curves: list[Array]) -> list[float]:
 
 
 def _plane(window: Window, axes: Axes, small: bool) -> go.Figure:
-    """A square plane with equal units; margins are fixed, so that both faces and both maps coincide."""
+    """Return an empty square plane with equal units; margins are fixed, so that both faces and both maps coincide."""
     figure = go.Figure()
     if axes.prior is not None:
         x, y = axes.prior
-        told = RINGS if window.side < 10 else RINGS[-1:]  # closer to each other, the labels would hide what they label
+        labelled = RINGS if window.side < 10 else RINGS[-1:]  # closer together, the labels would hide the rings
         for radius in RINGS:  # shapes and annotations lie above the dots
             figure.add_shape(
                 type="circle",
@@ -463,7 +465,7 @@ def _plane(window: Window, axes: Axes, small: bool) -> go.Figure:
                 y1=y + radius,
                 line={"color": NEUTRAL, "width": 2, "dash": "dash"},
             )
-        for radius in told:
+        for radius in labelled:
             figure.add_annotation(
                 x=x + radius * np.sqrt(0.5),
                 y=y - radius * np.sqrt(0.5),

@@ -17,7 +17,7 @@ GIF_FRAME = 80  # milliseconds
 
 
 def png(pixels: Array) -> bytes:
-    """A PNG with pixels in [0, 1]: grey of (h, w), white is 1; or of (h, w, 4): red, green, blue, opacity."""
+    """Return a PNG with pixels in [0, 1]: grey of (h, w), white is 1; or of (h, w, 4): red, green, blue, opacity."""
     levels = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, "png")
@@ -25,7 +25,7 @@ def png(pixels: Array) -> bytes:
 
 
 def gif(images: Array) -> bytes:
-    """A film that runs forth and back, over and over, each pixel enlarged to a square: (n, h, w), n at least 1."""
+    """Return a GIF that runs forth and back, endlessly, each pixel enlarged to a square: (n, h, w), n at least 1."""
     levels = (np.clip(images, 0, 1) * 255).round().astype(np.uint8)
     large = levels.repeat(GIF_SCALE, axis=1).repeat(GIF_SCALE, axis=2)
     first, *others = [Image.fromarray(frame) for frame in [*large, *large[-2:0:-1]]]
@@ -35,17 +35,17 @@ def gif(images: Array) -> bytes:
 
 
 def data_uri(pixels: Array) -> str:
-    """The PNG as an address that needs no second request; see `png`."""
+    """Return a PNG as a data URI, which needs no second request; see `png`."""
     return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 
 def strip(images: Array) -> Array:
-    """Images side by side: (n, h, w) -> (h, n * w)."""
+    """Put images side by side: (n, h, w) -> (h, n * w)."""
     return tile(images, len(images))
 
 
 def tile(images: Array, columns: int) -> Array:
-    """Images in reading order, so many to a row: (rows * columns, h, w) -> (rows * h, columns * w)."""
+    """Tile images in reading order: (rows * columns, h, w) -> (rows * h, columns * w)."""
     n, height, width = images.shape
     rows = n // columns
     return images.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)

@@ -30,8 +30,8 @@ __all__ = [
 
 Array = NDArray[Any]
 
-KTH = 5  # a point is judged by the distance to its fifth nearest code: one stray code makes no cluster
-GAP_SIDE = 200  # places along each side of a map at which a gap is looked for
+KTH = 5  # k of the k-NN distance; 5, so that a single outlier is not a cluster
+GAP_SIDE = 200  # candidate centres of the largest gap along each side of a map
 
 
 class Window(NamedTuple):
@@ -58,11 +58,11 @@ class Plane(NamedTuple):
     share: float  # of the codes' variance that lies in the plane
 
     def project(self, codes: ArrayLike) -> Array:
-        """The plane's points nearest to points of latent space: (n, d) -> (n, 2)."""
+        """Project points of latent space orthogonally to the plane: (n, d) -> (n, 2)."""
         return (np.asarray(codes, float) - self.centre) @ self.axes.T
 
     def lift(self, points: ArrayLike) -> Array:
-        """Where points of the plane lie in latent space: (n, 2) -> (n, d)."""
+        """Return points of the plane as points of latent space: (n, 2) -> (n, d)."""
         return self.centre + np.asarray(points, float) @ self.axes
 
 
@@ -89,7 +89,7 @@ class Embedding:
         return self.points[self._codes.query(np.asarray(codes, float))[1]]
 
     def lift(self, points: ArrayLike) -> Array:
-        """The codes nearest to places on the map: (m, 2) -> (m, d)."""
+        """Return the codes nearest to points of the map: (m, 2) -> (m, d)."""
         return self.codes[self._points.query(np.asarray(points, float))[1]]
 
 
@@ -110,7 +110,7 @@ class Gap(NamedTuple):
 
 
 def principal_plane(codes: Array) -> Plane:
-    """The plane of the first two principal components, through the codes' mean: (n, d) with d at least 2.
+    """Fit the plane of the first two principal components, through the codes' mean: (n, d) with d at least 2.
 
     Each component points to where its largest coordinate is positive, so that a map does not flip.
     """
@@ -122,7 +122,7 @@ def principal_plane(codes: Array) -> Plane:
 
 
 def dimensions_plane(codes: Array, first: int, second: int) -> Plane:
-    """The plane of two latent dimensions; the others are held at the codes' mean.
+    """Return the plane of two latent dimensions; the others are held at the codes' mean.
 
     Args:
         codes: (n, d).
@@ -136,7 +136,7 @@ def dimensions_plane(codes: Array, first: int, second: int) -> Plane:
 
 
 def window(codes: Array, share: float = 0.995, margin: float = 0.05, min_side: float = 0.0) -> Window:
-    """The smallest axis-parallel square that holds a share of the codes, enlarged by a margin.
+    """Find the smallest axis-parallel square that holds a share of the codes, enlarged by a margin.
 
     Exact: a smallest square can be moved until its left and its bottom edge each touch a code, so
     those two edges are tried at every code that may be left out beyond them.
@@ -173,7 +173,7 @@ def window(codes: Array, share: float = 0.995, margin: float = 0.05, min_side: f
 
 
 def grid(window: Window, n: int) -> Array:
-    """The centres of n x n equal cells, in reading order: left to right, the top row first.
+    """Return the centres of n x n equal cells, in reading order: left to right, the top row first.
 
     Returns:
         (n * n, 2)
@@ -184,7 +184,7 @@ def grid(window: Window, n: int) -> Array:
 
 
 def nodes(window: Window, n: int) -> Array:
-    """n x n equally spaced points, the outermost on the edges, in reading order.
+    """Return n x n equally spaced points, the outermost on the edges, in reading order.
 
     Returns:
         (n * n, 2)
@@ -194,23 +194,23 @@ def nodes(window: Window, n: int) -> Array:
 
 
 def path(start: ArrayLike, end: ArrayLike, n: int) -> Array:
-    """n points on the straight line between two points, both ends included: (d,) and (d,) -> (n, d)."""
+    """Return n points on the straight line between two points, both ends included: (d,) and (d,) -> (n, d)."""
     return np.linspace(np.asarray(start, float), np.asarray(end, float), n)
 
 
 def resample_polyline(points: ArrayLike, n: int) -> Array:
-    """n points equally spaced along a line through points, both ends included: (m, d), m at least 1 -> (n, d)."""
+    """Return n points equally spaced along a polyline, both ends included: (m, d), m at least 1 -> (n, d)."""
     corners = np.asarray(points, float)
     lengths = np.linalg.norm(np.diff(corners, axis=0), axis=1)
-    way = np.concatenate([[0.0], np.cumsum(lengths)])
-    stops = np.linspace(0, way[-1], n)
-    return np.stack([np.interp(stops, way, coordinate) for coordinate in corners.T], axis=1)
+    arc_length = np.concatenate([[0.0], np.cumsum(lengths)])
+    stops = np.linspace(0, arc_length[-1], n)
+    return np.stack([np.interp(stops, arc_length, coordinate) for coordinate in corners.T], axis=1)
 
 
 def ellipse(centre: ArrayLike, covariance: ArrayLike, n: int = 48) -> Array:
-    """The outline of a Gaussian in the plane, one standard deviation from its centre: (2,) and (2, 2) -> (n, 2)."""
-    turn = np.linspace(0, 2 * np.pi, n, endpoint=False)
-    circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    """Return a plane Gaussian's ellipse of one standard deviation: (2,) and (2, 2) -> (n, 2)."""
+    angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return np.asarray(centre, float) + circle @ np.linalg.cholesky(np.asarray(covariance, float)).T
 
 
@@ -227,7 +227,7 @@ def match_moments(noise: ArrayLike, codes: Array) -> Array:
 
 
 def nearest(codes: Array, point: ArrayLike) -> Nearest:
-    """The code nearest to a point.
+    """Find the code nearest to a point.
 
     Args:
         codes: (n, d), n at least 1.
@@ -240,13 +240,13 @@ def nearest(codes: Array, point: ArrayLike) -> Nearest:
 
 
 def nearest_images(codes: Array, point: ArrayLike, n: int) -> list[int]:
-    """The images of the n codes nearest to a point, the nearest first: (m, d) and (d,)."""
+    """Return the images of the n codes nearest to a point, the nearest first: (m, d) and (d,)."""
     distances = np.linalg.norm(codes - np.asarray(point, float), axis=1)
     return [int(image) for image in np.argsort(distances, kind="stable")[:n]]
 
 
 def neighbour_distances(codes: Array) -> Array:
-    """How far each code's own `KTH`-th nearest other code is, sorted: (n, d) -> (n,)."""
+    """Return each code's distance to its `KTH`-th nearest other code, sorted: (n, d) -> (n,)."""
     # Imported here: scipy.spatial takes half a second, and the first map does without.
     from scipy.spatial import KDTree
 
@@ -256,9 +256,9 @@ def neighbour_distances(codes: Array) -> Array:
 
 
 def largest_empty_circle(points: Array, window: Window) -> Gap:
-    """The largest disc in the window that holds no point and has its centre among them.
+    """Find the largest disc in the window that holds no point and has its centre among them.
 
-    Tried are the nodes of a lattice that lie in the points' convex hull: beyond it is no gap, but where the points end.
+    Candidate centres are the nodes of a grid in the points' convex hull: what lies beyond is no gap.
     If none does, because all points lie on a line, every node is tried.
 
     Args:
@@ -267,23 +267,23 @@ def largest_empty_circle(points: Array, window: Window) -> Gap:
     """
     from scipy.spatial import ConvexHull, KDTree, QhullError  # see `neighbour_distances`
 
-    places = nodes(window, GAP_SIDE)
+    grid_nodes = nodes(window, GAP_SIDE)
     try:
         half_planes = ConvexHull(points).equations  # each a normal that points outwards, and an offset
-        among = places[(places @ half_planes[:, :2].T + half_planes[:, 2] <= 0).all(axis=1)]
+        among = grid_nodes[(grid_nodes @ half_planes[:, :2].T + half_planes[:, 2] <= 0).all(axis=1)]
     except QhullError:
-        among = places[:0]
-    tried = among if len(among) else places
-    to_points, _ = KDTree(points).query(tried)
-    to_edges = np.minimum(tried - (window.left, window.bottom), (window.right, window.top) - tried).min(axis=1)
+        among = grid_nodes[:0]
+    centres = among if len(among) else grid_nodes
+    to_points, _ = KDTree(points).query(centres)
+    to_edges = np.minimum(centres - (window.left, window.bottom), (window.right, window.top) - centres).min(axis=1)
     radii = np.minimum(to_points, to_edges)
     widest = int(radii.argmax())
-    x, y = tried[widest].tolist()
+    x, y = centres[widest].tolist()
     return Gap(x, y, float(radii[widest]))
 
 
 def gap_percentile(distance: float, own_distances: Array) -> float:
-    """The share of the codes, in percent, whose `KTH`-th nearest other code is nearer than `distance`.
+    """Return the share of the codes, in percent, whose `KTH`-th nearest other code is nearer than `distance`.
 
     Args:
         distance: `Nearest.neighbour_distance` of the point in question.

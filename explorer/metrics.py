@@ -25,9 +25,9 @@ __all__ = [
 
 Array = NDArray[Any]
 
-INACTIVE_KL = 0.01  # nats: a dimension with a smaller mean KL says nothing about the image
-MIN_CONFIDENCE = 0.9  # a picture counts as read if the classifier gives a class this probability or more
-K_NEIGHBOURS = 15  # of a code, that tell of its surroundings
+INACTIVE_KL = 0.01  # nats; a latent dimension with a smaller mean KL is inactive (Burda et al. 2016: active units)
+MIN_CONFIDENCE = 0.9  # a picture counts as a digit if the classifier gives a class at least this probability
+K_NEIGHBOURS = 15  # k of the k-nearest-neighbour metrics
 
 
 class Estimate(NamedTuple):
@@ -38,13 +38,13 @@ class Estimate(NamedTuple):
 
 
 def normalized_offset(codes: Array) -> float:
-    """How far the codes' mean is from the origin, over their root mean variance: (n, d); 0 is centred."""
+    """Return the distance of the codes' mean from the origin, over their root mean variance: (n, d); 0 is centred."""
     codes = codes.astype(np.float64)
     return float(np.linalg.norm(codes.mean(axis=0)) / np.sqrt(codes.var(axis=0).mean()))
 
 
 def gaussian_kl(codes: Array, variance: Array | float = 0.0) -> float:
-    """`KL(N(m, S) || N(0, I)) = 1/2 (tr S + m'm - d - log det S)`, in nats.
+    """Compute `KL(N(m, S) || N(0, I)) = 1/2 (tr S + m'm - d - log det S)`, in nats.
 
     Args:
         codes: (n, d), of mean m and covariance C.
@@ -61,24 +61,24 @@ def gaussian_kl(codes: Array, variance: Array | float = 0.0) -> float:
 
 
 def entropy(shares: Array) -> float:
-    """`-sum p log p` of shares that sum to 1, (k,): log k when all are equal, 0 when one has it all."""
-    some = np.asarray(shares, np.float64)
-    some = some[some > 0]
-    return float(-(some * np.log(some)).sum()) + 0.0  # no -0
+    """Compute `-sum p log p` of shares that sum to 1, (k,): log k when all are equal, 0 when one has it all."""
+    shares = np.asarray(shares, np.float64)
+    positive = shares[shares > 0]
+    return float(-(positive * np.log(positive)).sum()) + 0.0  # no -0
 
 
 def gap_fraction(distances: Array, own_distances: Array) -> float:
-    """The share of places farther from any code than twice the codes' median nearest-neighbour distance.
+    """Return the fraction of points farther from any code than 2 x the codes' median nearest-neighbour distance.
 
     Args:
-        distances: (m,), of each place to its nearest code.
+        distances: (m,), of each point to its nearest code.
         own_distances: (n,), of each code to its nearest other code.
     """
     return float((distances > 2 * np.median(own_distances)).mean())
 
 
 def neighbours(codes: Array, k: int) -> tuple[Array, Array]:
-    """Each code's k nearest other codes, the nearest first: (n, d) -> distances (n, k) and indices (n, k)."""
+    """Find each code's k nearest other codes, the nearest first: (n, d) -> distances (n, k) and indices (n, k)."""
     # Imported here: it takes a second or more, and the maps do without.
     from sklearn.neighbors import NearestNeighbors
 
@@ -86,43 +86,45 @@ def neighbours(codes: Array, k: int) -> tuple[Array, Array]:
     return distances, indices
 
 
-def overlap(indices: Array, digits: Array, classes: int = 10) -> Array:
-    """For each digit, the share of its codes' neighbours that are other digits: (classes,); nan where there is none.
+def overlap(indices: Array, labels: Array, classes: int = 10) -> Array:
+    """Return, for each class, the share of its codes' neighbours of other classes: (classes,); nan without a code.
 
     Args:
         indices: (n, k), of `neighbours`.
-        digits: (n,).
-        classes: how many digits there are.
+        labels: (n,).
+        classes: number of classes.
     """
-    others = (digits[indices] != digits[:, None]).mean(axis=1)
-    return np.array([others[digits == digit].mean() if (digits == digit).any() else np.nan for digit in range(classes)])
+    foreign = (labels[indices] != labels[:, None]).mean(axis=1)
+    return np.array(
+        [foreign[labels == label].mean() if (labels == label).any() else np.nan for label in range(classes)]
+    )
 
 
-def knn_accuracy(indices: Array, digits: Array, classes: int = 10) -> float:
-    """The share of codes that a vote of their neighbours, the code itself left out, classifies rightly.
+def knn_accuracy(indices: Array, labels: Array, classes: int = 10) -> float:
+    """Return the leave-one-out accuracy of a k-nearest-neighbour vote on the codes.
 
-    Arguments as `overlap`. Ties go to the smaller digit.
+    Arguments as `overlap`. Ties go to the smaller label.
     """
-    votes = (digits[indices][:, :, None] == np.arange(classes)).sum(axis=1)
-    return float((votes.argmax(axis=1) == digits).mean())
+    votes = (labels[indices][:, :, None] == np.arange(classes)).sum(axis=1)
+    return float((votes.argmax(axis=1) == labels).mean())
 
 
 def digit_share(probabilities: Array) -> Estimate:
-    """The share of pictures that the classifier reads with probability `MIN_CONFIDENCE` or more: (n, classes)."""
-    sure = probabilities.max(axis=1) >= MIN_CONFIDENCE
-    value = float(sure.mean())
-    return Estimate(value, float(np.sqrt(value * (1 - value) / len(sure))))
+    """Return the share of pictures classified with probability `MIN_CONFIDENCE` or more: (n, classes)."""
+    confident = probabilities.max(axis=1) >= MIN_CONFIDENCE
+    value = float(confident.mean())
+    return Estimate(value, float(np.sqrt(value * (1 - value) / len(confident))))
 
 
 def digit_entropy(probabilities: Array) -> float:
-    """How evenly the digits come up among those that `digit_share` counts, as an entropy: (n, classes)."""
-    sure = probabilities.max(axis=1) >= MIN_CONFIDENCE
-    counts = np.bincount(probabilities[sure].argmax(axis=1), minlength=probabilities.shape[1])
+    """Return the entropy of the classes among the pictures that `digit_share` counts, in nats: (n, classes)."""
+    confident = probabilities.max(axis=1) >= MIN_CONFIDENCE
+    counts = np.bincount(probabilities[confident].argmax(axis=1), minlength=probabilities.shape[1])
     return entropy(counts / max(counts.sum(), 1))
 
 
 def max_step_ratio(films: Array) -> float:
-    """The largest step between neighbouring frames over the mean step, averaged over films; 1 is an even change.
+    """Return the largest step between neighbouring frames over the mean step, averaged over films; 1 is an even change.
 
     A step is the Euclidean distance of two pictures.
 
@@ -134,7 +136,7 @@ def max_step_ratio(films: Array) -> float:
 
 
 def endpoint_mass(probabilities: Array, ends: Array) -> Estimate:
-    """The share of middle frames in which the two end digits together hold `MIN_CONFIDENCE` of the classifier's belief.
+    """Return the share of middle frames whose two end digits together get `MIN_CONFIDENCE` of the probability.
 
     Args:
         probabilities: (n, classes), of the middle frames.

@@ -1,7 +1,7 @@
-r"""What a VAE's encoder believes of an image, `q(z|x)`, and what is true, `p(z|x) = p(x|z) p(z) / p(x)`.
+r"""The approximate posterior `q(z|x)` of a VAE's encoder, and the true one, `p(z|x) = p(x|z) p(z) / p(x)`.
 
-In two dimensions the integral `p(x) = \int p(x|z) N(z; 0, I) dz` can be computed on a grid, so the slack of the bound,
-`log p(x) - ELBO = KL(q(z|x) || p(z|x))`, can be seen. Arrays in, numbers out, in nats; a decoder is a function from
+In two dimensions the integral `p(x) = \int p(x|z) N(z; 0, I) dz` can be computed on a grid, and with it the inference
+gap, `log p(x) - ELBO = KL(q(z|x) || p(z|x))`. Arrays in, numbers out, in nats; a decoder is a function from
 latent points, (n, d), to the logits of the pixels, (n, pixels). Images are binarised, (pixels,), zeros and ones.
 
 References:
@@ -97,12 +97,12 @@ class Posterior:
 
     @property
     def mean(self) -> Array:
-        """(2,)"""
+        """The posterior mean, (2,)."""
         return np.average(self.points, axis=0, weights=self.masses)
 
     @property
     def covariance(self) -> Array:
-        """(2, 2)"""
+        """The posterior covariance, (2, 2)."""
         return np.cov(self.points, rowvar=False, aweights=self.masses, ddof=0)
 
     @property
@@ -115,39 +115,41 @@ class Posterior:
         order = np.argsort(-self.log_density, kind="stable")
         mass = self.masses[order]
         denser = np.cumsum(mass) - mass / 2  # half of its own cell is denser than its middle
-        found = np.empty(len(order))
-        found[order] = np.sqrt(-2 * np.log1p(-np.minimum(denser, 1 - 1e-9)))
-        return found
+        level = np.empty(len(order))
+        level[order] = np.sqrt(-2 * np.log1p(-np.minimum(denser, 1 - 1e-9)))
+        return level
 
     def rasterize(self, window: Window) -> tuple[Array, Array, Array]:
-        """`level` on a regular grid over a part of the plane.
+        """Compute `level` on a regular grid over a part of the plane.
 
         Returns:
-            x (m,), y (k,) and depth (k, m), m and k at most about `RASTER_SIDE`; nan where it was not computed.
+            x (m,), y (k,) and level (k, m), m and k at most about `RASTER_SIDE`; nan where it was not computed.
         """
-        block = max(1, int(np.ceil(window.side / self.step / RASTER_SIDE)))  # cells in a pixel: the densest is drawn
+        block = max(
+            1, int(np.ceil(window.side / self.step / RASTER_SIDE))
+        )  # cells to a pixel, of which the densest is drawn
         low, high = (
             (np.floor((np.array(corner) - self.corner) / (self.step * block))).astype(int)
             for corner in ((window.left, window.bottom), (window.right, window.top))
         )
         low, high = low - 1, high + 1  # to the edges, and never a single row
-        picture = np.full(high - low + 1, np.inf)
+        raster = np.full(high - low + 1, np.inf)
         pixels = self.cells // block - low
-        inside = ((pixels >= 0) & (pixels < picture.shape)).all(axis=1)
-        np.minimum.at(picture, tuple(pixels[inside].T), self.level[inside])
+        inside = ((pixels >= 0) & (pixels < raster.shape)).all(axis=1)
+        np.minimum.at(raster, tuple(pixels[inside].T), self.level[inside])
         x, y = (
             self.corner + (start + np.arange(n) + 0.5) * self.step * block
-            for start, n in zip(low, picture.shape, strict=True)
+            for start, n in zip(low, raster.shape, strict=True)
         )
-        return x, y, np.where(np.isinf(picture), np.nan, picture).T
+        return x, y, np.where(np.isinf(raster), np.nan, raster).T
 
 
 def coarse_grid(codes: Array, stds: Array) -> tuple[float, int]:
     """Return the half-width of a grid that holds the posteriors, and its number of points along each side.
 
     Args:
-        codes: (n, 2); it reaches beyond them, and beyond the prior's five standard deviations.
-        deviations: (n, 2), of the encoder's Gaussians: what is much narrower than a cell may be missed.
+        codes: (n, 2); the grid reaches beyond them, and beyond five standard deviations of the prior.
+        stds: (n, 2), of the encoder's Gaussians; a mode much narrower than a cell may be missed.
     """
     reach = max(5.0, 1.05 * float(np.abs(codes).max()))
     step = COARSE_STEP * float(np.quantile(stds.min(axis=1), 0.1))
@@ -158,10 +160,10 @@ def decode_grid(decode: Decoder, reach: float, side: int, candidates: DiagonalGa
     """Decode a coarse grid over the square [-reach, reach]^2, and at the encoder means of known images."""
     candidates = candidates or DiagonalGaussian(np.empty((0, 2)), np.empty((0, 2)))
     axis = _axis(reach, side)
-    places = np.concatenate([np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2), candidates.mean])
+    points = np.concatenate([np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2), candidates.mean])
     logits, log_partition = [], []
-    for first in range(0, len(places), BATCH):
-        part = decode(places[first : first + BATCH]).clip(-1e4, 1e4)  # half precision has no more
+    for first in range(0, len(points), BATCH):
+        part = decode(points[first : first + BATCH]).clip(-1e4, 1e4)  # half precision has no more
         logits.append(part.T.astype(np.float16))
         log_partition.append(_softplus(part).sum(axis=1, dtype=np.float64))
     return DecodedGrid(reach, side, candidates, np.concatenate(logits, axis=1), np.concatenate(log_partition))
@@ -171,7 +173,7 @@ def posterior(
     coarse: DecodedGrid,
     decode: Decoder,
     image: Array,
-    belief: DiagonalGaussian | None = None,
+    q: DiagonalGaussian | None = None,
     *,
     steps: float = POINTS_PER_STD,
 ) -> Posterior:
@@ -185,37 +187,37 @@ def posterior(
         coarse: of the same decoder.
         decode: two-dimensional points to logits.
         image: (pixels,), zeros and ones.
-        belief: the encoder's, if there is one.
+        q: the encoder's Gaussian, if there is one.
         steps: of the fine grid, per length scale of the posterior.
     """
     step = 2 * coarse.reach / coarse.side
     cells = np.stack(np.divmod(np.arange(coarse.side**2), coarse.side), axis=1)
     likelihood = coarse.logits[image > 0].sum(axis=0, dtype=np.float32) - coarse.log_partition
-    places = np.concatenate([-coarse.reach + (cells + 0.5) * step, coarse.candidates.mean])
-    joint, at_known = np.split(likelihood + _log_prior(places), [len(cells)])
-    likeliest = np.argsort(-at_known)[:N_CANDIDATES]
+    points = np.concatenate([-coarse.reach + (cells + 0.5) * step, coarse.candidates.mean])
+    joint, candidate_joint = np.split(likelihood + _log_prior(points), [len(cells)])
+    likeliest = np.argsort(-candidate_joint)[:N_CANDIDATES]
     means, stds = (part[likeliest] for part in coarse.candidates)
-    if belief is not None:
-        means, stds = np.vstack([means, belief.mean]), np.vstack([stds, belief.std])
+    if q is not None:
+        means, stds = np.vstack([means, q.mean]), np.vstack([stds, q.std])
     peaks = _peaks(decode, image, DiagonalGaussian(means, stds))
-    left_coarse: list[Array] = []
+    unrefined: list[Array] = []
     length_scale = _length_scale(cells, joint, step)
     peaks = peaks.significant(joint, step)
     is_exact = False  # the coarse grid is in half precision
     # A sum over steps of one standard deviation is a Gaussian's integral to within 1e-8.
     while step > (finest := min([length_scale / steps, *peaks.length_scale])) or not is_exact:
         # Upper bound, in nats, on how much the log density can vary inside a cell.
-        hidden = (step / length_scale) ** 2 / 2
+        variation = (step / length_scale) ** 2 / 2
         order = np.argsort(joint)
         mass = np.exp(joint[order] - joint[order[-1]])
         chosen = np.empty(len(joint), bool)
-        chosen[order] = np.cumsum(mass) * np.exp(hidden) > MAX_UNREFINED_MASS * mass.sum()
+        chosen[order] = np.cumsum(mass) * np.exp(variation) > MAX_UNREFINED_MASS * mass.sum()
         points = -coarse.reach + (cells + 0.5) * step
         for point in peaks.point[peaks.length_scale < step]:
             chosen |= (np.abs(points - point) < 1.5 * step).all(axis=1)
-        left_coarse.append(joint[~chosen] + 2 * np.log(step))
-        wanted = step / finest
-        parts = max(1, int(np.ceil(wanted ** (1 / max(1, np.ceil(np.log(wanted) / np.log(MAX_SUBDIVISION)))))))
+        unrefined.append(joint[~chosen] + 2 * np.log(step))
+        ratio = step / finest
+        parts = max(1, int(np.ceil(ratio ** (1 / max(1, np.ceil(np.log(ratio) / np.log(MAX_SUBDIVISION)))))))
         step /= parts
         offsets = np.stack(np.divmod(np.arange(parts**2), parts), axis=1)
         cells = (parts * cells[chosen, None] + offsets).reshape(-1, 2)
@@ -224,31 +226,31 @@ def posterior(
         length_scale = _length_scale(cells, joint, step)
         peaks = peaks.significant(joint, step)
         is_exact = True
-    log_evidence = np.logaddexp.reduce(np.concatenate([*left_coarse, joint + 2 * np.log(step)]))
+    log_evidence = np.logaddexp.reduce(np.concatenate([*unrefined, joint + 2 * np.log(step)]))
     return Posterior(log_evidence, length_scale, step, cells, -coarse.reach, joint - log_evidence)
 
 
-def elbo(decode: Decoder, image: Array, belief: DiagonalGaussian) -> float:
-    """`E_q[log p(x|z)] - KL(q(z|x) || N(0, I))`: Gauss-Hermite quadrature in two dimensions, many draws in more."""
-    nodes, weights = _nodes(len(belief.mean))
-    reconstruction = _log_likelihood(decode(belief.mean + nodes * belief.std), image)
-    return float(weights @ reconstruction) - belief.kl
+def elbo(decode: Decoder, image: Array, q: DiagonalGaussian) -> float:
+    """Compute `E_q[log p(x|z)] - KL(q(z|x) || N(0, I))`: by Gauss-Hermite quadrature in 2-D, by sampling in more."""
+    nodes, weights = _nodes(len(q.mean))
+    reconstruction = _log_likelihood(decode(q.mean + nodes * q.std), image)
+    return float(weights @ reconstruction) - q.kl
 
 
 def importance_estimate(
-    decode: Decoder, image: Array, belief: DiagonalGaussian, found: Posterior, *, samples: int, rng: np.random.Generator
+    decode: Decoder, image: Array, q: DiagonalGaussian, true: Posterior, *, samples: int, rng: np.random.Generator
 ) -> Estimate:
-    """`log p(x)` by importance sampling: the log of the mean of `p(x|z) p(z) / r(z)` over draws from r.
+    """Estimate `log p(x)` by importance sampling: the log of the mean of `p(x|z) p(z) / r(z)` over draws from r.
 
-    r is a defensive mixture: Gaussians around places drawn from the grid's posterior, q widened, and, so that no
-    weight exceeds a few times p(x|z), the prior. Whatever the grid found, the mean's expectation is p(x), so this
-    checks it; that of its log is below log p(x) by half its squared error.
+    r is a defensive mixture: Gaussians around points drawn from the grid's posterior, q widened, and, so that no
+    weight exceeds a few times p(x|z), the prior. The mean is unbiased for p(x) however wrong the grid is, so this
+    checks the quadrature; its log is biased by minus half its squared error.
     """
-    centres = found.points[rng.choice(len(found.cells), PROPOSAL_COMPONENTS, p=found.masses)]
+    centres = true.points[rng.choice(len(true.cells), PROPOSAL_COMPONENTS, p=true.masses)]
     parts = [
-        (0.6, centres, np.full(2, found.length_scale)),
-        (0.15, belief.mean[None], 1.5 * belief.std),
-        (0.1, belief.mean[None], 5 * belief.std),
+        (0.6, centres, np.full(2, true.length_scale)),
+        (0.15, q.mean[None], 1.5 * q.std),
+        (0.1, q.mean[None], 5 * q.std),
         (0.15, np.zeros((1, 2)), np.ones(2)),
     ]
     counts = [round(share * samples) for share, _, _ in parts]
@@ -283,24 +285,24 @@ def _softplus(logits: Array) -> Array:
 
 
 def _log_likelihood(logits: Array, image: Array) -> Array:
-    """`log p(x|z)` of Bernoulli pixels: (n, pixels) and (pixels,) -> (n,)."""
+    """Compute `log p(x|z)` of Bernoulli pixels: (n, pixels) and (pixels,) -> (n,)."""
     white = logits[:, image > 0].sum(axis=1, dtype=np.float64)
     return white - _softplus(logits).sum(axis=1, dtype=np.float64)
 
 
 def _log_prior(z: Array) -> Array:
-    """`log N(z; 0, I)`: (n, d) -> (n,)."""
+    """Compute `log N(z; 0, I)`: (n, d) -> (n,)."""
     return -0.5 * (z**2).sum(axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
 
 
 def _log_joint(decode: Decoder, z: Array, image: Array) -> Array:
-    """`log p(x, z)`: (n, d) and (pixels,) -> (n,). In parts: the logits of all are hundreds of megabytes."""
+    """Compute `log p(x, z)` in batches, whose logits bound the memory: (n, d) and (pixels,) -> (n,)."""
     parts = (z[first : first + BATCH] for first in range(0, max(len(z), 1), BATCH))
     return np.concatenate([_log_likelihood(decode(part), image) for part in parts]) + _log_prior(z)
 
 
 def _log_mixture(z: Array, means: Array, std: Array) -> Array:
-    """The log density of equally probable Gaussians: (n, d), (k, d) and (d,) -> (n,)."""
+    """Compute the log density of a mixture of equally probable Gaussians: (n, d), (k, d) and (d,) -> (n,)."""
     distances = (((z[:, None] - means) / std) ** 2).sum(axis=2)
     nearest = distances.min(axis=1)
     density = np.exp((nearest[:, None] - distances) / 2).mean(axis=1)
@@ -320,9 +322,9 @@ def _length_scale(cells: Array, joint: Array, step: float) -> float:
     keys, sorted_joint = keys[order], joint[order]
 
     def neighbour(right: int, up: int) -> Array:
-        wanted = keys + right * width + up
-        at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-        return np.where(keys[at] == wanted, sorted_joint[at], np.nan)
+        key = keys + right * width + up
+        index = np.searchsorted(keys, key).clip(max=len(keys) - 1)
+        return np.where(keys[index] == key, sorted_joint[index], np.nan)
 
     xx = neighbour(1, 0) - 2 * sorted_joint + neighbour(-1, 0)
     yy = neighbour(0, 1) - 2 * sorted_joint + neighbour(0, -1)
@@ -361,7 +363,7 @@ def _peaks(decode: Decoder, image: Array, gaussians: DiagonalGaussian) -> _Peaks
 
 @lru_cache
 def _nodes(latent_dim: int) -> tuple[Array, Array]:
-    """Points and weights that stand for a standard Gaussian: (n, d) and (n,)."""
+    """Return quadrature points and weights of a standard Gaussian: (n, d) and (n,)."""
     if latent_dim > 2:
         return np.random.default_rng(0).standard_normal((MC_SAMPLES, latent_dim)), np.full(MC_SAMPLES, 1 / MC_SAMPLES)
     node, weight = np.polynomial.hermite_e.hermegauss(QUADRATURE_NODES)

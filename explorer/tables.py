@@ -13,7 +13,7 @@ __all__ = ["codes", "curves", "details"]
 
 
 def codes(models: Mapping[str, Codes]) -> bytes:
-    """One row a test image: its number, its digit, and its code in each model.
+    """Write one row per test image: its number, its digit, and its code in each model.
 
     Args:
         models: by the name with which their columns begin: `vae_1`, `vae_2`, ... for the code, and `vae_sd_1`, ...
@@ -30,7 +30,7 @@ def codes(models: Mapping[str, Codes]) -> bytes:
 
 
 def curves(models: Mapping[str, Mapping[str, Curve]]) -> bytes:
-    """One row a recorded point of the fit: update, epoch, seconds, and the terms of the ELBO in nats per image.
+    """Write one row per recorded point of the fit: update, epoch, seconds, and the terms of the ELBO in nats per image.
 
     Args:
         models: by name, each model's curves by split. KL and ELBO stay empty where a model has none.
@@ -48,7 +48,7 @@ def curves(models: Mapping[str, Mapping[str, Curve]]) -> bytes:
 
 
 def details(pair: ModelPair) -> str:
-    """What is to be known of the models, as a Markdown table: `st.table` would import pandas before the first map."""
+    """Describe the models in a Markdown table: `st.table` would import pandas before the first map."""
     columns = [_details(model) for model in pair]
     rows = [["", *(model.short for model in pair)], ["---"] * 3]
     rows += [[f"**{name}**", *(column[name] for column in columns)] for name in columns[0]]

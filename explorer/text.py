@@ -28,9 +28,9 @@ def percent(share: float, decimals: int = 1) -> str:
 
 def vector(values: Iterable[float], form: str = ".3g", shown: int = 4) -> str:
     """Format coordinates, the first few of them, as `(1, −2.5, …)`."""
-    all_of_them = list(values)
-    told = ", ".join(number(value, form) for value in all_of_them[:shown])
-    return f"({told}{', …' if len(all_of_them) > shown else ''})"
+    coordinates = list(values)
+    text = ", ".join(number(value, form) for value in coordinates[:shown])
+    return f"({text}{', …' if len(coordinates) > shown else ''})"
 
 
 def with_article(digit: int) -> str:
@@ -39,5 +39,5 @@ def with_article(digit: int) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Text that Markdown shows as it is. What comes from a file must not become a link, or load a picture."""
+    """Escape text for Markdown. What comes from a file must not become a link, or load a picture."""
     return re.sub(r"([\\`*\[\]<>$|])", r"\\\1", text)

@@ -23,7 +23,7 @@ from explorer.models import Model, ModelPair
 from explorer.text import number, vector
 from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
-from training.study import RECIPE
+from training.sweep import SWEEP_EXPERIMENT
 
 __all__ = ["REFERENCES", "STEPS", "Source", "Step"]
 
@@ -443,7 +443,7 @@ FROM_A_2_TO_A_6 = Step(
 
 
 def _how_many_dimensions(pair: ModelPair) -> str:
-    sizes = catalog.study()
+    sizes = catalog.sweep()
     counts = ", ".join(str(size.latent_dim) for size in sizes)
     elbo, reconstruction = (
         ", ".join(number(size.test[model][term]) for size in sizes)
@@ -459,8 +459,11 @@ def _how_many_dimensions(pair: ModelPair) -> str:
 
 def _latent_sizes(pair: ModelPair) -> None:
     with catalog.show_errors():
-        latent_map.chart(compare.study_figure(), key="study")
-        st.caption(f"One recipe ({RECIPE.dataset}, {RECIPE.epochs} epochs), fitted anew for each size; nats per image.")
+        latent_map.chart(compare.sweep_figure(), key="sweep")
+        st.caption(
+            f"One recipe ({SWEEP_EXPERIMENT.dataset}, {SWEEP_EXPERIMENT.epochs} epochs), fitted anew for each size; "
+            "nats per image."
+        )
 
 
 WHAT_MORE_DIMENSIONS_BUY = Step(
@@ -473,7 +476,7 @@ WHAT_MORE_DIMENSIONS_BUY = Step(
     formula=r"z = (z_1, \ldots, z_d)",
     question="Is it best to take as many as possible?",
     answer=_how_many_dimensions,
-    sources=(Source("training/study.py", "study", "for latent_dim in", "sizes.append("),),
+    sources=(Source("training/sweep.py", "sweep", "for latent_dim in", "points.append("),),
     view=_latent_sizes,
 )
 

@@ -14,12 +14,12 @@ _WAITED_SINCE = "waited_since"  # on a monotonic clock; in the session, not in t
 
 
 def is_torch_loaded() -> bool:
-    """Whether decoding can begin at once; the first decode of a server loads torch, which takes seconds."""
+    """Return whether decoding can begin at once; the first decode of a server loads torch, which takes seconds."""
     return "torch" in sys.modules
 
 
 def first_map_is_drawn(chart: str) -> bool:
-    """Whether the browser has drawn a map, or has waited so long that it never will; what takes long may follow."""
+    """Return whether the browser has drawn a map, or has waited so long that it never will; slow work may follow."""
     return is_torch_loaded() or latent_map.drawn(chart) or _has_waited()
 
 

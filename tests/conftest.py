@@ -107,18 +107,18 @@ def digits() -> Data:
 
 
 @pytest.fixture(scope="session")
-def recipe() -> Experiment:
+def experiment() -> Experiment:
     """`digits-2d`, a few epochs of it."""
     return replace(EXPERIMENTS["digits-2d"], hidden_layers=(64, 32), epochs=4)
 
 
 @pytest.fixture(scope="session")
-def fitted(digits: Data, recipe: Experiment) -> Path:
+def fitted(digits: Data, experiment: Experiment) -> Path:
     """A folder of checkpoints with one small fitted experiment and a classifier, not to be changed."""
 
     def make(checkpoints: Path) -> None:
         for model in MODEL_NAMES:
-            fit(recipe, model, digits, checkpoints / recipe.name, device=CPU)
+            fit(experiment, model, digits, checkpoints / experiment.name, device=CPU)
         fit_classifier("digits", digits, classifier_path(checkpoints, "digits"), updates=120)
 
     return once("checkpoints", make)

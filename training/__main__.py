@@ -75,8 +75,8 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, mps; auto takes the fastes
 def list_experiments(checkpoints: CheckpointsDir = CHECKPOINTS_DIR) -> None:
     """Show the experiments, and what their fitted models reach on the test images (nats per image)."""
     for name in [*EXPERIMENTS, *(name for name in experiment_names(checkpoints) if name not in EXPERIMENTS)]:
-        if recipe := EXPERIMENTS.get(name):
-            print(f"{name}: {recipe.title}; {recipe.network}, {recipe.epochs} epochs")
+        if experiment := EXPERIMENTS.get(name):
+            print(f"{name}: {experiment.title}; {experiment.network}, {experiment.epochs} epochs")
         else:
             print(f"{name}: fitted here")
         for path in _paths(checkpoints / name):
@@ -90,27 +90,27 @@ def list_experiments(checkpoints: CheckpointsDir = CHECKPOINTS_DIR) -> None:
         print(f"{name}: left out, its name is not UTF-8; rename the folder")
 
 
-def _recipe_option(text: str) -> typer.models.OptionInfo:
-    return typer.Option(help=text, show_default="the recipe's")
+def _setting_option(text: str) -> typer.models.OptionInfo:
+    return typer.Option(help=text, show_default="the experiment's")
 
 
 @app.command()
 def fit(
-    experiment: ExperimentArgument = DEFAULT,
+    experiment_name: ExperimentArgument = DEFAULT,
     model: Annotated[Which, typer.Option(help="Which of the two models to fit.")] = Which.BOTH,
     name: Annotated[
         str | None,
         typer.Option(help="Save under another name, beside the shipped experiment.", show_default="EXPERIMENT"),
     ] = None,
-    latent_dim: Annotated[int | None, _recipe_option("Size of the latent space.")] = None,
+    latent_dim: Annotated[int | None, _setting_option("Size of the latent space.")] = None,
     hidden_layers: Annotated[
-        str | None, _recipe_option("Widths of the encoder's hidden layers, as 512-256; the decoder mirrors them.")
+        str | None, _setting_option("Widths of the encoder's hidden layers, as 512-256; the decoder mirrors them.")
     ] = None,
-    epochs: Annotated[int | None, _recipe_option("Passes over the training images.")] = None,
-    batch_size: Annotated[int | None, _recipe_option("Images a weight update.")] = None,
-    learning_rate: Annotated[float | None, _recipe_option("Peak of the one-cycle schedule.")] = None,
-    beta: Annotated[float | None, _recipe_option("Weight of the KL in the VAE's objective; 1 is the ELBO.")] = None,
-    seed: Annotated[int | None, _recipe_option("Of initial weights, order, binarisation and noise.")] = None,
+    epochs: Annotated[int | None, _setting_option("Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, _setting_option("Images a weight update.")] = None,
+    learning_rate: Annotated[float | None, _setting_option("Peak of the one-cycle schedule.")] = None,
+    beta: Annotated[float | None, _setting_option("Weight of the KL in the VAE's objective; 1 is the ELBO.")] = None,
+    seed: Annotated[int | None, _setting_option("Of initial weights, order, binarisation and noise.")] = None,
     device: Device = "auto",
     data_dir: DataDir = DATA_DIR,
     checkpoints: CheckpointsDir = CHECKPOINTS_DIR,
@@ -125,11 +125,11 @@ def fit(
 ) -> None:
     """Fit the models of an experiment and write their checkpoints. Ctrl-C saves; --resume goes on.
 
-    With another beta than the recipe's and no name: one more VAE beside the experiment's own.
+    With another beta than the experiment's and no name: one more VAE beside the experiment's own.
     """
-    recipe = EXPERIMENTS.get(experiment)
-    if recipe is None:
-        raise _stop(f"unknown experiment {experiment!r}; there are {', '.join(EXPERIMENTS)}")
+    shipped = EXPERIMENTS.get(experiment_name)
+    if shipped is None:
+        raise _stop(f"unknown experiment {experiment_name!r}; there are {', '.join(EXPERIMENTS)}")
     overrides: dict[str, Any] = {
         "name": name,
         "latent_dim": latent_dim,
@@ -142,7 +142,9 @@ def fit(
     try:
         if hidden_layers is not None:
             overrides["hidden_layers"] = tuple(int(width) for width in hidden_layers.split("-"))
-        recipe = dataclasses.replace(recipe, **{key: value for key, value in overrides.items() if value is not None})
+        experiment = dataclasses.replace(
+            shipped, **{key: value for key, value in overrides.items() if value is not None}
+        )
     except ValueError as error:
         raise _stop(f"{error}") from error
 
@@ -150,28 +152,28 @@ def fit(
     from training.fit import FitError, Interrupted, unfinished_path
     from training.fit import fit as fit_model
 
-    folder = checkpoints / recipe.name
-    extra_beta = name is None and recipe.beta != EXPERIMENTS[experiment].beta
+    folder = checkpoints / experiment.name
+    extra_beta = name is None and experiment.beta != shipped.beta
     if extra_beta and model is Which.AUTOENCODER:
-        raise _stop(f"--beta {recipe.beta:g} was given for the autoencoder, which has none; give --model vae")
+        raise _stop(f"--beta {experiment.beta:g} was given for the autoencoder, which has none; give --model vae")
     models = ("vae",) if extra_beta else MODEL_NAMES if model is Which.BOTH else (model.value,)
-    for path in (checkpoint_path(folder, each, recipe.beta if extra_beta else None) for each in models):
+    for path in (checkpoint_path(folder, each, experiment.beta if extra_beta else None) for each in models):
         if resume is None and file_version(unfinished_path(path)):
             raise _stop(
                 f"{unfinished_path(path)} is of an unfinished run; go on with the same command and --resume, "
                 "or begin again with --no-resume"
             )
-        if _holds_another_recipe(path, recipe):
+        if _holds_another_experiment(path, experiment):
             raise _stop(
                 f"{path} was fitted with other settings, and would be replaced; "
                 "give the new one a --name, or delete the old one"
             )
-    _check_neighbours(folder, recipe, models, extra_beta)
+    _check_neighbours(folder, experiment, models, extra_beta)
     try:
-        data = _images(recipe, data_dir)
+        data = _images(experiment, data_dir)
         for each in models:
             path = fit_model(
-                recipe, each, data, folder, device=_device(device), resume=bool(resume), extra_beta=extra_beta
+                experiment, each, data, folder, device=_device(device), resume=bool(resume), extra_beta=extra_beta
             )
             print(f"{path}: {_line(Checkpoint(path).test)}")
     except Interrupted as error:
@@ -188,20 +190,20 @@ def fit(
 
 @app.command()
 def evaluate(
-    experiment: ExperimentArgument = DEFAULT,
+    experiment_name: ExperimentArgument = DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     device: Device = "auto",
     data_dir: DataDir = DATA_DIR,
     checkpoints: CheckpointsDir = CHECKPOINTS_DIR,
 ) -> None:
-    """Compute the test figures of a fitted experiment again, from its checkpoints and the test images."""
+    """Compute the test metrics of a fitted experiment again, from its checkpoints and the test images."""
     from training import datasets
     from training.fit import as_dict
     from training.objective import EVALUATION_SAMPLES, EVALUATION_SEED
     from training.objective import evaluate as evaluate_model
 
     try:
-        ae, *vaes = (Checkpoint(path) for path in _paths(checkpoints / experiment))
+        ae, *vaes = (Checkpoint(path) for path in _paths(checkpoints / experiment_name))
         test = _images(ae.experiment, data_dir).test
         where = _device(device)
         results = {
@@ -211,9 +213,9 @@ def evaluate(
     except (datasets.DataError, CheckpointError) as error:
         raise _stop(f"{error}") from error
     if as_json:
-        print(json.dumps({"experiment": experiment, "seed": EVALUATION_SEED, "images": len(test)} | results))
+        print(json.dumps({"experiment": experiment_name, "seed": EVALUATION_SEED, "images": len(test)} | results))
         return
-    print(f"{experiment}, {len(test)} test images, binarised with seed {EVALUATION_SEED}, nats per image")
+    print(f"{experiment_name}, {len(test)} test images, binarised with seed {EVALUATION_SEED}, nats per image")
     print(f"(a VAE's figures average {EVALUATION_SAMPLES} posterior samples of each image)")
     for model, result in results.items():
         print(f"  {model}: {_line(result)}")
@@ -240,18 +242,18 @@ def classifier(
 
 
 @app.command("study")
-def study_latent_sizes(
+def sweep_latent_sizes(
     device: Device = "auto", data_dir: DataDir = DATA_DIR, checkpoints: CheckpointsDir = CHECKPOINTS_DIR
 ) -> None:
     """Fit one network at latent sizes 2 to 32, and write what it reaches. Ctrl-C saves; the same command goes on."""
     from training import datasets
     from training.fit import FitError, Interrupted
-    from training.study import LATENT_SIZES, RECIPE, study, study_path
+    from training.sweep import LATENT_SIZES, SWEEP_EXPERIMENT, sweep, sweep_path
 
-    path = study_path(checkpoints)
+    path = sweep_path(checkpoints)
     try:
-        data = _images(RECIPE, data_dir)
-        sizes = study(RECIPE, LATENT_SIZES, data, data_dir / path.stem, path, device=_device(device))
+        data = _images(SWEEP_EXPERIMENT, data_dir)
+        points = sweep(SWEEP_EXPERIMENT, LATENT_SIZES, data, data_dir / path.stem, path, device=_device(device))
     except Interrupted as error:
         print(f"{error}".replace(" and --resume", ""))
         raise typer.Exit(130) from error
@@ -259,28 +261,28 @@ def study_latent_sizes(
         raise _stop(f"{error}") from error
     except OSError as error:
         raise _stop(f"could not write {path} ({error}); what stood there is unharmed") from error
-    for size in sizes:
-        print(f"{size.latent_dim} dimensions")
-        for split, results in (("training", size.training), ("test", size.test)):
+    for point in points:
+        print(f"{point.latent_dim} dimensions")
+        for split, results in (("training", point.training), ("test", point.test)):
             for model, result in results.items():
                 print(f"  {split}, {model}: {_line(result)}")
 
 
 def _paths(folder: Path) -> list[Path]:
-    """The files of an experiment's models: the AE, the VAE, the VAEs with other betas."""
+    """Return the files of an experiment's models: the AE, the VAE, the VAEs with other betas."""
     own = [checkpoint_path(folder, model) for model in MODEL_NAMES]
     return own + [checkpoint_path(folder, "vae", beta) for beta in other_betas(folder)]
 
 
-def _images(recipe: Experiment, data_dir: Path) -> "Data":
+def _images(experiment: Experiment, data_dir: Path) -> "Data":
     from training.datasets import load
 
-    return load(recipe.dataset, data_dir, image_size=recipe.image_size, binarised=recipe.binarised)
+    return load(experiment.dataset, data_dir, image_size=experiment.image_size, binarised=experiment.binarised)
 
 
-def _holds_another_recipe(path: Path, recipe: Experiment) -> bool:
+def _holds_another_experiment(path: Path, experiment: Experiment) -> bool:
     try:
-        return Checkpoint(path).experiment != recipe
+        return Checkpoint(path).experiment != experiment
     except CheckpointError:  # missing or defective: nothing to keep
         return False
 
@@ -297,10 +299,10 @@ def _check_neighbours(folder: Path, experiment: Experiment, models: Sequence[str
             continue
         additional = extra_beta or "-beta-" in path.stem
         may_differ = ADDITIONAL_MAY_DIFFER if additional else PAIR_MAY_DIFFER
-        if found := differences(neighbour, experiment, but=may_differ):
-            told = ", ".join(f"{name} {there}, not {new}" for name, (there, new) in found.items())
+        if found := differences(neighbour, experiment, ignoring=may_differ):
+            settings = ", ".join(f"{name} {there}, not {new}" for name, (there, new) in found.items())
             raise _stop(
-                f"{path} stands there with {told}, and the new model would not belong to it; "
+                f"{path} stands there with {settings}, and the new model would not belong to it; "
                 "use the same settings, or give the new models a --name"
             )
 

@@ -38,7 +38,7 @@ class ArrayFile:
 
     Args:
         path: the file.
-        kind: what a settings file of another version is told apart by, `format`.
+        expected_format: the `format` that its settings must have.
         verb: what makes such a file: `fit` or `measure`.
         command: the command that makes this one.
 
@@ -46,7 +46,7 @@ class ArrayFile:
         CheckpointError: missing, truncated, foreign, of another version.
     """
 
-    def __init__(self, path: Path, *, kind: int, verb: str, command: str) -> None:
+    def __init__(self, path: Path, *, expected_format: int, verb: str, command: str) -> None:
         self.path, self._verb, self._command = path, verb, command
         self.version = file_version(path)  # a file that is replaced later is another one
         if not self.version:
@@ -66,19 +66,19 @@ class ArrayFile:
         except (KeyError, ValueError, TypeError, RecursionError) as error:
             made_by = " ".join(command.split()[:4])  # python -m training fit
             raise self.defect(f"was not written by `{made_by}`: it has no settings") from error
-        if version != kind:
-            raise self.defect(f"has format {version!r:.40}, this program reads format {kind}")
+        if version != expected_format:
+            raise self.defect(f"has format {version!r:.40}, this program reads format {expected_format}")
 
     def defect(self, what: str) -> CheckpointError:
-        """The error that says what is wrong with the file, and what to do."""
+        """Return the error that says what is wrong with the file, and what to do."""
         return CheckpointError(f"{self.path} {what}; restore it, or {self._verb} it again: {self._command}")
 
     def replaced(self) -> CheckpointError:
-        """The error that says that the file is no longer the one that was opened."""
+        """Return the error that says that the file is no longer the one that was opened."""
         return CheckpointError(f"{self.path} was replaced or removed while it was in use; reload the page")
 
     def rows(self, name: str) -> int:
-        """The length of an array, which must not be empty."""
+        """Return the length of an array, which must not be empty."""
         _, shape = self._found.get(name, ("", ()))
         if not shape or shape[0] == 0:
             raise self.defect(f"lacks the array {name}, or it is empty")
@@ -103,7 +103,7 @@ class ArrayFile:
             raise self.defect(f"has arrays that do not belong there: {', '.join(foreign[:3]):.100}")
 
     def group(self, group: str) -> dict[str, Array]:
-        """The arrays of a group, by what follows `GROUP.`; all their values are finite."""
+        """Read the arrays of a group, by what follows `GROUP.`; all their values are finite."""
         names = [name for name in self._found if name.startswith(f"{group}.")]
         try:
             with safe_open(self.path, framework="numpy") as file:
@@ -119,7 +119,7 @@ class ArrayFile:
 
 
 def file_version(path: Path) -> int:
-    """When a file was last written, in nanoseconds; 0 if it is not there or may not be looked at."""
+    """Return when a file was last written, in nanoseconds; 0 if it is not there or may not be looked at."""
     try:
         return path.stat().st_mtime_ns if path.is_file() else 0
     except OSError:
@@ -127,7 +127,7 @@ def file_version(path: Path) -> int:
 
 
 def finite(value: Any) -> float:
-    """A number of the settings.
+    """Return a number of the settings.
 
     Raises:
         ValueError, TypeError: it is none.

@@ -1,9 +1,9 @@
 r"""One file a model: `checkpoints/<experiment>/<model>.safetensors`, `<model>` being `autoencoder` or `vae`.
 
-Beside the VAE with the recipe's beta there may be others, `vae-beta-<beta>.safetensors`.
+Beside the VAE with the experiment's own beta there may be others, `vae-beta-<beta>.safetensors`.
 
 safetensors holds plain arrays behind a JSON header; opening one never runs code. In the header, under
-`settings`, one JSON object: `format` (this version), `model`, `experiment` (the recipe, every field of
+`settings`, one JSON object: `format` (this version), `model`, `experiment` (every field of
 `Experiment`), `test` (`reconstruction` and, for a VAE, `kl` and `elbo` on the test images, nats per
 image), `seconds` (of fitting). The arrays, with n test images, s snapshots of m validation images,
 d latent dimensions:
@@ -20,7 +20,7 @@ d latent dimensions:
 | `snapshots.code` | (s, m, d) | float16 | codes of the first m validation images |
 | `snapshots.digit` | (m,) | uint8 | their classes |
 
-Codes and test figures are computed from the rounded weights that stand in the file.
+Codes and test metrics are computed from the rounded weights that stand in the file.
 """
 
 import dataclasses
@@ -91,7 +91,7 @@ class Curve:
     kl: Array | None = None
 
     def when(self, unit: str) -> Array:
-        """When, in `updates`, `epochs` or `seconds`."""
+        """Return the times of its points, in `updates`, `epochs` or `seconds`."""
         return {"updates": self.update, "epochs": self.epoch, "seconds": self.seconds}[unit]
 
     @property
@@ -126,14 +126,14 @@ def experiment_names(checkpoints: Path) -> list[str]:
 
 
 def misnamed(checkpoints: Path) -> list[str]:
-    """Folders that cannot be opened, since their names are not UTF-8: those names, as far as they can be read."""
+    """Return the names, as far as they can be read, of folders whose names are not UTF-8: they cannot be opened."""
     return [ascii(name) for name in _folder_names(checkpoints) if not _is_utf8(name)]
 
 
 def _folder_names(checkpoints: Path) -> list[str]:
     try:
         return sorted(each.name for each in checkpoints.iterdir() if each.is_dir() and not each.name.startswith("."))
-    except OSError:  # it is not there, or may not be read: opening an experiment tells it
+    except OSError:  # it is not there, or may not be read: opening an experiment says so
         return []
 
 
@@ -148,10 +148,10 @@ def check_pair(autoencoder: "Checkpoint", vae: "Checkpoint") -> None:
         CheckpointError: they differ in more.
     """
     may_differ = PAIR_MAY_DIFFER if "-beta-" not in vae.path.stem else ADDITIONAL_MAY_DIFFER
-    if found := differences(autoencoder.experiment, vae.experiment, but=may_differ):
-        told = ", ".join(f"{name} {one} and {other}" for name, (one, other) in found.items())
+    if found := differences(autoencoder.experiment, vae.experiment, ignoring=may_differ):
+        settings = ", ".join(f"{name} {one} and {other}" for name, (one, other) in found.items())
         raise CheckpointError(
-            f"{autoencoder.path} and {vae.path} do not belong together ({told}); "
+            f"{autoencoder.path} and {vae.path} do not belong together ({settings}); "
             "fit both with the same settings, in a folder of their own (--name)"
         )
 
@@ -172,12 +172,12 @@ class Checkpoint(ArrayFile):
         name = path.parent.name
         known = name if name in EXPERIMENTS else f"{DEFAULT} --name {name}"
         command = f"python -m training fit {known} --model {model}" + (f" --beta {beta}" if beta else "")
-        super().__init__(path, kind=FORMAT, verb="fit", command=command)
+        super().__init__(path, expected_format=FORMAT, verb="fit", command=command)
         self._read_settings()
         self._check_arrays()
 
     def codes(self) -> Codes:
-        """Where the test images land."""
+        """Read the codes of the test images."""
         arrays = self.group("codes")
         if "log_variance" in arrays:
             arrays["log_variance"] = arrays["log_variance"].astype(np.float32)
@@ -186,11 +186,11 @@ class Checkpoint(ArrayFile):
         return codes
 
     def history(self) -> dict[str, Curve]:
-        """The curves of the fit, by split: `training` and `validation`."""
+        """Read the curves of the fit, by split: `training` and `validation`."""
         return {split: Curve(**self.group(f"history.{split}")) for split in ("training", "validation")}
 
     def snapshots(self) -> Snapshots:
-        """The codes as they moved during the fit."""
+        """Read the codes as they moved during the fit."""
         arrays = self.group("snapshots")
         snapshots = Snapshots(labels=arrays.pop("digit"), **arrays)
         self._check_labels(snapshots.labels)
@@ -199,7 +199,7 @@ class Checkpoint(ArrayFile):
         return snapshots
 
     def load_model(self) -> "Autoencoder":
-        """The model in evaluation mode, float32, on the CPU."""
+        """Build the model in evaluation mode, float32, on the CPU."""
         import torch
 
         from training.models import build
@@ -295,5 +295,5 @@ def write(
 
 
 def experiment_from_json(fields: dict[str, Any]) -> Experiment:
-    """The recipe that `dataclasses.asdict` and JSON have made a dict of."""
+    """Rebuild an experiment from its fields as JSON holds them."""
     return Experiment(**{**fields, "hidden_layers": tuple(fields["hidden_layers"])})

@@ -1,4 +1,4 @@
-"""What tells whether a picture is a digit: one small classifier a dataset, for the numbers about what decoders make.
+"""The digit classifier, one for each dataset: it scores what decoders make.
 
 It knows the images as they come (grey), as the models are fitted to them (each pixel drawn black or white), and small
 (14 x 14, black and white), for those are what decoders make. Its confidence is calibrated on the validation images, by
@@ -31,7 +31,7 @@ SMALL = 14  # pixels a side of the small experiments
 
 
 class Classifier(nn.Module):
-    """Logits of the ten classes: images (n, h, w) with pixels in [0, 1] -> (n, 10); small ones are enlarged."""
+    """A small convolutional network: images (n, h, w) with pixels in [0, 1] -> logits (n, 10); small ones enlarged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Classifier(nn.Module):
 
 @torch.inference_mode()
 def classify(classifier: Classifier, images: Tensor, batch_size: int = 250) -> Tensor:
-    """How probable each class is: (n, h, w), pixels in [0, 1] -> (n, 10), rows of sum 1."""
+    """Return the probability of each class: (n, h, w), pixels in [0, 1] -> (n, 10), rows of sum 1."""
     return torch.cat([classifier(batch).softmax(1) for batch in images.split(batch_size)])
 
 
@@ -126,18 +126,18 @@ def fit_classifier(dataset: str, data: Data, path: Path, *, seed: int = 0, updat
 
 
 def classifier_path(checkpoints: Path, dataset: str) -> Path:
-    """The file of a dataset's classifier: `weights.*` in half precision; settings: `dataset`, `test` (`accuracy`)."""
+    """Return the file of a dataset's classifier: `weights.*` in half precision; settings: `dataset`, `test`."""
     return checkpoints / f"{dataset}.classifier.safetensors"
 
 
 def load_classifier(checkpoints: Path, dataset: str) -> tuple[Classifier, dict[str, float]]:
-    """A dataset's classifier, in evaluation mode on the CPU, and its accuracy on the test images.
+    """Load a dataset's classifier, in evaluation mode on the CPU, and its accuracy on the test images.
 
     Raises:
         CheckpointError: missing, foreign or defective.
     """
     path = classifier_path(checkpoints, dataset)
-    file = ArrayFile(path, kind=FORMAT, verb="fit", command=f"python -m training classifier {dataset}")
+    file = ArrayFile(path, expected_format=FORMAT, verb="fit", command=f"python -m training classifier {dataset}")
     file.expect_groups("weights")
     with torch.device("meta"):
         classifier = Classifier()
@@ -154,7 +154,7 @@ def _test(file: ArrayFile) -> dict[str, float]:
 
 
 def _forms(images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    """Images in all forms that decoders are fitted to: uint8 (n, 28, 28) -> (n, 28, 28), pixels in [0, 1]."""
+    """Return images in all forms that decoders are fitted to: uint8 (n, 28, 28) -> (n, 28, 28), pixels in [0, 1]."""
     enlarged = IMAGE_SIZE // SMALL
     small = preprocess(images, SMALL, binarised=True).float() / 255
     return {
@@ -165,13 +165,13 @@ def _forms(images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
 
 
 def _temperature(classifier: Classifier, validation: Split, generator: torch.Generator) -> float:
-    """What to divide the logits by, so that the validation images are most probable: it is 1 if all is well."""
+    """Fit the temperature of the logits on the validation images (Guo et al. 2017); 1 if already calibrated."""
     from scipy.optimize import minimize_scalar
 
     forms = torch.cat(list(_forms(validation.images, generator).values()))
     logits = torch.cat([classifier(batch) for batch in forms.split(1000)]).double()
-    digits = validation.labels.long().repeat(len(logits) // len(validation))
-    found: Any = minimize_scalar(
-        lambda log: float(F.cross_entropy(logits / np.exp(log), digits)), bounds=(-3, 3), method="bounded"
+    labels = validation.labels.long().repeat(len(logits) // len(validation))
+    optimum: Any = minimize_scalar(
+        lambda log: float(F.cross_entropy(logits / np.exp(log), labels)), bounds=(-3, 3), method="bounded"
     )
-    return float(np.exp(found.x))
+    return float(np.exp(optimum.x))

@@ -39,7 +39,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """Fit on `train`, watch `validation`, report on `test`, which chooses nothing."""
+    """The three splits; `test` is never used for model selection."""
 
     train: Split
     validation: Split
@@ -49,7 +49,7 @@ class Data:
 def load(
     dataset: str, data_dir: Path, *, image_size: int = IMAGE_SIZE, binarised: bool = False, download: bool = True
 ) -> Data:
-    """The three splits of a dataset.
+    """Load the three splits of a dataset.
 
     MNIST and its relatives: the last twelfth of the training images (5,000 of 60,000) is held out for
     validation. Nothing is written but what has to be downloaded.
@@ -80,7 +80,7 @@ def load(
 
 
 def preprocess(images: Tensor, image_size: int, *, binarised: bool) -> Tensor:
-    """Images as an experiment sees them: uint8 (n, 28, 28) -> uint8 (n, image_size, image_size).
+    """Reduce and binarise images as an experiment sees them: uint8 (n, 28, 28) -> uint8 (n, image_size, image_size).
 
     Args:
         images: grey.
@@ -94,7 +94,7 @@ def preprocess(images: Tensor, image_size: int, *, binarised: bool) -> Tensor:
 
 
 def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each pixel drawn from a Bernoulli with its grey value as the probability of white.
+    """Draw each pixel from a Bernoulli with its grey value as the probability of white.
 
     Args:
         images: uint8 (*), 0 to 255.
@@ -109,7 +109,7 @@ def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _originals(name: str, folder: Path, download: bool) -> tuple[Split, Split]:
-    """Training and test images from the four original files, `train-images-idx3-ubyte.gz` and so on.
+    """Read training and test images from the four original files, `train-images-idx3-ubyte.gz` and so on.
 
     Args:
         name: torchvision's name of the dataset, whose checksums the files must have.
@@ -143,7 +143,7 @@ def _originals(name: str, folder: Path, download: bool) -> tuple[Split, Split]:
 
 
 def _unpacked(path: Path, md5: str, name: str) -> bytearray:
-    """The content of a packed file that has the checksum of the dataset's, and of nothing else."""
+    """Unpack a file, if its checksum is that of the dataset's."""
     packed = path.read_bytes()
     found = hashlib.md5(packed, usedforsecurity=False).hexdigest()
     if found != md5:
@@ -185,16 +185,16 @@ def _download(mirrors: list[str], folder: Path, file: str, md5: str) -> None:
 
 
 def _bundled_digits() -> list[Split]:
-    """scikit-learn's 1,797 digits, 8 x 8, upscaled; 1,197 / 300 / 300."""
+    """Load scikit-learn's 1,797 digits, 8 x 8, upscaled; 1,197 / 300 / 300."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     small = torch.from_numpy(bunch.images).float()[:, None] / 16
     large = torch.nn.functional.interpolate(small, size=IMAGE_SIZE, mode="bicubic", align_corners=False)[:, 0]
     images = (large.clamp(0, 1) * 255).round().to(torch.uint8)
-    digits = torch.from_numpy(bunch.target).to(torch.uint8)
+    labels = torch.from_numpy(bunch.target).to(torch.uint8)
     # The file is ordered by writer: shuffled, so that the splits share the writers.
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-    images, digits = images[order], digits[order]
+    images, labels = images[order], labels[order]
     cuts = [1197, 300, 300]
-    return [Split(*pair) for pair in zip(images.split(cuts), digits.split(cuts), strict=True)]
+    return [Split(*pair) for pair in zip(images.split(cuts), labels.split(cuts), strict=True)]

@@ -1,4 +1,4 @@
-"""The experiments: named recipes, each fitted to one autoencoder and one VAE.
+"""The experiments: named settings, each for one autoencoder and one VAE.
 
 A new experiment is one entry in `EXPERIMENTS`.
 """
@@ -14,7 +14,7 @@ DEFAULT = "mnist-2d"
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """A recipe: data, architecture, objective, schedule. The AE and the VAE share all of it but the bottleneck.
+    """Settings of a fit: data, architecture, objective, schedule. The AE and the VAE differ in the bottleneck only.
 
     Raises:
         ValueError: a number out of its range, in one sentence.
@@ -39,8 +39,8 @@ class Experiment:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name):
             raise ValueError(f"name is {self.name!r}; it must be letters, digits, '-', '_' and '.': it names a folder")
-        if len(self.name.encode()) > LONGEST_NAME:
-            raise ValueError(f"name has {len(self.name.encode())} bytes; a folder's name may have {LONGEST_NAME}")
+        if len(self.name.encode()) > MAX_NAME_BYTES:
+            raise ValueError(f"name has {len(self.name.encode())} bytes; a folder's name may have {MAX_NAME_BYTES}")
         if self.latent_dim == 1:
             raise ValueError("latent_dim is 1; it must be at least 2: the maps show two dimensions")
         for field in ("title", "dataset"):
@@ -49,12 +49,12 @@ class Experiment:
         for field, choices in _CHOICES.items():
             if not any(getattr(self, field) is each or getattr(self, field) == each for each in choices):
                 raise ValueError(f"{field} is {getattr(self, field)!r}; it must be one of {choices}")
-        for field, (least, most) in _LIMITS.items():
+        for field, (minimum, maximum) in _LIMITS.items():
             value, default = getattr(self, field), getattr(type(self), field)
             if type(value) not in ((int, float) if type(default) is float else (int,)):
                 raise ValueError(f"{field} is {value!r}; it must be a number like {default}")
-            if not least <= value <= most:
-                raise ValueError(f"{field} is {value}; it must be {least:g} to {most:g}")
+            if not minimum <= value <= maximum:
+                raise ValueError(f"{field} is {value}; it must be {minimum:g} to {maximum:g}")
         widths = self.hidden_layers
         if self.architecture == "convolutional" and (len(widths) != len(STRIDES) or self.image_size != 28):
             raise ValueError(
@@ -73,19 +73,21 @@ class Experiment:
         return "-".join(part for part in (str(self.image_size**2), widths, str(self.latent_dim)) if part)
 
 
-LONGEST_NAME = 255  # bytes: what the usual file systems take
+MAX_NAME_BYTES = 255  # bytes: what the usual file systems take
 STRIDES = (1, 2, 2, 1)  # of the convolutions, which are 3 x 3
 
 
-def differences(one: Experiment, other: Experiment, *, but: Collection[str] = ()) -> dict[str, tuple[object, object]]:
-    """The settings in which two experiments differ, by name, with both values.
+def differences(
+    one: Experiment, other: Experiment, *, ignoring: Collection[str] = ()
+) -> dict[str, tuple[object, object]]:
+    """Return the settings in which two experiments differ, by name, with both values.
 
     Args:
         one: its values come first.
         other: its values come second.
-        but: settings that may differ.
+        ignoring: settings that may differ.
     """
-    pairs = {name: (value, getattr(other, name)) for name, value in vars(one).items() if name not in but}
+    pairs = {name: (value, getattr(other, name)) for name, value in vars(one).items() if name not in ignoring}
     return {name: values for name, values in pairs.items() if values[0] != values[1]}
 
 

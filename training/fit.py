@@ -1,4 +1,4 @@
-"""The loop: fits one model of an experiment, records its curves and snapshots, writes its checkpoint."""
+"""The training loop: fits one model of an experiment, records its curves and snapshots, writes its checkpoint."""
 
 import dataclasses
 import json
@@ -34,7 +34,7 @@ from training.objective import Terms, evaluate, terms
 
 __all__ = ["FitError", "Interrupted", "as_dict", "fit", "unfinished_path"]
 
-SNAPSHOTS = 24  # moments: before the first update, then evenly in the logarithm, so that they are dense at first
+SNAPSHOTS = 24  # before the first update, then evenly spaced in its logarithm
 SNAPSHOT_IMAGES = 2000
 TRAINING_POINTS = 500  # of the training curve; each is a mean over the updates since the last
 VALIDATION_POINTS = 100
@@ -156,7 +156,7 @@ def fit(
     """Fit one model and write its checkpoint.
 
     Args:
-        experiment: the recipe.
+        experiment: its settings.
         model: a key of `training.models.MODELS`.
         data: the images.
         folder: the experiment's folder; the state of an unfinished run is kept there, too.
@@ -182,14 +182,15 @@ def fit(
         run.resume(unfinished)
         tqdm.write(f"{model}: resumed at update {run.update} of {run.total}")
     if run.update == 0:
-        run.save(unfinished)  # a folder that cannot be written to is told now, not after an epoch
+        run.save(unfinished)  # fails now, not after an epoch, if the folder cannot be written to
     with _interrupts() as interrupted:
         for finished_epoch in _updates(run, data, interrupted):
             if finished_epoch or interrupted:
                 run.save(unfinished)
             if interrupted:
-                told = f"saved at update {run.update} of {run.total}"
-                raise Interrupted(f"{told}; go on with the same command and --resume")
+                raise Interrupted(
+                    f"saved at update {run.update} of {run.total}; go on with the same command and --resume"
+                )
         _export(run, data, path)
         unfinished.unlink(missing_ok=True)
         if interrupted:
@@ -198,17 +199,17 @@ def fit(
 
 
 def unfinished_path(path: Path) -> Path:
-    """Where the state of an unfinished run is kept, by the file that it will write."""
+    """Return the file of an unfinished run's state, given the checkpoint that it will write."""
     return path.with_name(f"{path.stem}.unfinished.safetensors")  # a stem may have a point: vae-beta-0.1
 
 
 def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
-    """Take the remaining updates; yields True after each epoch, and at once when interrupted."""
+    """Take the remaining weight updates; yield True after each epoch, and at once when interrupted."""
     experiment = run.experiment
     train, validation = data.train.to(run.device), data.validation.to(run.device)
     snapshot_at = {0, *np.geomspace(1, run.total, SNAPSHOTS - 1).round().astype(int).tolist()}
     record_every = max(1, run.total // TRAINING_POINTS)
-    # At most twice an epoch: a short run would spend more on watching than on learning.
+    # At most twice an epoch: a short run would spend more time on validation than on training.
     validate_every = max(run.total // VALIDATION_POINTS, math.ceil(run.updates_per_epoch / 2))
     generator = torch.Generator(run.device)  # on the device: draws on the CPU would have to be copied
     sums = torch.tensor(run.since_record, device=run.device)
@@ -263,7 +264,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
 
 
 def _export(run: _Run, data: Data, path: Path) -> None:
-    """Round the weights to half precision, compute codes and figures from them, write the checkpoint."""
+    """Round the weights to half precision, compute codes and test metrics from them, write the checkpoint."""
     network = run.network.eval()
     # Batch normalisation counts its updates: no weight, and it may be too large for half precision.
     weights = {
@@ -297,7 +298,7 @@ def _export(run: _Run, data: Data, path: Path) -> None:
 
 
 def as_dict(result: Terms) -> dict[str, float]:
-    """The terms that a model has, as plain numbers by name."""
+    """Return the terms that a model has, as plain numbers by name."""
     named = {"elbo": result.elbo, "reconstruction": result.reconstruction, "kl": result.kl}
     return {name: float(value) for name, value in named.items() if value is not None}
 
@@ -347,7 +348,7 @@ def _is_fitted(path: Path, experiment: Experiment) -> bool:
 
 @contextmanager
 def _interrupts() -> Iterator[list[int]]:
-    """Collects Ctrl-C and SIGTERM, so that an update is never cut in half; a second one acts at once."""
+    """Collect Ctrl-C and SIGTERM, so that an update is never cut in half; a second one acts at once."""
     received: list[int] = []
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

@@ -12,10 +12,10 @@ _PROJECT = Path(__file__).parent.parent
 
 
 def data_dir() -> Path:
-    """`$LATENT_DATA_DIR`, or `data/` in the project."""
+    """Return `$LATENT_DATA_DIR`, or `data/` in the project."""
     return Path(os.environ.get(DATA_VARIABLE) or _PROJECT / "data")
 
 
 def checkpoints_dir() -> Path:
-    """`$LATENT_CHECKPOINTS`, or `checkpoints/` in the project."""
+    """Return `$LATENT_CHECKPOINTS`, or `checkpoints/` in the project."""
     return Path(os.environ.get(CHECKPOINTS_VARIABLE) or _PROJECT / "checkpoints")

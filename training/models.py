@@ -11,7 +11,7 @@ from training.experiments import STRIDES, Experiment
 
 __all__ = ["MODELS", "Autoencoder", "VariationalAutoencoder", "build"]
 
-# Bounds of an encoder's log-variances, for standard deviations of 4.5e-5 to 7.4; those of MNIST's images are -12 to -2.
+# Bounds of an encoder's log-variances: standard deviations of 4.5e-5 to 7.4. For MNIST's images they are -12 to -2.
 # Without the upper one an image in thousands runs away during a fit (a KL of 8.7e12 nats was seen: a spike in the
 # curves, and a weight update spent on it), and what is far from all training images overflows.
 LOG_VARIANCE_BOUNDS = (-20.0, 4.0)
@@ -25,26 +25,26 @@ def _mlp(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def _networks(recipe: Experiment, outputs: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """The encoder, (n, h * w) -> (n, outputs), and its mirror image, the decoder, (n, latent_dim) -> (n, h, w)."""
-    activation, size = ACTIVATIONS[recipe.activation], recipe.image_size
-    if recipe.architecture == "mlp":
-        widths = [size**2, *recipe.hidden_layers]
+def _networks(experiment: Experiment, outputs: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Build the encoder, (n, h * w) -> (n, outputs), and the decoder, mirrored, (n, latent_dim) -> (n, h, w)."""
+    activation, size = ACTIVATIONS[experiment.activation], experiment.image_size
+    if experiment.architecture == "mlp":
+        widths = [size**2, *experiment.hidden_layers]
         encoder = _mlp([*widths, outputs], activation)
-        decoder = _mlp([recipe.latent_dim, *reversed(widths)], activation)
+        decoder = _mlp([experiment.latent_dim, *reversed(widths)], activation)
         return encoder, decoder.append(nn.Unflatten(1, (size, size)))
-    filters = [1, *recipe.hidden_layers]
+    filters = [1, *experiment.hidden_layers]
     down: list[nn.Module] = [nn.Unflatten(1, (1, size, size))]
     up: list[nn.Module] = []
     for fan_in, fan_out, stride in zip(filters, filters[1:], STRIDES, strict=False):
         down += [nn.Conv2d(fan_in, fan_out, 3, stride, padding=1), nn.BatchNorm2d(fan_out), activation()]
         back = nn.ConvTranspose2d(fan_out, fan_in, 3, stride, padding=1, output_padding=stride - 1)
-        # The last layer gives logits: it is neither normalised nor bent.
+        # The last layer gives logits: no batch norm, no activation.
         up = [back, *([nn.BatchNorm2d(fan_in), activation()] if fan_in > 1 else []), *up]
     side = size // math.prod(STRIDES)
     features = filters[-1] * side**2
     encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(features, outputs))
-    decoder = nn.Sequential(nn.Linear(recipe.latent_dim, features), nn.Unflatten(1, (filters[-1], side, side)), *up)
+    decoder = nn.Sequential(nn.Linear(experiment.latent_dim, features), nn.Unflatten(1, (filters[-1], side, side)), *up)
     return encoder, decoder.append(nn.Flatten(1, 2))
 
 
@@ -54,22 +54,22 @@ class Autoencoder(nn.Module):
     No prior over `z`, hence no `log p(x)` and no ELBO: only `log p(x|f(x))`.
 
     Args:
-        recipe: its architecture, image size (h = w) and latent size are built.
+        experiment: gives the architecture, image size (h = w) and latent size.
     """
 
     encoder_outputs = 1  # numbers the encoder gives for each latent dimension
 
-    def __init__(self, recipe: Experiment) -> None:
+    def __init__(self, experiment: Experiment) -> None:
         super().__init__()
-        self.latent_dim = recipe.latent_dim
-        self.encoder, self.decoder = _networks(recipe, self.encoder_outputs * recipe.latent_dim)
+        self.latent_dim = experiment.latent_dim
+        self.encoder, self.decoder = _networks(experiment, self.encoder_outputs * experiment.latent_dim)
 
     def code(self, images: Tensor) -> Tensor:
-        """Where images land: float (n, h, w) with pixels in [0, 1] -> (n, latent_dim)."""
+        """Encode images to their codes: float (n, h, w) with pixels in [0, 1] -> (n, latent_dim)."""
         return self.encoder(images.flatten(1))
 
     def decode(self, z: Tensor) -> Tensor:
-        """The logits of the pixels: (n, latent_dim) -> (n, h, w)."""
+        """Decode to the logits of the pixels: (n, latent_dim) -> (n, h, w)."""
         return self.decoder(z)
 
 
@@ -83,12 +83,12 @@ class VariationalAutoencoder(Autoencoder):
     encoder_outputs = 2
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z|x): (n, h, w) -> (n, latent_dim) and, within its bounds, (n, latent_dim)."""
+        """Return mean and bounded log-variance of q(z|x): (n, h, w) -> twice (n, latent_dim)."""
         mean, log_variance = super().code(images).chunk(2, dim=1)
         return mean, log_variance.clamp(*LOG_VARIANCE_BOUNDS)
 
     def code(self, images: Tensor) -> Tensor:
-        """The posterior mean: (n, h, w) -> (n, latent_dim)."""
+        """Return the posterior mean: (n, h, w) -> (n, latent_dim)."""
         return self.encode(images)[0]
 
 
@@ -96,10 +96,10 @@ MODELS: dict[str, type[Autoencoder]] = {"autoencoder": Autoencoder, "vae": Varia
 
 
 def build(experiment: Experiment, model: str) -> Autoencoder:
-    """A fresh model of an experiment, its initial weights drawn from the experiment's seed.
+    """Build an untrained model, its initial weights drawn from the experiment's seed.
 
     Args:
-        experiment: the recipe.
+        experiment: its settings.
         model: a key of `MODELS`.
     """
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-r"""What is maximised, in nats per image.
+r"""The objectives: what a fit maximises, in nats per image.
 
 VAE: `ELBO(x) = E_q[log p(x|z)] - KL(q(z|x) || N(0, I))`, a lower bound of `log p(x)`.
 AE: `log p(x|f(x))`, the reconstruction term alone.
@@ -29,8 +29,8 @@ __all__ = [
     "terms",
 ]
 
-EVALUATION_SEED = 0  # binarises the images that figures are reported on, and draws their posterior samples
-EVALUATION_SAMPLES = 10  # posterior samples an image, for reported figures
+EVALUATION_SEED = 0  # binarises the images for reported metrics, and draws their posterior samples
+EVALUATION_SAMPLES = 10  # posterior samples per image, for reported metrics
 
 
 class Terms(NamedTuple):
@@ -46,7 +46,7 @@ class Terms(NamedTuple):
 
 
 def bernoulli_log_likelihood(logits: Tensor, images: Tensor) -> Tensor:
-    """`log p(x|z)`, summed over pixels, in nats.
+    """Compute `log p(x|z)`, summed over pixels, in nats.
 
     Args:
         logits: (n, h, w).
@@ -59,7 +59,7 @@ def bernoulli_log_likelihood(logits: Tensor, images: Tensor) -> Tensor:
 
 
 def kl_of_dimensions(mean: Tensor, log_variance: Tensor) -> Tensor:
-    r"""`KL(N(mean_i, exp(log_variance_i)) || N(0, 1)) = 1/2 (mean_i^2 + s_i^2 - 1 - log s_i^2)`, in nats.
+    r"""Compute `KL(N(mean_i, exp(log_variance_i)) || N(0, 1)) = 1/2 (mean_i^2 + s_i^2 - 1 - log s_i^2)` in nats.
 
     Appendix B of Kingma and Welling 2013, before its sum. (n, d) and (n, d) -> (n, d), at least 0.
     """
@@ -67,18 +67,18 @@ def kl_of_dimensions(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    r"""`KL(N(mean, diag(exp(log_variance))) || N(0, I))`: the sum of `kl_of_dimensions`. (n, d) and (n, d) -> (n,)."""
+    r"""Compute `KL(N(mean, diag(exp(log_variance))) || N(0, I))`: `kl_of_dimensions` summed, -> (n,)."""
     return kl_of_dimensions(mean, log_variance).sum(1)
 
 
 def reparametrise(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:
-    """A sample of N(mean, diag(exp(log_variance))) through which gradients flow: (n, d) -> (n, d)."""
+    """Sample N(mean, diag(exp(log_variance))) so that gradients flow: (n, d) -> (n, d)."""
     noise = torch.randn(mean.shape, generator=generator, device=generator.device, dtype=mean.dtype)
     return mean + (0.5 * log_variance).exp() * noise.to(mean.device)
 
 
 def terms(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Terms:
-    """Both terms for each image, with one posterior sample (VAE) or at the code (AE).
+    """Compute both terms for each image, with one posterior sample (VAE) or at the code (AE).
 
     Args:
         model: either model.
@@ -99,7 +99,7 @@ def terms(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Ter
 def evaluate_each(
     model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500
 ) -> Terms:
-    """Both terms for each image of a split, binarised once with `EVALUATION_SEED`.
+    """Compute both terms for each image of a split, binarised once with `EVALUATION_SEED`.
 
     Args:
         model: either model, in evaluation mode, on the split's device.
@@ -123,7 +123,7 @@ def evaluate_each(
 
 
 def evaluate(model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500) -> Terms:
-    """The mean of both terms over a split; see `evaluate_each`.
+    """Compute the mean of both terms over a split; see `evaluate_each`.
 
     Returns:
         scalars, in nats per image.

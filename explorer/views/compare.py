@@ -18,9 +18,9 @@ from explorer.metrics import K_NEIGHBOURS, MIN_CONFIDENCE
 from explorer.models import ModelPair
 from explorer.text import number, percent, rounded
 from explorer.views import explore
-from training.study import RECIPE
+from training.sweep import SWEEP_EXPERIMENT
 
-__all__ = ["ROWS", "difference", "render", "study_figure", "verdict"]
+__all__ = ["ROWS", "difference", "render", "sweep_figure", "verdict"]
 
 NO_PRIOR = "undefined: it has no prior"
 COLUMNS = [4.6, 2, 2, 2.8, 1.2]
@@ -374,27 +374,28 @@ def render(pair: ModelPair) -> None:
             "less than two standard errors, or less than 1 %."
         )
     with catalog.show_errors():
-        _study()
+        _sweep()
 
 
-def study_figure() -> go.Figure:
-    """The study as a chart; raises as `study`."""
-    sizes = catalog.study()
-    return figures.study(sizes, [catalog.active_dimensions(size) for size in sizes])
+def sweep_figure() -> go.Figure:
+    """Draw the latent-size sweep; raises as `catalog.sweep`."""
+    sizes = catalog.sweep()
+    return figures.sweep(sizes, [catalog.active_dimensions(size) for size in sizes])
 
 
-def _study() -> None:
-    sizes = catalog.study()
+def _sweep() -> None:
+    sizes = catalog.sweep()
     st.markdown("### What more dimensions buy")
     first, last = sizes[0], sizes[-1]
     used = catalog.active_dimensions(last)
     st.markdown(
-        f"The network {RECIPE.network.rsplit('-', 1)[0]}-d, fitted {RECIPE.epochs} epochs at each latent size d. Look "
+        f"The network {SWEEP_EXPERIMENT.network.rsplit('-', 1)[0]}-d, "
+        f"fitted {SWEEP_EXPERIMENT.epochs} epochs at each latent size d. Look "
         "at where the VAE's curves level off while the AE's go on, and at the distance between training and test "
         f"images. In the KL's panel: how many dimensions the VAE uses, the others being switched off ({used} of "
         f"{last.latent_dim} at the end)."
     )
-    latent_map.chart(study_figure(), key="study")
+    latent_map.chart(sweep_figure(), key="sweep")
     told = []
     for model, short in (("autoencoder", "AE"), ("vae", "VAE")):
         values = [size.training[model]["reconstruction"] for size in sizes]
@@ -413,7 +414,7 @@ def _study() -> None:
         f"images. Measured, as log p(x|z) of the training images, higher is better: {'; '.join(told)}. "
         + ("**The claim does not hold.**" if better else "**For one of the models the claim holds.**")
     )
-    st.caption("Written by `python -m training study`; figures are means, ten posterior samples of each image.")
+    st.caption("Written by `python -m training sweep`; figures are means, ten posterior samples of each image.")
 
 
 def _overlap_table(pair: ModelPair) -> str:

@@ -37,6 +37,6 @@ def shown(app: AppTest, name: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address[1])))) / 255
 
 
-def decode(checkpoints: Path, recipe: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
-    network = Checkpoint(checkpoint_path(checkpoints / recipe.name, model)).load_model()
+def decode(checkpoints: Path, experiment: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
+    network = Checkpoint(checkpoint_path(checkpoints / experiment.name, model)).load_model()
     return network.decode(torch.tensor([point])).sigmoid()[0].numpy()

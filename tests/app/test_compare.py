@@ -11,17 +11,17 @@ from tests.app.conftest import html
 from tests.conftest import ROOT
 from training.classifier import load_classifier
 from training.experiments import Experiment
-from training.study import read_study, study_path
+from training.sweep import read_sweep, sweep_path
 
 
-def test_compare_shows_what_was_measured(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+def test_compare_shows_what_was_measured(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
     app.query_params["tab"] = "Compare"
     app.run()
     assert not app.exception
-    assert f"measure it: python -m explorer measure {recipe.name}" in app.error[0].value
-    pair = open_models(checkpoints / recipe.name)
+    assert f"measure it: python -m explorer measure {experiment.name}" in app.error[0].value
+    pair = open_models(checkpoints / experiment.name)
     measured = evaluation.evaluate_pair(pair, load_classifier(checkpoints, "digits")[0], lambda told: None)
-    evaluation.write_evaluation(checkpoints / recipe.name, measured)
+    evaluation.write_evaluation(checkpoints / experiment.name, measured)
     app.run()
     assert not app.exception
     told = " ".join(text.value for text in app.markdown)
@@ -45,7 +45,7 @@ def test_compare_shows_the_study_of_latent_sizes(app: AppTest, checkpoints: Path
     assert "latent-sizes.json is missing" in app.error[1].value
     shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", checkpoints)
     app.run()
-    (smallest, *_, largest) = read_study(study_path(checkpoints))
+    (smallest, *_, largest) = read_sweep(sweep_path(checkpoints))
     told = " ".join(text.value for text in app.markdown)
     for model in ("autoencoder", "vae"):
         first, last = (size.training[model]["reconstruction"] for size in (smallest, largest))

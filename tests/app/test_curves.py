@@ -11,11 +11,11 @@ from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
 
-def test_curves_tell_the_test_figures(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+def test_curves_tell_the_test_figures(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
     app.query_params["tab"] = "Training curves"
     app.run()
     assert not app.exception
-    test = {m: Checkpoint(checkpoint_path(checkpoints / recipe.name, m)).test for m in ("vae", "autoencoder")}
+    test = {m: Checkpoint(checkpoint_path(checkpoints / experiment.name, m)).test for m in ("vae", "autoencoder")}
     values = {metric.label: metric.value for metric in app.metric}
     assert values == {
         "VAE ELBO": f"−{-test['vae']['elbo']:.2f} nats",
@@ -29,11 +29,11 @@ def test_curves_tell_the_test_figures(app: AppTest, checkpoints: Path, recipe: E
 
 
 def test_film_follows_the_clock_whatever_a_slow_browser_reports(
-    app: AppTest, checkpoints: Path, recipe: Experiment, monkeypatch: pytest.MonkeyPatch
+    app: AppTest, checkpoints: Path, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
     monkeypatch.setattr("explorer.views.curves.time", SimpleNamespace(monotonic=lambda: now))
-    updates = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).snapshots().update.tolist()
+    updates = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).snapshots().update.tolist()
     app.query_params.update({"tab": "Training curves", "moment": str(updates[-4])})
     app.run()
     app.button("play").click().run()

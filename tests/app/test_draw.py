@@ -60,7 +60,7 @@ def test_nothing_drawn_is_said(app: AppTest) -> None:
 
 
 def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
-    app: AppTest, checkpoints: Path, recipe: Experiment, digits: Data
+    app: AppTest, checkpoints: Path, experiment: Experiment, digits: Data
 ) -> None:
     app.run()
     upload(app, seven())
@@ -69,7 +69,7 @@ def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
     drawn = torch.as_tensor((shown(app, "drawn") * 255).round().astype(np.uint8))
     assert np.corrcoef(drawn.flatten().numpy(), form.flatten())[0, 1] > 0.98
     for name in MODELS:
-        checkpoint = Checkpoint(checkpoint_path(checkpoints / recipe.name, name))
+        checkpoint = Checkpoint(checkpoint_path(checkpoints / experiment.name, name))
         model = checkpoint.load_model()
         with torch.inference_mode():
             code = model.code(drawn[None] / 255)
@@ -89,8 +89,10 @@ def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
     kl, elbo = re.findall(r"KL ([\d.]+), so ELBO (−[\d.]+) ", html(app))[0]
     assert float(kl) == pytest.approx(float(terms.kl[0]), abs=0.05)
     assert float(elbo.replace("−", "-")) == pytest.approx(float(terms.elbo[0]), abs=0.2)
-    belief = classify(load_classifier(checkpoints, "digits")[0], drawn[None] / 255)[0]
-    assert f"<b>{with_article(int(belief.argmax()))}</b>, {belief.max() * 100:.0f}&nbsp;% sure" in html(app)
+    probabilities = classify(load_classifier(checkpoints, "digits")[0], drawn[None] / 255)[0]
+    assert f"<b>{with_article(int(probabilities.argmax()))}</b>, {probabilities.max() * 100:.0f}&nbsp;% sure" in html(
+        app
+    )
 
 
 def test_it_is_kept_while_other_tabs_are_open(app: AppTest) -> None:
@@ -149,31 +151,35 @@ def test_a_text_called_png_gets_a_sentence_and_changes_nothing(drawn: bool, app:
 
 
 def test_small_black_and_white_models_see_it_small_and_black_and_white(
-    app: AppTest, checkpoints: Path, recipe: Experiment
+    app: AppTest, checkpoints: Path, experiment: Experiment
 ) -> None:
     for model in MODELS:
-        rewrite(checkpoint_path(checkpoints / recipe.name, model), lambda a, s: s["experiment"].update(binarised=True))
+        rewrite(
+            checkpoint_path(checkpoints / experiment.name, model), lambda a, s: s["experiment"].update(binarised=True)
+        )
     app.run()
     upload(app, seven())
     seen = shown(app, "seen")
     assert set(np.unique(seen)) == {0, 1}
     np.testing.assert_array_equal(seen, shown(app, "drawn") >= 128 / 255)
-    vae = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).load_model()
+    vae = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_model()
     with torch.inference_mode():
         back = vae.decode(vae.code(torch.as_tensor(seen, dtype=torch.float32)[None])).sigmoid()[0].numpy()
     np.testing.assert_allclose(shown(app, "reconstruction-vae"), back, atol=0.003)
 
 
-def test_without_classifier_and_data_the_rest_is_there(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+def test_without_classifier_and_data_the_rest_is_there(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
     classifier_path(checkpoints, "digits").unlink()
     for model in MODELS:
-        rewrite(checkpoint_path(checkpoints / recipe.name, model), lambda a, s: s["experiment"].update(dataset="mnist"))
+        rewrite(
+            checkpoint_path(checkpoints / experiment.name, model), lambda a, s: s["experiment"].update(dataset="mnist")
+        )
     app.run()
     upload(app, seven())
     assert not app.error
     assert "sure" not in html(app)
-    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes().code
-    vae = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).load_model()
+    codes = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).codes().code
+    vae = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_model()
     with torch.inference_mode():
         code = vae.code(torch.as_tensor(shown(app, "drawn"), dtype=torch.float32)[None])
         nearest = int(np.linalg.norm(codes - code.numpy(), axis=1).argmin())

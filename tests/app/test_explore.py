@@ -16,14 +16,16 @@ from training.datasets import Data
 from training.experiments import Experiment
 
 
-def test_explore_decodes_the_pick_and_says_where_it_lies(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+def test_explore_decodes_the_pick_and_says_where_it_lies(
+    app: AppTest, checkpoints: Path, experiment: Experiment
+) -> None:
     app.run()
     assert not app.exception
     app.number_input("vae_x").set_value(0.5)
     app.number_input("vae_y").set_value(-0.25).run()
     assert not app.exception
-    np.testing.assert_allclose(shown(app, "pick-vae"), decode(checkpoints, recipe, "vae", (0.5, -0.25)), atol=0.003)
-    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
+    np.testing.assert_allclose(shown(app, "pick-vae"), decode(checkpoints, experiment, "vae", (0.5, -0.25)), atol=0.003)
+    codes = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).codes()
     near = latent.nearest(codes.code, (0.5, -0.25))
     away = f"{near.distance:.2g} away".replace("-", "−")
     assert f"<b>{with_article(codes.labels[near.image])}</b> (image {near.image}), {away}" in html(app)
@@ -31,9 +33,9 @@ def test_explore_decodes_the_pick_and_says_where_it_lies(app: AppTest, checkpoin
     # The nearest test digit is ringed, and both models decode their own code of it.
     assert app.number_input("digit").value == near.image
     for model in ("autoencoder", "vae"):
-        own = Checkpoint(checkpoint_path(checkpoints / recipe.name, model)).codes().code[near.image]
+        own = Checkpoint(checkpoint_path(checkpoints / experiment.name, model)).codes().code[near.image]
         np.testing.assert_allclose(
-            shown(app, f"ringed-{model}"), decode(checkpoints, recipe, model, tuple(own.tolist())), atol=0.003
+            shown(app, f"ringed-{model}"), decode(checkpoints, experiment, model, tuple(own.tolist())), atol=0.003
         )
 
 
@@ -76,12 +78,12 @@ def test_maps_show_what_the_classifier_reads(app: AppTest) -> None:
 
 
 def test_on_the_heap_of_a_collapsed_posterior_nothing_is_a_gap(
-    app: AppTest, checkpoints: Path, recipe: Experiment
+    app: AppTest, checkpoints: Path, experiment: Experiment
 ) -> None:
     def collapse(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
         arrays["codes.code"] = (1e-6 * arrays["codes.code"]).astype(arrays["codes.code"].dtype)
 
-    rewrite(checkpoint_path(checkpoints / recipe.name, "vae"), collapse)
+    rewrite(checkpoint_path(checkpoints / experiment.name, "vae"), collapse)
     app.query_params.update({"vae_x": "0.001", "vae_y": "0"})  # farther from the heap than any of its codes
     app.run()
     assert not app.exception

@@ -14,7 +14,7 @@ from training.experiments import Experiment
 
 
 def test_generate_decodes_the_same_noise_and_says_how_many_are_digits(
-    app: AppTest, checkpoints: Path, recipe: Experiment
+    app: AppTest, checkpoints: Path, experiment: Experiment
 ) -> None:
     app.query_params["tab"] = "Generate"
     app.run()
@@ -22,16 +22,16 @@ def test_generate_decodes_the_same_noise_and_says_how_many_are_digits(
     app.number_input("seed").set_value(5).run()
     z = np.random.default_rng(5).standard_normal((10, 2))
     for model in ("vae", "autoencoder"):
-        expected = decode(checkpoints, recipe, model, (float(z[3, 0]), float(z[3, 1])))
+        expected = decode(checkpoints, experiment, model, (float(z[3, 0]), float(z[3, 1])))
         np.testing.assert_allclose(shown(app, f"{model}-prior-4"), expected, atol=0.003)
-    x, y = latent.match_moments(z, Checkpoint(checkpoint_path(checkpoints / recipe.name, "autoencoder")).codes().code)[
-        3
-    ]
-    expected = decode(checkpoints, recipe, "autoencoder", (float(x), float(y)))
+    x, y = latent.match_moments(
+        z, Checkpoint(checkpoint_path(checkpoints / experiment.name, "autoencoder")).codes().code
+    )[3]
+    expected = decode(checkpoints, experiment, "autoencoder", (float(x), float(y)))
     np.testing.assert_allclose(shown(app, "autoencoder-fitted-4"), expected, atol=0.003)
     app.button("again").click().run()
     assert app.number_input("seed").value == 6
-    vae = open_models(checkpoints / recipe.name).vae
+    vae = open_models(checkpoints / experiment.name).vae
     decodes = vae.decode(np.random.default_rng(0).standard_normal((2000, 2)))
     share = (evaluation.classify(load_classifier(checkpoints, "digits")[0], decodes).max(axis=1) >= 0.9).mean()
     assert any(f"**{100 * share:.1f} %**" in text.value for text in app.markdown)

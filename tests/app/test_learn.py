@@ -19,13 +19,13 @@ from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT
 from training.checkpoint import Checkpoint, Codes, checkpoint_path
 from training.experiments import Experiment
-from training.study import read_study, study_path
+from training.sweep import read_sweep, sweep_path
 
 VIEWS = {1: "original-", 2: "pick-vae", 3: "pick-vae", 5: "pick-vae", 7: "pick-vae", 9: "frame-vae"}
 
 
-def codes_of(checkpoints: Path, recipe: Experiment, model: str) -> Codes:
-    return Checkpoint(checkpoint_path(checkpoints / recipe.name, model)).codes()
+def codes_of(checkpoints: Path, experiment: Experiment, model: str) -> Codes:
+    return Checkpoint(checkpoint_path(checkpoints / experiment.name, model)).codes()
 
 
 def picks(app: AppTest, model: str) -> tuple[float, float]:
@@ -90,14 +90,16 @@ def test_a_part_of_a_function_runs_from_line_to_line() -> None:
 def test_gap_step_picks_the_widest_gaps_and_decodes_them(
     app: AppTest,
     checkpoints: Path,
-    recipe: Experiment,
+    experiment: Experiment,
 ) -> None:
     go_to(app, 3)
     for short, model in (("ae", "autoencoder"), ("vae", "vae")):
-        code = codes_of(checkpoints, recipe, model).code
+        code = codes_of(checkpoints, experiment, model).code
         gap = latent.largest_empty_circle(code, latent.window(code))
         assert picks(app, short) == pytest.approx(gap[:2])
-        np.testing.assert_allclose(shown(app, f"pick-{model}"), decode(checkpoints, recipe, model, gap[:2]), atol=0.003)
+        np.testing.assert_allclose(
+            shown(app, f"pick-{model}"), decode(checkpoints, experiment, model, gap[:2]), atol=0.003
+        )
         answer = next(each for each in app.expander if each.label == f"**{STEPS[2].question}**").markdown[0].value
         assert f"{gap.radius:.3g} ({short.upper()}" in answer
     # What is picked then stays, until the view is set again or another step is entered.
@@ -107,7 +109,7 @@ def test_gap_step_picks_the_widest_gaps_and_decodes_them(
     assert picks(app, "ae")[0] != 0.5
     app.number_input("ae_x").set_value(0.5).run()
     app.button("tour_previous").click().run()
-    assert picks(app, "ae") == pytest.approx(codes_of(checkpoints, recipe, "autoencoder").code[0])
+    assert picks(app, "ae") == pytest.approx(codes_of(checkpoints, experiment, "autoencoder").code[0])
     assert app.number_input("digit").value == 0
 
 
@@ -126,28 +128,28 @@ def test_buttons_and_numbers_walk_through_the_steps(app: AppTest) -> None:
     assert "The ELBO" in " ".join(text.value for text in app.markdown)
 
 
-def test_what_a_link_names_stands(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+def test_what_a_link_names_stands(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
     app.query_params.update({"vae_x": "0.25", "vae_y": "-0.5"})
     go_to(app, 3)
     assert picks(app, "vae") == (0.25, -0.5)
-    np.testing.assert_allclose(shown(app, "pick-vae"), decode(checkpoints, recipe, "vae", (0.25, -0.5)), atol=0.003)
-    code = codes_of(checkpoints, recipe, "autoencoder").code
+    np.testing.assert_allclose(shown(app, "pick-vae"), decode(checkpoints, experiment, "vae", (0.25, -0.5)), atol=0.003)
+    code = codes_of(checkpoints, experiment, "autoencoder").code
     assert picks(app, "ae") == pytest.approx(latent.largest_empty_circle(code, latent.window(code))[:2])
 
 
-def test_elbo_step_tells_the_checkpoints_figures(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+def test_elbo_step_tells_the_checkpoints_figures(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
     go_to(app, 6)
-    test = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).test
+    test = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).test
     answer = next(each for each in app.expander if each.label == f"**{STEPS[5].question}**").markdown[0].value
     assert f"**−{-test['elbo']:.2f} = −{-test['reconstruction']:.2f} − {test['kl']:.2f}** nats" in answer
 
 
 def test_last_step_tells_the_study_of_latent_sizes(app: AppTest, checkpoints: Path) -> None:
-    shutil.copy(study_path(ROOT / "checkpoints"), checkpoints)
+    shutil.copy(sweep_path(ROOT / "checkpoints"), checkpoints)
     go_to(app, 10)
     assert not app.error
     answer = next(each for each in app.expander if each.label == f"**{STEPS[9].question}**").markdown[0].value
-    for size in read_study(study_path(checkpoints)):
+    for size in read_sweep(sweep_path(checkpoints)):
         assert f"−{-size.test['vae']['elbo']:.2f}" in answer
         assert f"−{-size.test['autoencoder']['reconstruction']:.2f}" in answer
 
@@ -155,10 +157,10 @@ def test_last_step_tells_the_study_of_latent_sizes(app: AppTest, checkpoints: Pa
 def test_a_throw_is_a_sample_of_the_ringed_images_gaussian(
     app: AppTest,
     checkpoints: Path,
-    recipe: Experiment,
+    experiment: Experiment,
 ) -> None:
     go_to(app, 7)
-    codes = codes_of(checkpoints, recipe, "vae")
+    codes = codes_of(checkpoints, experiment, "vae")
     assert codes.log_variance is not None
     image = int(app.number_input("digit").value or 0)
     assert codes.log_variance[image].sum() > np.median(codes.log_variance.sum(axis=1))
@@ -174,7 +176,7 @@ def test_a_throw_is_a_sample_of_the_ringed_images_gaussian(
 def test_interpolation_step_stands_half_way_from_a_2_to_a_6(
     app: AppTest,
     checkpoints: Path,
-    recipe: Experiment,
+    experiment: Experiment,
 ) -> None:
     go_to(app, 9)
     app.slider("frame").set_value(3)
@@ -183,11 +185,11 @@ def test_interpolation_step_stands_half_way_from_a_2_to_a_6(
     app.button("tour_previous").click().run()
     app.button("tour_next").click().run()
     assert not app.exception
-    codes = codes_of(checkpoints, recipe, "vae")
+    codes = codes_of(checkpoints, experiment, "vae")
     ends = [np.flatnonzero(codes.labels == digit)[0] for digit in (2, 6)]
     assert [app.number_input(f"{end}_image").value for end in ("from", "to")] == ends
     assert app.slider("frame").value == FRAMES // 2
     middle = codes.code[ends].astype(float).mean(axis=0)
     np.testing.assert_allclose(
-        shown(app, "frame-vae"), decode(checkpoints, recipe, "vae", tuple(middle.tolist())), atol=0.003
+        shown(app, "frame-vae"), decode(checkpoints, experiment, "vae", tuple(middle.tolist())), atol=0.003
     )

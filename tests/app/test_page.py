@@ -19,8 +19,8 @@ from training.experiments import Experiment
 from training.folders import CHECKPOINTS_VARIABLE
 
 
-def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
-    codes = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).codes()
+def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+    codes = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).codes()
     app.query_params["digit"] = "7"
     app.run()
     assert f"It is {with_article(codes.labels[7])}, and has a code in each space." in html(app)
@@ -30,7 +30,7 @@ def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, reci
 
 
 def test_broken_checkpoint_is_told_and_the_others_still_work(
-    app: AppTest, checkpoints: Path, recipe: Experiment
+    app: AppTest, checkpoints: Path, experiment: Experiment
 ) -> None:
     broken = checkpoints / "broken"
     broken.mkdir()
@@ -38,14 +38,14 @@ def test_broken_checkpoint_is_told_and_the_others_still_work(
         (broken / f"{name}.safetensors").write_bytes(content)
     (checkpoints / "empty").mkdir()
     app.run()
-    assert app.selectbox("experiment").options == [recipe.name, "broken", "empty"]
+    assert app.selectbox("experiment").options == [experiment.name, "broken", "empty"]
     for name, sentence in (("broken", "is no safetensors file, or is cut short"), ("empty", "is missing")):
         app.selectbox("experiment").set_value(name).run()
         assert not app.exception
         (error,) = app.error
         assert sentence in error.value
         assert str(checkpoints / name) in error.value
-    app.selectbox("experiment").set_value(recipe.name).run()
+    app.selectbox("experiment").set_value(experiment.name).run()
     assert not app.error
     assert "Decode of" in html(app)
 
@@ -68,10 +68,12 @@ def test_no_checkpoints_at_all_is_told(app: AppTest, tmp_path: Path, monkeypatch
 
 
 def test_without_the_data_set_everything_but_the_original_is_there(
-    app: AppTest, checkpoints: Path, recipe: Experiment
+    app: AppTest, checkpoints: Path, experiment: Experiment
 ) -> None:
     for model in ("vae", "autoencoder"):
-        rewrite(checkpoint_path(checkpoints / recipe.name, model), lambda a, s: s["experiment"].update(dataset="mnist"))
+        rewrite(
+            checkpoint_path(checkpoints / experiment.name, model), lambda a, s: s["experiment"].update(dataset="mnist")
+        )
     app.run()
     assert not app.exception
     assert "not on this computer" in " ".join(caption.value for caption in app.caption)
@@ -86,12 +88,12 @@ def test_how_many_codes_a_map_shows_is_no_choice_where_there_are_few(app: AppTes
     assert slider.disabled
 
 
-def test_beta_chooses_the_vae_and_everything_follows(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
+def test_beta_chooses_the_vae_and_everything_follows(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
     app.query_params["tab"] = "Beta"
     app.run()
     assert not app.exception
     assert "This experiment has one VAE, of beta 1" in " ".join(text.value for text in app.markdown)
-    folder = checkpoints / recipe.name
+    folder = checkpoints / experiment.name
     # The same model, but brighter, under the name of another beta: its decodes can be told apart.
     shutil.copy(checkpoint_path(folder, "vae"), other := checkpoint_path(folder, "vae", 0.5))
 
@@ -113,7 +115,7 @@ def test_beta_chooses_the_vae_and_everything_follows(app: AppTest, checkpoints: 
     app.run()
     expected = Checkpoint(other).load_model().decode(torch.tensor([[0.5, -0.25]])).sigmoid()[0].numpy()
     np.testing.assert_allclose(shown(app, "pick-vae"), expected, atol=0.003)
-    assert np.abs(expected - decode(checkpoints, recipe, "vae", (0.5, -0.25))).max() > 0.1
+    assert np.abs(expected - decode(checkpoints, experiment, "vae", (0.5, -0.25))).max() > 0.1
 
 
 def test_a_folder_whose_name_is_not_utf8_is_told_and_the_rest_goes_on(

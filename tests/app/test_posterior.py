@@ -28,8 +28,8 @@ from training.objective import EVALUATION_SEED, evaluate_each
 
 
 @pytest.fixture(scope="module")
-def vae(fitted: Path, recipe: Experiment) -> Model:
-    return open_models(fitted / recipe.name).vae
+def vae(fitted: Path, experiment: Experiment) -> Model:
+    return open_models(fitted / experiment.name).vae
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +75,13 @@ def test_tab_shows_the_figures_of_the_image(
         np.testing.assert_allclose(shown(app, "subject"), seen[image], atol=0.003)
 
 
-def test_average_slack_is_that_of_the_chosen_beta(app: AppTest, checkpoints: Path, recipe: Experiment) -> None:
-    folder = checkpoints / recipe.name
+def test_average_slack_is_that_of_the_chosen_beta(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+    folder = checkpoints / experiment.name
     shutil.copy(checkpoint_path(folder, "vae"), other := checkpoint_path(folder, "vae", 0.5))
     rewrite(other, lambda arrays, settings: settings["experiment"].update(beta=0.5))
     for beta, slack in ((None, 1.25), (0.5, 7.75)):
-        values = {model: dict.fromkeys(names, 1.0) for model, names in evaluation.VALUES.items()}
-        values["vae"] |= dict.fromkeys(evaluation.OF_POSTERIORS, 1.0) | {"slack": slack}
+        values = {model: dict.fromkeys(names, 1.0) for model, names in evaluation.METRICS.items()}
+        values["vae"] |= dict.fromkeys(evaluation.POSTERIOR_METRICS, 1.0) | {"slack": slack}
         overlap = {model: [0.0] * 10 for model in MODEL_NAMES}
         evaluation.write_evaluation(folder, evaluation.Evaluation(values, overlap, {}), beta)
     app.query_params["tab"] = "Posterior"
@@ -111,13 +111,15 @@ def test_resample_draws_from_the_belief(app: AppTest, vae: Model, seen: np.ndarr
 def test_without_the_images_a_drawing_can_be_shown(
     app: AppTest,
     checkpoints: Path,
-    recipe: Experiment,
+    experiment: Experiment,
     digits: Data,
     vae: Model,
     decode: Decoder,
 ) -> None:
     for model in ("vae", "autoencoder"):
-        rewrite(checkpoint_path(checkpoints / recipe.name, model), lambda a, s: s["experiment"].update(dataset="mnist"))
+        rewrite(
+            checkpoint_path(checkpoints / experiment.name, model), lambda a, s: s["experiment"].update(dataset="mnist")
+        )
     app.query_params["tab"] = "Posterior"
     app.run()
     assert not app.exception
@@ -136,11 +138,11 @@ def test_without_the_images_a_drawing_can_be_shown(
 def test_in_more_dimensions_the_belief_and_the_bound_are_left(
     app: AppTest,
     checkpoints: Path,
-    recipe: Experiment,
+    experiment: Experiment,
     digits: Data,
     seen: np.ndarray,
 ) -> None:
-    deep = replace(recipe, name="digits-4d", latent_dim=4, epochs=1)
+    deep = replace(experiment, name="digits-4d", latent_dim=4, epochs=1)
     for model in MODEL_NAMES:
         fit(deep, model, digits, checkpoints / deep.name, device=CPU)
     app.query_params.update({"tab": "Posterior", "experiment": deep.name, "digit": "5"})

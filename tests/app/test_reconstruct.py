@@ -14,12 +14,12 @@ from training.objective import evaluate_each
 
 
 def test_reconstruct_shows_what_both_models_make_of_each_split(
-    app: AppTest, checkpoints: Path, recipe: Experiment, digits: Data
+    app: AppTest, checkpoints: Path, experiment: Experiment, digits: Data
 ) -> None:
     app.query_params["tab"] = "Reconstruct"
     app.run()
     assert not app.exception
-    model = Checkpoint(checkpoint_path(checkpoints / recipe.name, "vae")).load_model()
+    model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_model()
     for split in ("training", "validation", "test"):
         app.segmented_control("images").set_value(f"{split} images").run()
         assert not app.exception
@@ -40,13 +40,13 @@ def test_reconstruct_shows_what_both_models_make_of_each_split(
     assert html(app) != before
 
 
-def test_worst_images_are_the_worst(app: AppTest, checkpoints: Path, recipe: Experiment, digits: Data) -> None:
+def test_worst_images_are_the_worst(app: AppTest, checkpoints: Path, experiment: Experiment, digits: Data) -> None:
     app.query_params["tab"] = "Reconstruct"
     app.query_params["images"] = "worst test images"
     app.query_params["rank"] = "AE reconstruction"
     app.run()
     assert not app.exception
-    model = Checkpoint(checkpoint_path(checkpoints / recipe.name, "autoencoder")).load_model()
+    model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "autoencoder")).load_model()
     each = evaluate_each(model, digits.test).reconstruction
     worst = [int(number) for number in re.findall(r"<small>image (\d+)</small>", html(app))]
     assert worst == each.argsort()[:10].tolist()

@@ -199,8 +199,8 @@ def seen(page: Page, name: str) -> np.ndarray:
     return picture[np.ix_(rows.astype(int), columns.astype(int))]
 
 
-def decode(fitted: Path, recipe: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
-    network = Checkpoint(checkpoint_path(fitted / recipe.name, model)).load_model()
+def decode(fitted: Path, experiment: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
+    network = Checkpoint(checkpoint_path(fitted / experiment.name, model)).load_model()
     return network.decode(torch.tensor([point], dtype=torch.float32)).sigmoid()[0].numpy()
 
 
@@ -268,9 +268,9 @@ def wait_for_width(page: Page, width: float) -> None:
 WORDS = '.card.pick:has(img[data-name="pick-vae"]) > :last-child'  # beside the picture of the VAE's map
 
 
-def middle_of(fitted: Path, recipe: Experiment) -> tuple[float, float]:
+def middle_of(fitted: Path, experiment: Experiment) -> tuple[float, float]:
     """Of the VAE's map, to three decimals."""
-    area = latent.window(Checkpoint(checkpoint_path(fitted / recipe.name, "vae")).codes().code)
+    area = latent.window(Checkpoint(checkpoint_path(fitted / experiment.name, "vae")).codes().code)
     return round(area.left + area.side / 2, 3), round(area.bottom + area.side / 2, 3)
 
 
@@ -281,21 +281,21 @@ def told(page: Page, model: str = "vae") -> tuple[str, list[float]]:
     return caption.split(":")[0], [float(number.replace("−", "-")) for number in numbers]
 
 
-def expect_lens(page: Page, by: str, fitted: Path, recipe: Experiment, point: tuple[float, float]) -> None:
+def expect_lens(page: Page, by: str, fitted: Path, experiment: Experiment, point: tuple[float, float]) -> None:
     """The lens shows the decode of a point of the VAE's map, and says where it is."""
     expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_contain_text(f"under the {by}: (")
     words, numbers = told(page)
     assert words == f"under the {by}"
     assert numbers == pytest.approx(point, rel=0.006, abs=0.006)
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", point), atol=0.03)
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", point), atol=0.03)
     expect(page.locator(WORDS)).to_have_css("opacity", "0.4")  # they are of the pick
 
 
-def expect_pick(page: Page, fitted: Path, recipe: Experiment) -> None:
+def expect_pick(page: Page, fitted: Path, experiment: Experiment) -> None:
     """The picture is that of the VAE's pick."""
     expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_have_text("the point you picked")
     x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", (x, y)), atol=0.02)
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (x, y)), atol=0.02)
     expect(page.locator(WORDS)).to_have_css("opacity", "1")
 
 

@@ -13,8 +13,8 @@ from training.experiments import Experiment
 pytestmark = pytest.mark.browser
 
 
-def test_curves_play_through_training(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
-    snapshots = Checkpoint(checkpoint_path(fitted / recipe.name, "vae")).snapshots()
+def test_curves_play_through_training(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+    snapshots = Checkpoint(checkpoint_path(fitted / experiment.name, "vae")).snapshots()
     first = snapshots.update[-3]
     open_map(page, f"{served}/?tab=Training+curves&moment={first}", "curves")
     codes = f"return {CLOUDS}.flatMap(t => [...t.x]).length"

@@ -79,16 +79,16 @@ def wait_for_form(page: Page, expected: np.ndarray, at_least: float = 0.97) -> N
     wait_until_idle(page)
 
 
-def assert_models_answer_the_picture(page: Page, fitted: Path, recipe: Experiment) -> None:
+def assert_models_answer_the_picture(page: Page, fitted: Path, experiment: Experiment) -> None:
     """What comes back is the decode of the code of the picture shown, and the cross stands at that code."""
     picture = drawn(page)
     np.testing.assert_allclose(seen(page, "drawn"), picture / 255, atol=0.02)
     for name in MODELS:
-        model = Checkpoint(checkpoint_path(fitted / recipe.name, name)).load_model()
+        model = Checkpoint(checkpoint_path(fitted / experiment.name, name)).load_model()
         with torch.inference_mode():
             x, y = model.code(torch.as_tensor(picture / 255, dtype=torch.float32)[None])[0].tolist()
         np.testing.assert_allclose(
-            seen(page, f"reconstruction-{name}"), decode(fitted, recipe, name, (x, y)), atol=0.02
+            seen(page, f"reconstruction-{name}"), decode(fitted, experiment, name, (x, y)), atol=0.02
         )
         chart = f"map_drawn_{name}"
         wait_at(page.locator(f".st-key-{chart} .map-overlay .pick").last, *pixel_of(page, chart, x, y))
@@ -103,7 +103,7 @@ def boxes(page: Page) -> list[object]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
 def test_mouse_draws_and_moves_nothing_on_the_page(
-    theme: Any, width: int, height: int, page: Page, served: str, fitted: Path, recipe: Experiment
+    theme: Any, width: int, height: int, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     page.set_viewport_size({"width": width, "height": height})
     page.emulate_media(color_scheme=theme)
@@ -111,7 +111,7 @@ def test_mouse_draws_and_moves_nothing_on_the_page(
     before = boxes(page)
     draw(page, SEVEN)
     wait_for_form(page, form(SEVEN))
-    assert_models_answer_the_picture(page, fitted, recipe)
+    assert_models_answer_the_picture(page, fitted, experiment)
     inside = np.s_[20:260, 20:260]  # its corners are round
     there, meant = painted(page)[inside], rasterize([[60, 60, 200, 60, 120, 230]])[inside]
     assert np.corrcoef(there.ravel(), meant.ravel())[0, 1] > 0.95
@@ -138,7 +138,7 @@ def test_it_is_encoded_while_one_draws(page: Page, served: str) -> None:
     wait_for_form(page, form(SEVEN))
 
 
-def test_finger_draws_and_does_not_scroll(touch_page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_finger_draws_and_does_not_scroll(touch_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     page = touch_page
     page.set_viewport_size({"width": 1024, "height": 600})
     open_pad(page, served)
@@ -154,10 +154,10 @@ def test_finger_draws_and_does_not_scroll(touch_page: Page, served: str, fitted:
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
     wait_for_form(page, form(SEVEN))
     assert page.locator(".stMain").evaluate("e => e.scrollTop") == 0
-    assert_models_answer_the_picture(page, fitted, recipe)
+    assert_models_answer_the_picture(page, fitted, experiment)
 
 
-def test_keyboard_draws_undoes_and_clears(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_keyboard_draws_undoes_and_clears(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     open_pad(page, served)
     pad = page.get_by_role("application", name="Drawing pad")
     pad.focus()
@@ -178,7 +178,7 @@ def test_keyboard_draws_undoes_and_clears(page: Page, served: str, fitted: Path,
     page.keyboard.press("ArrowUp")  # the pen is up: it draws nothing
     stroke = [(140, 140), (204, 140), (204, 148), (148, 204)]
     wait_for_form(page, form(stroke), 0.995)
-    assert_models_answer_the_picture(page, fitted, recipe)
+    assert_models_answer_the_picture(page, fitted, experiment)
     # A dot with small steps, undone by Ctrl+Z; then all of it deleted, and that undone, too.
     for _ in range(5):
         page.keyboard.press("Shift+ArrowRight")
@@ -242,14 +242,14 @@ def photograph() -> bytes:
 
 
 def test_uploaded_picture_lies_on_the_pad_and_can_be_drawn_on(
-    page: Page, served: str, fitted: Path, recipe: Experiment
+    page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     open_pad(page, served)
     places = boxes(page)
     uploader = page.locator('.st-key-upload input[type="file"]')
     uploader.set_input_files({"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photograph()})
     wait_for_form(page, form(SEVEN))
-    assert_models_answer_the_picture(page, fitted, recipe)
+    assert_models_answer_the_picture(page, fitted, experiment)
     assert boxes(page) == places
     picture, before = drawn(page), str(page.locator('img[data-name="drawn"]').get_attribute("src"))
     pad = np.asarray(Image.fromarray((painted(page) * 255).astype(np.uint8)).resize((28, 28), Image.Resampling.BOX))
@@ -284,7 +284,9 @@ def test_bad_file_is_told_without_moving_the_page(page: Page, served: str) -> No
 
 
 @pytest.mark.parametrize("event", ["paste", "drop"])
-def test_picture_is_pasted_or_dropped(event: str, page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_picture_is_pasted_or_dropped(
+    event: str, page: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
     open_pad(page, served)
     page.evaluate(
         """([kind, content]) => {
@@ -299,7 +301,7 @@ def test_picture_is_pasted_or_dropped(event: str, page: Page, served: str, fitte
         [event, base64.b64encode(photograph()).decode()],
     )
     wait_for_form(page, form(SEVEN))
-    assert_models_answer_the_picture(page, fitted, recipe)
+    assert_models_answer_the_picture(page, fitted, experiment)
 
 
 def test_pad_leaves_nothing_behind(page: Page, served: str) -> None:

@@ -36,12 +36,12 @@ pytestmark = pytest.mark.browser
 # The traces of the codes, one a digit, in a script in which `chart` is Plotly's graph div.
 
 
-def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     open_map(page, served)
     for model in MODELS:
         script = f"return {CLOUDS}.map(t => [...t.x].map((x, i) => [x, t.y[i]]))"
         drawn = np.concatenate(in_chart(page, f"map_{model}", script))
-        codes = Checkpoint(checkpoint_path(fitted / recipe.name, model)).codes()
+        codes = Checkpoint(checkpoint_path(fitted / experiment.name, model)).codes()
         by_digit = np.concatenate([codes.code[codes.labels == digit] for digit in range(10)])
         np.testing.assert_allclose(drawn, by_digit, atol=1e-5)
     # And they are painted, each digit in its colour (the dots let a quarter of the white page through).
@@ -55,7 +55,7 @@ def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, recipe
 @pytest.mark.parametrize("face", ["codes", "grid"])
 @pytest.mark.parametrize("model", MODELS)
 def test_click_decodes_exactly_that_point_after_zoom_and_pan(
-    model: str, face: str, page: Page, served: str, fitted: Path, recipe: Experiment
+    model: str, face: str, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     open_map(page, f"{served}/?face={face}", f"map_{model}")
     label = f"{MODELS[model].upper()} pick, "
@@ -76,7 +76,7 @@ def test_click_decodes_exactly_that_point_after_zoom_and_pan(
     wait_for_input(page, f"{label}y", expected[1])
     assert page.get_by_label(f"{label}x", exact=True).input_value() != x_before
     wait_until_idle(page)
-    np.testing.assert_allclose(seen(page, f"pick-{model}"), decode(fitted, recipe, model, expected), atol=0.02)
+    np.testing.assert_allclose(seen(page, f"pick-{model}"), decode(fitted, experiment, model, expected), atol=0.02)
 
     # The cross stands where the mouse was, the chart was not sent again, and nothing else moved.
     cross = page.locator(f".st-key-map_{model} .map-overlay .pick").last
@@ -90,7 +90,7 @@ def test_click_decodes_exactly_that_point_after_zoom_and_pan(
 
 @pytest.mark.parametrize("face", ["codes", "grid"])
 def test_lens_decodes_the_point_under_the_mouse(
-    face: str, page: Page, served: str, fitted: Path, recipe: Experiment
+    face: str, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     open_map(page, f"{served}/?face={face}")
     page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
@@ -110,12 +110,12 @@ def test_lens_decodes_the_point_under_the_mouse(
         expect(caption).to_contain_text("under the mouse: (")
         told = re.findall(r"−?[\d.]+", caption.inner_text())
         assert [float(number.replace("−", "-")) for number in told] == pytest.approx(point, rel=0.006)
-        np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", point), atol=0.03)
+        np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", point), atol=0.03)
     # Away from the map it is the pick's own picture again.
     x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
     page.mouse.move(5, 5)
     expect(caption).to_have_text("the point you picked")
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", (x, y)), atol=0.02)
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (x, y)), atol=0.02)
 
 
 def test_lens_says_where_it_ends(page: Page, served: str) -> None:
@@ -146,26 +146,28 @@ def test_pan_is_no_click(page: Page, served: str) -> None:
     assert page.get_by_label("VAE pick, x", exact=True).input_value() == before
 
 
-def test_nearest_test_digit_is_ringed_on_both_maps(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_nearest_test_digit_is_ringed_on_both_maps(
+    page: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
     open_map(page, served)
-    codes = {model: Checkpoint(checkpoint_path(fitted / recipe.name, model)).codes().code for model in MODELS}
+    codes = {model: Checkpoint(checkpoint_path(fitted / experiment.name, model)).codes().code for model in MODELS}
     image = latent.nearest(codes["vae"], centre(page, "map_vae")).image
     page.mouse.click(*pixel_of(page, "map_vae", *codes["vae"][image]))
     expect(page.get_by_label("Ringed test image", exact=True)).to_have_value(str(image))
     for model in MODELS:
         ring = page.locator(f".st-key-map_{model} .map-overlay .ring").last
         wait_at(ring, *pixel_of(page, f"map_{model}", *codes[model][image]))
-        expected = decode(fitted, recipe, model, tuple(codes[model][image].tolist()))
+        expected = decode(fitted, experiment, model, tuple(codes[model][image].tolist()))
         np.testing.assert_allclose(seen(page, f"ringed-{model}"), expected, atol=0.02)
 
 
-def test_pick_by_keyboard(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_pick_by_keyboard(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     open_map(page, served)
     for axis, value in (("x", "1.5"), ("y", "-0.3")):
         page.get_by_label(f"VAE pick, {axis}", exact=True).fill(value)
         page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Decode of (1.5, −0.3)")).to_be_visible()
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", (1.5, -0.3)), atol=0.02)
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (1.5, -0.3)), atol=0.02)
 
 
 def test_legend_isolates_a_digit(page: Page, served: str) -> None:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_generate_again_shows_other_codes_and_where_they_fell(
-    page: Page, served: str, fitted: Path, recipe: Experiment
+    page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     page.goto(f"{served}/?tab=Generate")
     picture = page.locator('img[data-name="vae-prior-1"]')
@@ -25,6 +25,6 @@ def test_generate_again_shows_other_codes_and_where_they_fell(
     expect(page.get_by_label("Seed")).to_have_value("1")
     wait_until_idle(page)
     x, y = np.random.default_rng(1).standard_normal((10, 2))[0].tolist()
-    np.testing.assert_allclose(seen(page, "vae-prior-1"), decode(fitted, recipe, "vae", (x, y)), atol=0.01)
+    np.testing.assert_allclose(seen(page, "vae-prior-1"), decode(fitted, experiment, "vae", (x, y)), atol=0.01)
     chart = "map_generated_vae_prior"
     wait_at(page.locator(f".st-key-{chart} .dot").first, *pixel_of(page, chart, x, y))

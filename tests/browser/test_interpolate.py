@@ -14,7 +14,9 @@ from training.experiments import Experiment
 pytestmark = pytest.mark.browser
 
 
-def test_interpolation_shows_the_frame_and_the_way(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_interpolation_shows_the_frame_and_the_way(
+    page: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
     open_map(page, f"{served}/?tab=Interpolate&from_image=4&to_image=9", "map_small_vae")
     slider = page.get_by_role("slider", name="Frame")
     slider.press("Home")
@@ -22,8 +24,10 @@ def test_interpolation_shows_the_frame_and_the_way(page: Page, served: str, fitt
         slider.press("ArrowRight")
     expect(page.locator('img[data-name="frame-vae"]')).to_have_attribute("alt", "VAE: frame 5")
     for model in MODELS:
-        start, end = Checkpoint(checkpoint_path(fitted / recipe.name, model)).codes().code[[4, 9]].astype(float)
+        start, end = Checkpoint(checkpoint_path(fitted / experiment.name, model)).codes().code[[4, 9]].astype(float)
         at = start + (end - start) * 5 / (FRAMES - 1)
-        np.testing.assert_allclose(seen(page, f"frame-{model}"), decode(fitted, recipe, model, tuple(at)), atol=0.02)
+        np.testing.assert_allclose(
+            seen(page, f"frame-{model}"), decode(fitted, experiment, model, tuple(at)), atol=0.02
+        )
         dot = page.locator(f".st-key-map_small_{model} .map-overlay .at").last
         wait_at(dot, *pixel_of(page, f"map_small_{model}", *at))

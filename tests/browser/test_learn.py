@@ -28,7 +28,7 @@ VIEWS = {
 }
 
 
-def test_tour_from_the_first_step_to_the_last(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_tour_from_the_first_step_to_the_last(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     page.goto(f"{served}/?tab=Learn")
     for number, step in enumerate(STEPS, 1):
         expect(page.get_by_role("heading", name=f"{step.title} {number} of {len(STEPS)}")).to_be_visible()
@@ -39,7 +39,7 @@ def test_tour_from_the_first_step_to_the_last(page: Page, served: str, fitted: P
         expect(page.locator(".st-key-lesson .katex-html").last).to_be_visible()
         expect(page.locator(".katex-error")).to_have_count(0)
         if number == 3:
-            _shows_the_gaps(page, fitted, recipe)
+            _shows_the_gaps(page, fitted, experiment)
         else:
             expect(page.locator(VIEWS[number]).last).to_be_visible()
         question.locator("summary").click()
@@ -54,15 +54,15 @@ def test_tour_from_the_first_step_to_the_last(page: Page, served: str, fitted: P
     expect(page.get_by_role("button", name="Next")).to_be_disabled()
 
 
-def _shows_the_gaps(page: Page, fitted: Path, recipe: Experiment) -> None:
+def _shows_the_gaps(page: Page, fitted: Path, experiment: Experiment) -> None:
     for model in MODELS:
-        code = Checkpoint(checkpoint_path(fitted / recipe.name, model)).codes().code
+        code = Checkpoint(checkpoint_path(fitted / experiment.name, model)).codes().code
         x, y, radius = latent.largest_empty_circle(code, latent.window(code))
         assert np.linalg.norm(code - (x, y), axis=1).min() > 0.99 * radius
         page.locator(f".st-key-map_{model} .map-overlay .pick").last.wait_for(state="attached")
         in_chart(page, f"map_{model}", "return 0")
         wait_at(page.locator(f".st-key-map_{model} .map-overlay .pick").last, *pixel_of(page, f"map_{model}", x, y))
-        np.testing.assert_allclose(seen(page, f"pick-{model}"), decode(fitted, recipe, model, (x, y)), atol=0.02)
+        np.testing.assert_allclose(seen(page, f"pick-{model}"), decode(fitted, experiment, model, (x, y)), atol=0.02)
 
 
 def test_another_throw_moves_the_cross_and_not_the_page(page: Page, served: str) -> None:

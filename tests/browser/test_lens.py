@@ -45,7 +45,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.parametrize("face", ["codes", "grid"])
 def test_a_finger_looks_and_a_tap_picks(
-    face: str, touch_page: Page, served: str, fitted: Path, recipe: Experiment
+    face: str, touch_page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     page, fingers = touch_page, Fingers(touch_page)
     open_lens(page, f"{served}/?face={face}")
@@ -56,10 +56,10 @@ def test_a_finger_looks_and_a_tap_picks(
     for across in (0.4, 0.55, 0.7):
         place = part(page, "map_vae", across, 0.6)
         fingers.move(place)
-        expect_lens(page, "finger", fitted, recipe, point_at(page, "map_vae", *place))
+        expect_lens(page, "finger", fitted, experiment, point_at(page, "map_vae", *place))
     picked = page.get_by_label("VAE pick, x", exact=True).input_value()
     fingers.up()
-    expect_pick(page, fitted, recipe)
+    expect_pick(page, fitted, experiment)
     # It was no pan, no scrolling and no click.
     assert in_chart(page, "map_vae", RANGE) == before
     assert page.locator(".stMain").evaluate("e => e.scrollTop") == scrolled
@@ -71,10 +71,10 @@ def test_a_finger_looks_and_a_tap_picks(
     wait_for_input(page, "VAE pick, y", y)
     assert page.get_by_label("VAE pick, x", exact=True).input_value() != picked
     wait_until_idle(page)
-    expect_pick(page, fitted, recipe)
+    expect_pick(page, fitted, experiment)
 
 
-def test_two_fingers_zoom_and_pan(touch_page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_two_fingers_zoom_and_pan(touch_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     page, fingers = touch_page, Fingers(touch_page)
     open_lens(page, served)
     picked = page.get_by_label("VAE pick, x", exact=True).input_value()
@@ -103,13 +103,13 @@ def test_two_fingers_zoom_and_pan(touch_page: Page, served: str, fitted: Path, r
     # And the lens is right in what they show now.
     place = part(page, "map_vae", 0.4, 0.4)
     fingers.down(place)
-    expect_lens(page, "finger", fitted, recipe, point_at(page, "map_vae", *place))
+    expect_lens(page, "finger", fitted, experiment, point_at(page, "map_vae", *place))
     fingers.up()
 
 
 @pytest.mark.parametrize("face", ["codes", "grid"])
-def test_by_keyboard(face: str, page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
-    x, y = middle_of(fitted, recipe)
+def test_by_keyboard(face: str, page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+    x, y = middle_of(fitted, experiment)
     open_lens(page, f"{served}/?face={face}&vae_x={x}&vae_y={y}")
     layer = page.locator(".st-key-map_vae .map-overlay")
     for _ in range(60):
@@ -126,17 +126,17 @@ def test_by_keyboard(face: str, page: Page, served: str, fitted: Path, recipe: E
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowUp")
     expected = (x + 0.03 * width, y + 0.1 * width)
-    expect_lens(page, "cursor", fitted, recipe, expected)
+    expect_lens(page, "cursor", fitted, experiment, expected)
     wait_at(layer.locator(".cursor").last, *pixel_of(page, "map_vae", *expected))
     page.keyboard.press("Escape")
-    expect_pick(page, fitted, recipe)
+    expect_pick(page, fitted, experiment)
     expect(layer.locator(".cursor")).to_have_count(0)
     page.keyboard.press("Shift+ArrowDown")
     page.keyboard.press("Enter")
     wait_for_input(page, "VAE pick, x", x)
     wait_for_input(page, "VAE pick, y", y - 0.1 * width)
     wait_until_idle(page)
-    expect_pick(page, fitted, recipe)
+    expect_pick(page, fitted, experiment)
     expect(layer).to_be_focused()
     # Zoom to the cursor, and back.
     page.keyboard.press("+")
@@ -158,21 +158,21 @@ def film(page: Page, model: str = "vae") -> np.ndarray:
 
 
 def expect_film(
-    page: Page, fitted: Path, recipe: Experiment, corners: list[tuple[float, float]], model: str = "vae"
+    page: Page, fitted: Path, experiment: Experiment, corners: list[tuple[float, float]], model: str = "vae"
 ) -> None:
     """The film, its GIF and the line on the map are those of a path."""
     expect(page.locator(f'img[data-name="path-{model}"]')).to_be_visible()
     wait_until_idle(page)
     points = latent.resample_polyline(corners, FILM_FRAMES)
     for frame, point in zip(film(page, model), points, strict=True):
-        np.testing.assert_allclose(frame, decode(fitted, recipe, model, tuple(point)), atol=0.02)
+        np.testing.assert_allclose(frame, decode(fitted, experiment, model, tuple(point)), atol=0.02)
     name, content = saved(page, page.locator(f".st-key-gif_{model}").get_by_role("button").click)
     assert name == f"digits-2d-path-{model}.gif"
     opened = Image.open(io.BytesIO(content))
     assert opened.size == (224, 224)
     moving = [np.asarray(each.convert("L"))[::8, ::8] / 255 for each in ImageSequence.Iterator(opened)]
     assert len(moving) > FILM_FRAMES  # and back again
-    np.testing.assert_allclose(moving[0], decode(fitted, recipe, model, tuple(points[0])), atol=0.02)
+    np.testing.assert_allclose(moving[0], decode(fitted, experiment, model, tuple(points[0])), atol=0.02)
     line = page.locator(f".st-key-map_{model} .map-overlay .path").last
     wait_at(page.locator(f".st-key-map_{model} .map-overlay .at").last, *pixel_of(page, f"map_{model}", *corners[0]))
     box = line.evaluate("e => { const b = e.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; }")
@@ -188,7 +188,7 @@ def places(page: Page) -> list[object]:
 
 @pytest.mark.parametrize("face", ["codes", "grid"])
 def test_dragging_draws_a_path_and_shows_its_film(
-    face: str, page: Page, served: str, fitted: Path, recipe: Experiment
+    face: str, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     open_lens(page, f"{served}/?face={face}")
     in_chart(page, "map_vae", "chart.sameAsBefore = true; return 0")
@@ -205,11 +205,11 @@ def test_dragging_draws_a_path_and_shows_its_film(
     page.mouse.down()
     for corner in corners[1:]:
         page.mouse.move(*corner, steps=8)
-    expect_lens(page, "mouse", fitted, recipe, point_at(page, "map_vae", *corners[-1]))
+    expect_lens(page, "mouse", fitted, experiment, point_at(page, "map_vae", *corners[-1]))
     page.mouse.up()
     page.mouse.move(5, 5)
     points = [point_at(page, "map_vae", *corner) for corner in corners]
-    expect_film(page, fitted, recipe, points)
+    expect_film(page, fitted, experiment, points)
     # The chart neither moved nor came anew; nothing was picked, nothing else moved.
     assert in_chart(page, "map_vae", RANGE) == before
     assert in_chart(page, "map_vae", "return chart.sameAsBefore")
@@ -226,7 +226,7 @@ def test_dragging_draws_a_path_and_shows_its_film(
     zoom_and_pan(page, "map_vae")
 
 
-def test_a_finger_draws_a_path(touch_page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_a_finger_draws_a_path(touch_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     page, fingers = touch_page, Fingers(touch_page)
     open_lens(page, f"{served}/?path=true")
     corners = [part(page, "map_vae", *place) for place in ((0.3, 0.3), (0.7, 0.4), (0.5, 0.7))]
@@ -234,11 +234,11 @@ def test_a_finger_draws_a_path(touch_page: Page, served: str, fitted: Path, reci
     for corner in corners[1:]:
         fingers.move(corner)
     fingers.up()
-    expect_film(page, fitted, recipe, [point_at(page, "map_vae", *corner) for corner in corners])
+    expect_film(page, fitted, experiment, [point_at(page, "map_vae", *corner) for corner in corners])
 
 
-def test_a_path_by_keyboard(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
-    x, y = middle_of(fitted, recipe)
+def test_a_path_by_keyboard(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+    x, y = middle_of(fitted, experiment)
     open_lens(page, f"{served}/?path=true&vae_x={x}&vae_y={y}")
     layer = page.locator(".st-key-map_vae .map-overlay")
     expect(layer).to_have_accessible_name(re.compile("Enter adds a corner to the path and Shift with Enter ends it"))
@@ -246,10 +246,12 @@ def test_a_path_by_keyboard(page: Page, served: str, fitted: Path, recipe: Exper
     width = np.diff(in_chart(page, "map_vae", RANGE)[:2])[0]
     for key in ("Enter", "Shift+ArrowRight", "Shift+ArrowRight", "Enter", "Shift+ArrowUp", "Enter", "Shift+Enter"):
         page.keyboard.press(key)
-    expect_film(page, fitted, recipe, [(x, y), (x + 0.2 * width, y), (x + 0.2 * width, y + 0.1 * width)])
+    expect_film(page, fitted, experiment, [(x, y), (x + 0.2 * width, y), (x + 0.2 * width, y + 0.1 * width)])
 
 
-def test_a_path_that_leaves_the_map_ends_at_its_edge(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_a_path_that_leaves_the_map_ends_at_its_edge(
+    page: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
     open_lens(page, f"{served}/?path=true")
     start, end = part(page, "map_vae", 0.5, 0.5), part(page, "map_vae", 0.5, 1.2)
     page.mouse.move(*start)
@@ -257,7 +259,7 @@ def test_a_path_that_leaves_the_map_ends_at_its_edge(page: Page, served: str, fi
     page.mouse.move(*end, steps=4)
     page.mouse.up()
     x, y = point_at(page, "map_vae", *start)
-    expect_film(page, fitted, recipe, [(x, y), (x, in_chart(page, "map_vae", RANGE)[2])])
+    expect_film(page, fitted, experiment, [(x, y), (x, in_chart(page, "map_vae", RANGE)[2])])
 
 
 # Counts the listeners that the components add to what outlives them, and their observers, while they are not removed.
@@ -300,7 +302,7 @@ COUNT_LISTENERS = """
 
 
 def test_ten_tab_changes_leave_no_listeners_behind(
-    own_page: Page, served: str, fitted: Path, recipe: Experiment
+    own_page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     page = own_page
     page.add_init_script(COUNT_LISTENERS)
@@ -327,12 +329,12 @@ def test_ten_tab_changes_leave_no_listeners_behind(
     assert left_behind() == after_one
     place = part(page, "map_vae", 0.45, 0.55)
     page.mouse.move(*place)
-    expect_lens(page, "mouse", fitted, recipe, point_at(page, "map_vae", *place))
+    expect_lens(page, "mouse", fitted, experiment, point_at(page, "map_vae", *place))
     page.mouse.click(*place)
     wait_for_input(page, "VAE pick, x", point_at(page, "map_vae", *place)[0])
 
 
-def test_survives_theme_resize_and_reconnect(own_page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_survives_theme_resize_and_reconnect(own_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     page = own_page
     page.add_init_script("""
         window.sockets = [];
@@ -347,7 +349,7 @@ def test_survives_theme_resize_and_reconnect(own_page: Page, served: str, fitted
         page.mouse.move(5, 5)
         place = part(page, "map_vae", across, 0.6)
         page.mouse.move(*place)
-        expect_lens(page, "mouse", fitted, recipe, point_at(page, "map_vae", *place))
+        expect_lens(page, "mouse", fitted, experiment, point_at(page, "map_vae", *place))
         page.mouse.click(*place)
         wait_for_input(page, "VAE pick, x", point_at(page, "map_vae", *place)[0])
         wait_until_idle(page)
@@ -374,7 +376,7 @@ def test_survives_theme_resize_and_reconnect(own_page: Page, served: str, fitted
     expect_works(0.5)
 
 
-def test_the_atlas_is_sent_once(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_the_atlas_is_sent_once(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     sizes: list[int] = []
     atlases: list[int] = []
 
@@ -405,10 +407,10 @@ def test_the_atlas_is_sent_once(page: Page, served: str, fitted: Path, recipe: E
     assert atlases == []
     place = part(page, "map_vae", 0.4, 0.6)
     page.mouse.move(*place)
-    expect_lens(page, "mouse", fitted, recipe, point_at(page, "map_vae", *place))
+    expect_lens(page, "mouse", fitted, experiment, point_at(page, "map_vae", *place))
 
 
-def still_works_by_numbers(page: Page, fitted: Path, recipe: Experiment, picture: str) -> None:
+def still_works_by_numbers(page: Page, fitted: Path, experiment: Experiment, picture: str) -> None:
     for axis, value in (("x", "1.5"), ("y", "-0.3")):
         page.get_by_label(f"VAE pick, {axis}", exact=True).fill(value)
         page.keyboard.press("Enter")
@@ -416,7 +418,7 @@ def still_works_by_numbers(page: Page, fitted: Path, recipe: Experiment, picture
     expect(shown).to_have_attribute("alt", "VAE: decode of (1.5, −0.3)")
     expect(shown).to_be_visible()
     wait_until_idle(page)
-    np.testing.assert_allclose(seen(page, picture), decode(fitted, recipe, "vae", (1.5, -0.3)), atol=0.02)
+    np.testing.assert_allclose(seen(page, picture), decode(fitted, experiment, "vae", (1.5, -0.3)), atol=0.02)
 
 
 @contextmanager
@@ -439,7 +441,7 @@ def spoilt(browser: Browser, script: str = "") -> Iterator[Page]:
     ],
 )
 def test_without_a_lens_it_says_so(
-    broken: str, browser: Browser, served: str, fitted: Path, recipe: Experiment
+    broken: str, browser: Browser, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     with spoilt(browser, broken) as page:
         open_map(page, served)
@@ -450,11 +452,11 @@ def test_without_a_lens_it_says_so(
         page.mouse.click(*place)
         wait_for_input(page, "VAE pick, x", point_at(page, "map_vae", *place)[0])
         page.mouse.move(5, 5)
-        still_works_by_numbers(page, fitted, recipe, "pick-vae")
+        still_works_by_numbers(page, fitted, experiment, "pick-vae")
 
 
 def test_where_the_script_fails_it_says_so_and_numbers_work(
-    browser: Browser, served: str, fitted: Path, recipe: Experiment
+    browser: Browser, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     with spoilt(
         browser,
@@ -468,11 +470,11 @@ def test_where_the_script_fails_it_says_so_and_numbers_work(
     ) as page:
         page.goto(served)
         expect(page.get_by_text("Clicks and the live picture are missing").first).to_be_visible()
-        still_works_by_numbers(page, fitted, recipe, "pick-vae")
+        still_works_by_numbers(page, fitted, experiment, "pick-vae")
 
 
 def test_where_something_does_not_load_the_page_says_so_and_numbers_work(
-    browser: Browser, served: str, fitted: Path, recipe: Experiment, tmp_path: Path
+    browser: Browser, served: str, fitted: Path, experiment: Experiment, tmp_path: Path
 ) -> None:
     no_workers = """
         const {createObjectURL} = URL;
@@ -496,7 +498,7 @@ def test_where_something_does_not_load_the_page_says_so_and_numbers_work(
             (no_component, no_clicks, "typed-vae"),
         ):
             expect(page.get_by_text(sentence).first).to_be_visible(timeout=90_000)
-            still_works_by_numbers(page, fitted, recipe, decode)
+            still_works_by_numbers(page, fitted, experiment, decode)
 
 
 def test_at_rest_nothing_is_missing(page: Page, served: str) -> None:

@@ -46,10 +46,10 @@ def test_shared_link_opens_the_same_view(page: Page, browser: Browser, served: s
 
 
 def test_without_the_data_set_all_but_the_original_is_there(
-    page: Page, served: str, fitted: Path, recipe: Experiment
+    page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     open_map(page, f"{served}/?experiment=no-images&vae_x=0.25&vae_y=0.5")
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, recipe, "vae", (0.25, 0.5)), atol=0.02)
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (0.25, 0.5)), atol=0.02)
     expect(page.get_by_text("The original image is not on this computer.")).to_be_visible()
     expect(page.locator('img[data-name="original"]')).to_have_count(0)
     expect(page.locator('img[data-name="ringed-vae"]')).to_be_visible()

@@ -25,10 +25,10 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def folder(fitted: Path, recipe: Experiment, digits: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(fitted: Path, experiment: Experiment, digits: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoints with a measured experiment of four dimensions, whose folder is given."""
     checkpoints = shutil.copytree(fitted, tmp_path_factory.mktemp("planes") / "checkpoints")
-    deep = replace(recipe, name="digits-4d", latent_dim=4, epochs=2)
+    deep = replace(experiment, name="digits-4d", latent_dim=4, epochs=2)
     for model in MODEL_NAMES:
         fit(deep, model, digits, checkpoints / deep.name, device=CPU)
     pair = open_models(checkpoints / deep.name)

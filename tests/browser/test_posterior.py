@@ -28,9 +28,9 @@ def shown_z(page: Page) -> np.ndarray:
 
 
 def test_another_image_and_another_draw(
-    page: Page, served: str, fitted: Path, recipe: Experiment, digits: Data
+    page: Page, served: str, fitted: Path, experiment: Experiment, digits: Data
 ) -> None:
-    vae = open_models(fitted / recipe.name).vae
+    vae = open_models(fitted / experiment.name).vae
     images = evaluation.binarised(digits.test.images)
     page.goto(f"{served}/?tab=Posterior")
     page.locator('img[data-name="resampled"]').wait_for()

@@ -36,7 +36,7 @@ def boxes(page: Page) -> list[object]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_button_at_the_corner_saves_the_picture(
-    theme: Any, page: Page, served: str, fitted: Path, recipe: Experiment
+    theme: Any, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     page.emulate_media(color_scheme=theme)
     open_map(page, f"{served}/?vae_x=0.5&vae_y=-0.25")
@@ -50,7 +50,7 @@ def test_the_button_at_the_corner_saves_the_picture(
     name, png = saved(page, button.click)
     assert name == "digits-2d-pick-vae.png"
     assert Image.open(io.BytesIO(png)).size == (224, 224)
-    np.testing.assert_allclose(pixels(png), decode(fitted, recipe, "vae", (0.5, -0.25)), atol=0.003)
+    np.testing.assert_allclose(pixels(png), decode(fitted, experiment, "vae", (0.5, -0.25)), atol=0.003)
     # It goes to the next picture with the mouse, and away with it.
     page.locator('img[data-name="ringed-vae"]').hover()
     name, png = saved(page, button.click)
@@ -60,7 +60,7 @@ def test_the_button_at_the_corner_saves_the_picture(
     np.testing.assert_allclose(pixels(png), seen(page, "ringed-vae"), atol=0.02)
 
 
-def test_saves_what_the_server_has_just_answered(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_saves_what_the_server_has_just_answered(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     open_map(page, served)
     left, top = pixel_of(page, "map_autoencoder", *centre(page, "map_autoencoder"))
     point = point_at(page, "map_autoencoder", round(left), round(top))
@@ -68,10 +68,10 @@ def test_saves_what_the_server_has_just_answered(page: Page, served: str, fitted
     wait_for_input(page, "AE pick, x", point[0])
     page.locator('img[data-name="pick-autoencoder"]').hover()
     _, png = saved(page, page.locator(".save-picture").click)
-    np.testing.assert_allclose(pixels(png), decode(fitted, recipe, "autoencoder", point), atol=0.005)
+    np.testing.assert_allclose(pixels(png), decode(fitted, experiment, "autoencoder", point), atol=0.005)
 
 
-def test_enter_saves_the_picture_with_the_focus(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_enter_saves_the_picture_with_the_focus(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     open_map(page, f"{served}/?digit=7")
     page.locator('img[data-name="ringed-autoencoder"]').focus()
     page.keyboard.press("Tab")
@@ -80,12 +80,12 @@ def test_enter_saves_the_picture_with_the_focus(page: Page, served: str, fitted:
     expect(page.locator(".save-picture")).to_have_accessible_name("Save PNG: the VAE's decode of its own code")
     name, png = saved(page, lambda: page.keyboard.press("Enter"))
     assert name == "digits-2d-ringed-vae.png"
-    code = Checkpoint(checkpoint_path(fitted / recipe.name, "vae")).codes().code[7]
-    np.testing.assert_allclose(pixels(png), decode(fitted, recipe, "vae", tuple(code.tolist())), atol=0.003)
+    code = Checkpoint(checkpoint_path(fitted / experiment.name, "vae")).codes().code[7]
+    np.testing.assert_allclose(pixels(png), decode(fitted, experiment, "vae", tuple(code.tolist())), atol=0.003)
     expect(image).to_be_focused()
 
 
-def test_the_lens_is_saved_while_it_is_shown(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_the_lens_is_saved_while_it_is_shown(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     open_map(page, served)
     page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
     page.locator('img[data-name="pick-vae"]').focus()
@@ -100,7 +100,7 @@ def test_the_lens_is_saved_while_it_is_shown(page: Page, served: str, fitted: Pa
     expect(page.locator(".save-picture")).to_have_count(0)
     np.testing.assert_allclose(lens, seen(page, "pick-vae"), atol=0.003)
     point = point_at(page, "map_vae", round(left), round(top))
-    np.testing.assert_allclose(lens, decode(fitted, recipe, "vae", point), atol=0.03)
+    np.testing.assert_allclose(lens, decode(fitted, experiment, "vae", point), atol=0.03)
 
 
 def test_a_film_is_saved_whole_and_no_wider_than_4096(page: Page, served: str) -> None:
@@ -137,10 +137,10 @@ def test_one_button_and_one_file_after_reruns_tabs_and_themes(page: Page, served
     assert names == ["digits-2d-frame-vae.png", "digits-2d-frame-autoencoder.png"]
 
 
-def test_codes_and_curves_are_saved_as_tables(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_codes_and_curves_are_saved_as_tables(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     open_map(page, f"{served}/?tab=Training+curves", "curves")
     models = {"ae": "autoencoder", "vae": "vae"}
-    opened = {short: Checkpoint(checkpoint_path(fitted / recipe.name, model)) for short, model in models.items()}
+    opened = {short: Checkpoint(checkpoint_path(fitted / experiment.name, model)) for short, model in models.items()}
     name, table = saved(page, page.get_by_role("button", name="Codes as CSV").click)
     assert name == "digits-2d-codes.csv"
     rows = list(csv.DictReader(io.StringIO(table.decode())))

@@ -12,7 +12,9 @@ from training.experiments import Experiment
 pytestmark = pytest.mark.browser
 
 
-def test_traverse_moves_the_pick_and_marks_the_frame(page: Page, served: str, fitted: Path, recipe: Experiment) -> None:
+def test_traverse_moves_the_pick_and_marks_the_frame(
+    page: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
     page.goto(f"{served}/?tab=Traverse&vae_x=0.5&vae_y=-0.25")
     slider = page.get_by_role("slider", name="Dimension 1")
     expect(page.locator("img[data-name=moved-vae]")).to_be_visible()
@@ -22,4 +24,4 @@ def test_traverse_moves_the_pick_and_marks_the_frame(page: Page, served: str, fi
     expect(slider).to_have_value("1")
     expect(page.locator("img[data-name=moved-vae]")).to_have_attribute("alt", "VAE: the pick, dimension 1 by 1 sd")
     wait_until_idle(page)
-    np.testing.assert_allclose(seen(page, "moved-vae"), decode(fitted, recipe, "vae", (1.5, -0.25)), atol=0.01)
+    np.testing.assert_allclose(seen(page, "moved-vae"), decode(fitted, experiment, "vae", (1.5, -0.25)), atol=0.01)

@@ -1,9 +1,9 @@
-"""The atlas: packed and unpacked, put together between its decodes, and no larger than it must be."""
+"""The atlas: packed and unpacked, put together interpolate its decodes, and no larger than it must be."""
 
 import numpy as np
 import pytest
 
-from explorer.atlas import SIDES, atlas, between, pack, unpack
+from explorer.atlas import SIDES, atlas, interpolate, pack, unpack
 from explorer.latent import Window
 
 AREA = Window(-3.0, -2.0, 6.0)
@@ -37,11 +37,11 @@ def test_between_the_decodes_a_parabola_is_exact_and_at_them_anything_is() -> No
     noise = rng.uniform(size=(7, 7, 3, 2))
     rows, columns = np.mgrid[0:7, 0:7]
     at = np.stack([columns, rows], axis=-1).reshape(-1, 2) / 6
-    np.testing.assert_allclose(between(noise, at), noise.reshape(49, 3, 2), atol=1e-6)
+    np.testing.assert_allclose(interpolate(noise, at), noise.reshape(49, 3, 2), atol=1e-6)
     bowl = (((columns - 2.3) ** 2 + (rows - 3.1) ** 2) / 60)[:, :, None, None]
     inside = rng.uniform(1, 5, (50, 2))  # at the edge two of the sixteen are the same
     expected = ((inside[:, 0] - 2.3) ** 2 + (inside[:, 1] - 3.1) ** 2) / 60
-    np.testing.assert_allclose(between(bowl, inside / 6)[:, 0, 0], expected, atol=1e-6)
+    np.testing.assert_allclose(interpolate(bowl, inside / 6)[:, 0, 0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("times", "side"), [(2, SIDES[0]), (8, SIDES[1]), (40, SIDES[-1])])
@@ -52,6 +52,6 @@ def test_it_is_as_large_as_it_must_be(times: float, side: int) -> None:
         return  # as good as it gets
     shares = np.random.default_rng(1).uniform(size=(2000, 2))
     exact = waves((AREA.left, AREA.top) + shares * (AREA.side, -AREA.side), times)
-    error = np.abs(between(unpack(found.image, side), shares) - exact)
+    error = np.abs(interpolate(unpack(found.image, side), shares) - exact)
     assert error.mean() < 0.002
     assert np.quantile(error, 0.99) < 0.02

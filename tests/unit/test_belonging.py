@@ -45,11 +45,11 @@ def test_every_shipped_pair_belongs_together() -> None:
             open_models(checkpoints_dir() / name, beta=beta)
 
 
-def test_differences_are_all_that_differ(recipe: Experiment) -> None:
-    assert differences(recipe, recipe) == {}
-    other = replace(recipe, seed=3, beta=2.0)
-    assert differences(recipe, other) == {"beta": (1.0, 2.0), "seed": (0, 3)}
-    assert differences(recipe, other, but=("beta",)) == {"seed": (0, 3)}
+def test_differences_are_all_that_differ(experiment: Experiment) -> None:
+    assert differences(experiment, experiment) == {}
+    other = replace(experiment, seed=3, beta=2.0)
+    assert differences(experiment, other) == {"beta": (1.0, 2.0), "seed": (0, 3)}
+    assert differences(experiment, other, ignoring=("beta",)) == {"seed": (0, 3)}
 
 
 @pytest.mark.parametrize(

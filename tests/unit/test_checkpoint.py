@@ -23,8 +23,8 @@ from training.objective import evaluate
 
 
 @pytest.fixture
-def path(checkpoints: Path, recipe: Experiment) -> Path:
-    return checkpoint_path(checkpoints / recipe.name, "vae")
+def path(checkpoints: Path, experiment: Experiment) -> Path:
+    return checkpoint_path(checkpoints / experiment.name, "vae")
 
 
 def everything_of(path: Path) -> None:
@@ -35,9 +35,9 @@ def everything_of(path: Path) -> None:
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
 def test_codes_and_figures_are_those_of_the_rounded_weights_in_the_file(
-    model: str, checkpoints: Path, recipe: Experiment, digits: Data
+    model: str, checkpoints: Path, experiment: Experiment, digits: Data
 ) -> None:
-    checkpoint = Checkpoint(checkpoint_path(checkpoints / recipe.name, model))
+    checkpoint = Checkpoint(checkpoint_path(checkpoints / experiment.name, model))
     network = checkpoint.load_model()
     grey = digits.test.images.float() / 255
     codes = checkpoint.codes()
@@ -47,7 +47,7 @@ def test_codes_and_figures_are_those_of_the_rounded_weights_in_the_file(
         assert codes.log_variance is not None
         np.testing.assert_allclose(network.encode(grey)[1].numpy(), codes.log_variance, rtol=6e-4, atol=1e-4)
     assert as_dict(evaluate(network, digits.test)) == pytest.approx(checkpoint.test, rel=1e-5)
-    assert checkpoint.experiment == recipe
+    assert checkpoint.experiment == experiment
 
 
 def test_round_trip(path: Path, tmp_path: Path) -> None:
@@ -184,10 +184,10 @@ def test_full_disk_leaves_what_stood_there(path: Path, monkeypatch: pytest.Monke
     assert [each.name for each in path.parent.iterdir() if "part" in each.name] == []
 
 
-def test_recipe_with_a_bad_number_is_told(recipe: Experiment) -> None:
+def test_recipe_with_a_bad_number_is_told(experiment: Experiment) -> None:
     with pytest.raises(ValueError, match="epochs is 0; it must be 1 to"):
-        replace(recipe, epochs=0)
+        replace(experiment, epochs=0)
     with pytest.raises(ValueError, match="beta is -1; it must be 0 to"):
-        replace(recipe, beta=-1)
+        replace(experiment, beta=-1)
     with pytest.raises(ValueError, match="it names a folder"):
-        replace(recipe, name="../elsewhere")
+        replace(experiment, name="../elsewhere")

@@ -16,8 +16,8 @@ def test_it_reads_grey_binarised_and_small_images(fitted: Path, digits: Data) ->
     classifier, told = load_classifier(fitted, "digits")
     assert accuracy(classifier, digits.test) == pytest.approx(told, abs=0.01)
     assert min(told.values()) > 0.85  # a few seconds' fit; the shipped ones are tested by themselves
-    belief = classify(classifier, digits.test.images.float() / 255)
-    torch.testing.assert_close(belief.sum(1), torch.ones(len(digits.test)))
+    probabilities = classify(classifier, digits.test.images.float() / 255)
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(len(digits.test)))
 
 
 def test_small_images_are_enlarged(fitted: Path) -> None:

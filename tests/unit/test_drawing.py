@@ -16,7 +16,7 @@ from PIL import Image
 
 from explorer.drawing import (
     BRUSH,
-    LONGEST,
+    MAX_SIDE,
     SIDE,
     DrawingError,
     enlarged,
@@ -221,7 +221,7 @@ def test_damaged_files_are_opened_or_told(kind: str, data: st.DataObject) -> Non
         file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(DrawingError):
         ink = open_picture(bytes(file), "damaged")
-        assert max(ink.shape) <= LONGEST
+        assert max(ink.shape) <= MAX_SIDE
         assert ink.min() >= 0
         assert ink.max() <= 1
 

@@ -24,8 +24,8 @@ from training.folders import DATA_VARIABLE
 
 
 @pytest.fixture(scope="module")
-def pair(fitted: Path, recipe: Experiment) -> ModelPair:
-    return open_models(fitted / recipe.name)
+def pair(fitted: Path, experiment: Experiment) -> ModelPair:
+    return open_models(fitted / experiment.name)
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +34,16 @@ def classifier(fitted: Path) -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def measured(fitted: Path, pair: ModelPair, recipe: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+def measured(
+    fitted: Path, pair: ModelPair, experiment: Experiment, tmp_path_factory: pytest.TempPathFactory
+) -> Evaluation:
     """What the command line wrote."""
     checkpoints = shutil.copytree(fitted, tmp_path_factory.mktemp("measured") / "checkpoints")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "POSTERIORS", 60)  # test images, to save time
-        done = run_command(app, "measure", recipe.name, "--checkpoints", checkpoints)
+        done = run_command(app, "measure", experiment.name, "--checkpoints", checkpoints)
     assert done.exit_code == 0, done.stderr
-    return read_evaluation(checkpoints / recipe.name, pair)
+    return read_evaluation(checkpoints / experiment.name, pair)
 
 
 def test_samples_of_the_prior_and_of_the_codes_share_their_noise(pair: ModelPair) -> None:
@@ -59,8 +61,10 @@ def test_each_number_is_what_its_definition_says(pair: ModelPair, classifier: Cl
         assert {name: values[name] for name in model.checkpoint.test} == model.checkpoint.test
         decodes = model.decode(np.random.default_rng(evaluation.SEED).standard_normal((evaluation.SAMPLES, 2)))
         with torch.no_grad():
-            belief = classifier(torch.from_numpy(decodes)).softmax(1).numpy()
-        assert values["prior_read"] == pytest.approx((belief.max(axis=1) >= 0.9).mean(), abs=2 / evaluation.SAMPLES)
+            probabilities = classifier(torch.from_numpy(decodes)).softmax(1).numpy()
+        assert values["prior_read"] == pytest.approx(
+            (probabilities.max(axis=1) >= 0.9).mean(), abs=2 / evaluation.SAMPLES
+        )
         # The shares of the plane, and the gaps, nearly: by brute force on a coarse grid.
         code = model.codes.code.astype(float)
         grid = latent.grid(Map(model).window, 60)
@@ -74,8 +78,8 @@ def test_each_number_is_what_its_definition_says(pair: ModelPair, classifier: Cl
     assert "elbo" not in measured.values["autoencoder"]
 
 
-def test_round_trip(checkpoints: Path, recipe: Experiment, pair: ModelPair, measured: Evaluation) -> None:
-    folder = checkpoints / recipe.name
+def test_round_trip(checkpoints: Path, experiment: Experiment, pair: ModelPair, measured: Evaluation) -> None:
+    folder = checkpoints / experiment.name
     write_evaluation(folder, measured)
     again = read_evaluation(folder, pair)
     assert again.values == measured.values
@@ -84,22 +88,24 @@ def test_round_trip(checkpoints: Path, recipe: Experiment, pair: ModelPair, meas
 
 
 def test_slack_is_left_out_without_the_images(
-    checkpoints: Path, recipe: Experiment, pair: ModelPair, measured: Evaluation
+    checkpoints: Path, experiment: Experiment, pair: ModelPair, measured: Evaluation
 ) -> None:
-    vae = {name: value for name, value in measured.values["vae"].items() if name not in evaluation.OF_POSTERIORS}
+    vae = {name: value for name, value in measured.values["vae"].items() if name not in evaluation.POSTERIOR_METRICS}
     without = replace(measured, values=measured.values | {"vae": vae})
-    write_evaluation(checkpoints / recipe.name, without)
-    assert read_evaluation(checkpoints / recipe.name, pair).values == without.values
+    write_evaluation(checkpoints / experiment.name, without)
+    assert read_evaluation(checkpoints / experiment.name, pair).values == without.values
     no_data = {DATA_VARIABLE: str(checkpoints / "no-data")}
-    of_mnist = _of_mnist(checkpoints, recipe)
-    done = run_command(app, "measure", recipe.name, "--checkpoints", of_mnist, **no_data)
+    of_mnist = _of_mnist(checkpoints, experiment)
+    done = run_command(app, "measure", experiment.name, "--checkpoints", of_mnist, **no_data)
     assert done.exit_code == 0, done.stderr
     assert "The slack of the ELBO is left out: it needs the test images, and MNIST is not in" in done.stderr
 
 
-def _of_mnist(checkpoints: Path, recipe: Experiment) -> Path:
+def _of_mnist(checkpoints: Path, experiment: Experiment) -> Path:
     for model in MODEL_NAMES:
-        rewrite(checkpoint_path(checkpoints / recipe.name, model), lambda a, s: s["experiment"].update(dataset="mnist"))
+        rewrite(
+            checkpoint_path(checkpoints / experiment.name, model), lambda a, s: s["experiment"].update(dataset="mnist")
+        )
     classifier_path(checkpoints, "digits").rename(classifier_path(checkpoints, "mnist"))
     rewrite(classifier_path(checkpoints, "mnist"), lambda arrays, settings: settings.update(dataset="mnist"))
     return checkpoints
@@ -122,19 +128,19 @@ def _foreign(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
     [(_without("jump"), "settings that cannot be read"), (_not_finite, "not a finite"), (_foreign, "does not belong")],
 )
 def test_defects_are_told(
-    change: Any, sentence: str, checkpoints: Path, recipe: Experiment, pair: ModelPair, measured: Evaluation
+    change: Any, sentence: str, checkpoints: Path, experiment: Experiment, pair: ModelPair, measured: Evaluation
 ) -> None:
-    folder = checkpoints / recipe.name
+    folder = checkpoints / experiment.name
     rewrite(write_evaluation(folder, measured), change)
     with pytest.raises(CheckpointError, match=sentence) as told:
         read_evaluation(folder, pair)
-    assert f"measure it again: python -m explorer measure {recipe.name}" in str(told.value)
+    assert f"measure it again: python -m explorer measure {experiment.name}" in str(told.value)
 
 
 def test_numbers_of_another_fit_are_not_shown(
-    checkpoints: Path, recipe: Experiment, pair: ModelPair, measured: Evaluation
+    checkpoints: Path, experiment: Experiment, pair: ModelPair, measured: Evaluation
 ) -> None:
-    folder = checkpoints / recipe.name
+    folder = checkpoints / experiment.name
     write_evaluation(folder, measured)
     rewrite(folder / "vae.safetensors", lambda arrays, settings: settings.update(seconds=1.0))
     with pytest.raises(CheckpointError, match="is of other checkpoints than those that stand beside it"):
@@ -145,9 +151,9 @@ def test_numbers_of_another_fit_are_not_shown(
 
 
 def test_each_vae_has_numbers_of_its_own(
-    checkpoints: Path, recipe: Experiment, pair: ModelPair, measured: Evaluation
+    checkpoints: Path, experiment: Experiment, pair: ModelPair, measured: Evaluation
 ) -> None:
-    folder = checkpoints / recipe.name
+    folder = checkpoints / experiment.name
     write_evaluation(folder, measured)
     shutil.copy(folder / "vae.safetensors", folder / "vae-beta-0.5.safetensors")
     rewrite(folder / "vae-beta-0.5.safetensors", lambda arrays, settings: settings["experiment"].update(beta=0.5))

@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 from explorer import figures, images
 from explorer.latent import Window
 from training.checkpoint import Curve
-from training.study import Size
+from training.sweep import SweepPoint
 
 # Machado, Oliveira and Fernandes 2009: how dichromats see linear RGB.
 COLOUR_VISION = {
@@ -158,11 +158,11 @@ def test_curves_that_stand_still_are_not_magnified_and_those_that_rise_fill_thei
 
 
 def test_what_is_read_has_its_digits_colour_and_is_fainter_the_less_sure() -> None:
-    belief = np.full((2, 2, 10), 0.1)
-    belief[0, 0] = np.eye(10)[3]
-    belief[0, 1] = 0.5 * np.eye(10)[3] + 0.05
-    belief[1, 0] = 0.9 * np.eye(10)[7] + 0.01
-    colours = figures.class_colours(belief)
+    probabilities = np.full((2, 2, 10), 0.1)
+    probabilities[0, 0] = np.eye(10)[3]
+    probabilities[0, 1] = 0.5 * np.eye(10)[3] + 0.05
+    probabilities[1, 0] = 0.9 * np.eye(10)[7] + 0.01
+    colours = figures.class_colours(probabilities)
     for place, digit in (((0, 0), 3), ((0, 1), 3), ((1, 0), 7)):
         told = "#" + "".join(f"{round(255 * channel):02x}" for channel in colours[place][:3])
         assert told == figures.DIGIT_COLOURS[digit]
@@ -174,8 +174,8 @@ def test_what_is_read_has_its_digits_colour_and_is_fainter_the_less_sure() -> No
 
 def test_study_shows_every_number() -> None:
     terms = {"autoencoder": {"reconstruction": -7.0}, "vae": {"reconstruction": -8.0, "kl": 2.0, "elbo": -10.0}}
-    sizes = [Size(dimensions, terms, terms, [1.0] * dimensions) for dimensions in (2, 4)]
-    figure = figures.study(sizes, [2, 3])
+    sizes = [SweepPoint(dimensions, terms, terms, [1.0] * dimensions) for dimensions in (2, 4)]
+    figure = figures.sweep(sizes, [2, 3])
     shown = [tuple(trace.y) for trace in figure.data]
     assert sorted(shown) == sorted([(-7.0, -7.0)] * 2 + [(-8.0, -8.0)] * 2 + [(2.0, 2.0)] * 2 + [(-10.0, -10.0)] * 2)
     assert [trace.text for trace in figure.data if trace.mode.endswith("text")] == [("2 of 2", "3 of 4")]

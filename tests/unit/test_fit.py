@@ -29,16 +29,16 @@ def weights(path: Path) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
-def test_loss_falls_and_is_recorded(model: str, fitted: Path, recipe: Experiment) -> None:
-    checkpoint = Checkpoint(checkpoint_path(fitted / recipe.name, model))
-    updates = recipe.epochs * int(np.ceil(1197 / recipe.batch_size))
+def test_loss_falls_and_is_recorded(model: str, fitted: Path, experiment: Experiment) -> None:
+    checkpoint = Checkpoint(checkpoint_path(fitted / experiment.name, model))
+    updates = experiment.epochs * int(np.ceil(1197 / experiment.batch_size))
     for split, curve in checkpoint.history().items():
         objective = curve.reconstruction if curve.elbo is None else curve.elbo
         assert objective[-1] > objective[0] + 50, split
         assert (np.diff(curve.update) > 0).all()
         assert (np.diff(curve.seconds) >= 0).all()
         assert curve.update[-1] == updates
-        assert curve.epoch[-1] == recipe.epochs
+        assert curve.epoch[-1] == experiment.epochs
         assert (curve.kl is None) == (model == "autoencoder")
     validation = checkpoint.history()["validation"]
     assert len(set(np.diff(validation.update))) == 1  # a regular grid
@@ -50,9 +50,9 @@ def test_loss_falls_and_is_recorded(model: str, fitted: Path, recipe: Experiment
 
 
 def test_a_convolutional_fit_can_be_opened_and_says_what_it_reached(
-    recipe: Experiment, digits: Data, tmp_path: Path
+    experiment: Experiment, digits: Data, tmp_path: Path
 ) -> None:
-    small = replace(recipe, architecture="convolutional", hidden_layers=(2, 3, 3, 2), epochs=1)
+    small = replace(experiment, architecture="convolutional", hidden_layers=(2, 3, 3, 2), epochs=1)
     checkpoint = Checkpoint(fit(small, "vae", digits, tmp_path, device=CPU))
     reached = evaluate(checkpoint.load_model(), digits.test)
     assert as_dict(reached) == pytest.approx(checkpoint.test, rel=1e-5)
@@ -60,7 +60,7 @@ def test_a_convolutional_fit_can_be_opened_and_says_what_it_reached(
 
 @pytest.mark.parametrize("after", [1, 20, 38, 50, 151])  # 38 updates an epoch, 152 in all
 def test_interrupted_and_resumed_equals_not_interrupted(
-    after: int, fitted: Path, recipe: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    after: int, fitted: Path, experiment: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, calls = fit_module.terms, 0
 
@@ -73,13 +73,13 @@ def test_interrupted_and_resumed_equals_not_interrupted(
 
     monkeypatch.setattr(fit_module, "terms", press_ctrl_c)
     with pytest.raises(Interrupted, match=f"saved at update {after} of 152; go on with the same command and --resume"):
-        fit(recipe, "vae", digits, tmp_path, device=CPU)
+        fit(experiment, "vae", digits, tmp_path, device=CPU)
     monkeypatch.undo()
     with pytest.raises(FitError, match=r"seed 0 \(now 1\).*resume it with the same settings"):
-        fit(replace(recipe, seed=1), "vae", digits, tmp_path, device=CPU, resume=True)
+        fit(replace(experiment, seed=1), "vae", digits, tmp_path, device=CPU, resume=True)
 
-    resumed = fit(recipe, "vae", digits, tmp_path, device=CPU, resume=True)
-    whole = checkpoint_path(fitted / recipe.name, "vae")
+    resumed = fit(experiment, "vae", digits, tmp_path, device=CPU, resume=True)
+    whole = checkpoint_path(fitted / experiment.name, "vae")
     torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
     for split, curve in Checkpoint(resumed).history().items():
         np.testing.assert_array_equal(curve.reconstruction, Checkpoint(whole).history()[split].reconstruction)
@@ -103,12 +103,12 @@ __main__.app({arguments})
 
 
 @pytest.mark.parametrize("after", [1, 100])  # before anything was learnt, and between two saved states
-def test_killed_and_resumed_equals_not_killed(after: int, fitted: Path, recipe: Experiment, tmp_path: Path) -> None:
-    whole = checkpoint_path(fitted / recipe.name, "autoencoder")
-    path = checkpoint_path(tmp_path / recipe.name, "autoencoder")
+def test_killed_and_resumed_equals_not_killed(after: int, fitted: Path, experiment: Experiment, tmp_path: Path) -> None:
+    whole = checkpoint_path(fitted / experiment.name, "autoencoder")
+    path = checkpoint_path(tmp_path / experiment.name, "autoencoder")
     arguments = (
-        *("fit", recipe.name, "--model", "autoencoder", "--checkpoints", tmp_path),
-        *("--hidden-layers", "64-32", "--epochs", recipe.epochs, "--device", "cpu"),
+        *("fit", experiment.name, "--model", "autoencoder", "--checkpoints", tmp_path),
+        *("--hidden-layers", "64-32", "--epochs", experiment.epochs, "--device", "cpu"),
     )
     script = KILLED.format(after=after, arguments=[str(each) for each in arguments])
     killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True)
@@ -122,7 +122,7 @@ def test_killed_and_resumed_equals_not_killed(after: int, fitted: Path, recipe: 
 
 
 def test_ctrl_c_while_the_checkpoint_is_written_is_heard(
-    recipe: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = fit_module.write
 
@@ -132,12 +132,12 @@ def test_ctrl_c_while_the_checkpoint_is_written_is_heard(
 
     monkeypatch.setattr(fit_module, "write", press_ctrl_c)
     with pytest.raises(Interrupted, match=r"vae.safetensors is finished; go on with the same command and --resume"):
-        fit(replace(recipe, epochs=1), "vae", digits, tmp_path, device=CPU)
+        fit(replace(experiment, epochs=1), "vae", digits, tmp_path, device=CPU)
     assert np.isfinite(Checkpoint(tmp_path / "vae.safetensors").test["elbo"])
 
 
-def test_history_ends_with_the_run_and_is_thinned(digits: Data, recipe: Experiment, tmp_path: Path) -> None:
-    short = replace(recipe, batch_size=2, epochs=1)  # 599 updates
+def test_history_ends_with_the_run_and_is_thinned(digits: Data, experiment: Experiment, tmp_path: Path) -> None:
+    short = replace(experiment, batch_size=2, epochs=1)  # 599 updates
     history = Checkpoint(fit(short, "autoencoder", digits, tmp_path, device=CPU)).history()
     assert history["training"].update[-1] == history["validation"].update[-1] == 599
     assert history["validation"].update.tolist() == [0, 300, 599]
@@ -145,7 +145,7 @@ def test_history_ends_with_the_run_and_is_thinned(digits: Data, recipe: Experime
 
 
 def test_not_finite_loss_stops_and_keeps_the_last_good_state(
-    recipe: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, calls = fit_module.terms, 0
 
@@ -157,17 +157,17 @@ def test_not_finite_loss_stops_and_keeps_the_last_good_state(
 
     monkeypatch.setattr(fit_module, "terms", spoiled)
     with pytest.raises(FitError, match="no longer a finite number at update 60 of 152; try a learning rate below"):
-        fit(recipe, "vae", digits, tmp_path, device=CPU)
+        fit(experiment, "vae", digits, tmp_path, device=CPU)
     monkeypatch.undo()
-    path = fit(recipe, "vae", digits, tmp_path, device=CPU, resume=True)  # from the end of the first epoch
+    path = fit(experiment, "vae", digits, tmp_path, device=CPU, resume=True)  # from the end of the first epoch
     assert np.isfinite(Checkpoint(path).test["elbo"])
 
 
 @pytest.mark.parametrize("fits", [0, 2, 5])  # states are written at the start and after each of 4 epochs
 def test_full_disk_harms_nothing(
-    fits: int, checkpoints: Path, recipe: Experiment, digits: Data, monkeypatch: pytest.MonkeyPatch
+    fits: int, checkpoints: Path, experiment: Experiment, digits: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = checkpoint_path(checkpoints / recipe.name, "vae")
+    path = checkpoint_path(checkpoints / experiment.name, "vae")
     before, weights_before = path.read_bytes(), weights(path)
 
     real, calls = array_file.os.fsync, 0
@@ -181,45 +181,45 @@ def test_full_disk_harms_nothing(
 
     monkeypatch.setattr(array_file.os, "fsync", full)
     with pytest.raises(OSError, match="No space left on device"):
-        fit(recipe, "vae", digits, checkpoints / recipe.name, device=CPU)
+        fit(experiment, "vae", digits, checkpoints / experiment.name, device=CPU)
     assert path.read_bytes() == before
     monkeypatch.undo()
     if fits:  # the state before the disk was full is there: room made, the run goes on
-        resumed = fit(recipe, "vae", digits, checkpoints / recipe.name, device=CPU, resume=True)
+        resumed = fit(experiment, "vae", digits, checkpoints / experiment.name, device=CPU, resume=True)
         torch.testing.assert_close(Checkpoint(resumed).load_model().state_dict(), weights_before, rtol=0, atol=0)
     assert sorted(each.name for each in path.parent.iterdir()) == ["autoencoder.safetensors", "vae.safetensors"]
 
 
-def test_damaged_unfinished_run_is_told(recipe: Experiment, digits: Data, tmp_path: Path) -> None:
+def test_damaged_unfinished_run_is_told(experiment: Experiment, digits: Data, tmp_path: Path) -> None:
     (tmp_path / "vae.unfinished.safetensors").write_bytes(b"nonsense")
     with pytest.raises(FitError, match=r"cannot be resumed from .*begin again with --no-resume"):
-        fit(recipe, "vae", digits, tmp_path, device=CPU, resume=True)
+        fit(experiment, "vae", digits, tmp_path, device=CPU, resume=True)
 
 
-def test_resume_leaves_what_is_already_fitted(checkpoints: Path, recipe: Experiment, digits: Data) -> None:
-    path = checkpoint_path(checkpoints / recipe.name, "vae")
+def test_resume_leaves_what_is_already_fitted(checkpoints: Path, experiment: Experiment, digits: Data) -> None:
+    path = checkpoint_path(checkpoints / experiment.name, "vae")
     before = path.stat().st_mtime_ns
-    fit(recipe, "vae", digits, path.parent, device=CPU, resume=True)
+    fit(experiment, "vae", digits, path.parent, device=CPU, resume=True)
     assert path.stat().st_mtime_ns == before
 
 
-def test_evaluate_prints_what_the_checkpoints_say(fitted: Path, recipe: Experiment) -> None:
-    arguments = ["evaluate", recipe.name, "--json", "--checkpoints", str(fitted), "--device", "cpu"]
+def test_evaluate_prints_what_the_checkpoints_say(fitted: Path, experiment: Experiment) -> None:
+    arguments = ["evaluate", experiment.name, "--json", "--checkpoints", str(fitted), "--device", "cpu"]
     command = [sys.executable, "-m", "training", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     assert list(told) == ["experiment", "seed", "images", "vae", "autoencoder"]
-    assert (told["experiment"], told["images"]) == (recipe.name, 300)
+    assert (told["experiment"], told["images"]) == (experiment.name, 300)
     assert told["vae"]["elbo"] == pytest.approx(told["vae"]["reconstruction"] - told["vae"]["kl"])
     for model in MODEL_NAMES:
-        assert told[model] == pytest.approx(Checkpoint(checkpoint_path(fitted / recipe.name, model)).test, rel=1e-5)
+        assert told[model] == pytest.approx(Checkpoint(checkpoint_path(fitted / experiment.name, model)).test, rel=1e-5)
 
 
-def test_another_beta_is_fitted_beside_the_recipes(checkpoints: Path, recipe: Experiment, digits: Data) -> None:
-    folder = checkpoints / recipe.name
+def test_another_beta_is_fitted_beside_the_recipes(checkpoints: Path, experiment: Experiment, digits: Data) -> None:
+    folder = checkpoints / experiment.name
     before = checkpoint_path(folder, "vae").read_bytes()
     for beta in (0.1, 50.0):
-        short = replace(recipe, beta=beta, epochs=2)
+        short = replace(experiment, beta=beta, epochs=2)
         path = fit(short, "vae", digits, folder, device=CPU, extra_beta=True)
         assert path == folder / f"vae-beta-{beta:g}.safetensors"
         assert Checkpoint(path).experiment == short

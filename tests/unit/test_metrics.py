@@ -94,6 +94,6 @@ def test_even_film_has_no_jump_and_a_cut_has_one() -> None:
 
 
 def test_middle_is_held_by_both_ends_together() -> None:
-    belief = np.array([[0.5, 0.45, 0.05], [0.5, 0.05, 0.45], [0.0, 0.0, 1.0]])
-    held = metrics.endpoint_mass(belief, np.array([[0, 1], [0, 1], [2, 0]]))
+    probabilities = np.array([[0.5, 0.45, 0.05], [0.5, 0.05, 0.45], [0.0, 0.0, 1.0]])
+    held = metrics.endpoint_mass(probabilities, np.array([[0, 1], [0, 1], [2, 0]]))
     assert held.value == pytest.approx(2 / 3)

@@ -48,8 +48,8 @@ def test_samples_have_the_encoders_moments() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_gradients_agree_with_finite_differences(model: str, recipe: Experiment, digits: Data) -> None:
-    network = build(recipe, model).double()
+def test_gradients_agree_with_finite_differences(model: str, experiment: Experiment, digits: Data) -> None:
+    network = build(experiment, model).double()
     images = binarise(digits.train.images[:4], _generator()).double()
 
     def loss() -> Tensor:
@@ -72,10 +72,10 @@ def test_gradients_agree_with_finite_differences(model: str, recipe: Experiment,
         torch.testing.assert_close((parameter.grad * direction).sum(), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_elbo_importance_weighted_bound_and_quadrature_are_in_order(digits: Data, recipe: Experiment) -> None:
+def test_elbo_importance_weighted_bound_and_quadrature_are_in_order(digits: Data, experiment: Experiment) -> None:
     # Burda et al. 2015: ELBO <= L_k <= log p(x). A decoder with small weights keeps the posterior wide, so
     # that a plain grid over the plane is exact.
-    network = build(recipe, "vae")
+    network = build(experiment, "vae")
     assert isinstance(network, VariationalAutoencoder)
     images = binarise(digits.test.images[:6], _generator())
     k = 4000
@@ -120,11 +120,11 @@ def test_binarisation_keeps_the_grey_value_as_the_share_of_white() -> None:
     torch.testing.assert_close(share, torch.arange(256) / 255, atol=0.02, rtol=0)
 
 
-def test_evaluation_repeats_itself_and_averages_over_samples(digits: Data, recipe: Experiment) -> None:
-    network = build(recipe, "vae")
+def test_evaluation_repeats_itself_and_averages_over_samples(digits: Data, experiment: Experiment) -> None:
+    network = build(experiment, "vae")
     first, second = (evaluate(network, digits.test, samples=5, batch_size=size) for size in (100, 100))
     assert first.elbo is not None
     assert first.kl is not None
     assert first == second
     torch.testing.assert_close(first.elbo, first.reconstruction - first.kl)
-    assert evaluate(build(recipe, "autoencoder"), digits.test).elbo is None
+    assert evaluate(build(experiment, "autoencoder"), digits.test).elbo is None

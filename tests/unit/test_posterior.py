@@ -29,8 +29,8 @@ from training.objective import EVALUATION_SEED, evaluate_each
 
 
 @pytest.fixture(scope="module")
-def vae(fitted: Path, recipe: Experiment) -> Model:
-    return open_models(fitted / recipe.name).vae
+def vae(fitted: Path, experiment: Experiment) -> Model:
+    return open_models(fitted / experiment.name).vae
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from training.classifier import accuracy, load_classifier
 from training.datasets import load
 from training.experiments import EXPERIMENTS
 from training.folders import data_dir
-from training.study import LATENT_SIZES, read_study, study_path
+from training.sweep import LATENT_SIZES, read_sweep, sweep_path
 
 CHECKPOINTS = ROOT / "checkpoints"
 
@@ -115,7 +115,7 @@ def test_classifiers_read_their_test_images(dataset: str) -> None:
 
 def test_readme_tells_what_the_study_and_the_classifier_say() -> None:
     readme = (ROOT / "README.md").read_text()
-    sizes = read_study(study_path(CHECKPOINTS))
+    sizes = read_sweep(sweep_path(CHECKPOINTS))
     assert tuple(size.latent_dim for size in sizes) == LATENT_SIZES
     for size in sizes:
         figures = [split["autoencoder"]["reconstruction"] for split in (size.training, size.test)]

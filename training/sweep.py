@@ -1,4 +1,4 @@
-"""What more latent dimensions buy: one network fitted at several latent sizes. Numbers are kept, weights are not."""
+"""The latent-size sweep: one network fitted at several latent sizes. Numbers are kept, weights are not."""
 
 import dataclasses
 import json
@@ -15,13 +15,13 @@ if TYPE_CHECKING:  # torch takes seconds to import; reading the numbers does wit
 
     from training.datasets import Data
 
-__all__ = ["LATENT_SIZES", "RECIPE", "Size", "read_study", "study", "study_path"]
+__all__ = ["LATENT_SIZES", "SWEEP_EXPERIMENT", "SweepPoint", "read_sweep", "sweep", "sweep_path"]
 
 LATENT_SIZES = (2, 4, 8, 16, 32)
-RECIPE = dataclasses.replace(EXPERIMENTS["mnist-32d"], epochs=40)
+SWEEP_EXPERIMENT = dataclasses.replace(EXPERIMENTS["mnist-32d"], epochs=40)
 
 
-class Size(NamedTuple):
+class SweepPoint(NamedTuple):
     """What both models reach at one latent size, in nats per image."""
 
     latent_dim: int
@@ -30,20 +30,26 @@ class Size(NamedTuple):
     kl_of_dimensions: list[float]  # of the VAE, mean over the test images
 
 
-def study_path(checkpoints: Path) -> Path:
-    """The file of the numbers."""
+def sweep_path(checkpoints: Path) -> Path:
+    """Return the file of the numbers."""
     return checkpoints / "latent-sizes.json"
 
 
-def study(
-    recipe: Experiment, latent_sizes: tuple[int, ...], data: "Data", work: Path, path: Path, *, device: "torch.device"
-) -> list[Size]:
-    """Fit a recipe at several latent sizes, and write what both models reach on training and test images.
+def sweep(
+    experiment: Experiment,
+    latent_sizes: tuple[int, ...],
+    data: "Data",
+    work: Path,
+    path: Path,
+    *,
+    device: "torch.device",
+) -> list[SweepPoint]:
+    """Fit an experiment at several latent sizes, and write what both models reach on training and test images.
 
     What was already fitted with the same settings is left alone, and an unfinished fit is gone on with.
 
     Args:
-        recipe: everything but the latent size.
+        experiment: everything but the latent size.
         latent_sizes: one fit of both models each.
         data: the images.
         work: folder for the fitted models; may be deleted afterwards.
@@ -58,9 +64,9 @@ def study(
     from training.fit import as_dict, fit
     from training.objective import evaluate, kl_of_dimensions
 
-    sizes = []
+    points = []
     for latent_dim in latent_sizes:
-        each = dataclasses.replace(recipe, name=f"{recipe.dataset}-{latent_dim}d", latent_dim=latent_dim)
+        each = dataclasses.replace(experiment, name=f"{experiment.dataset}-{latent_dim}d", latent_dim=latent_dim)
         opened = {
             model: Checkpoint(fit(each, model, data, work / each.name, device=device, resume=True))
             for model in MODEL_NAMES
@@ -73,35 +79,37 @@ def study(
             model: as_dict(evaluate(checkpoint.load_model().to(device), train)) for model, checkpoint in opened.items()
         }
         test = {model: checkpoint.test for model, checkpoint in opened.items()}
-        sizes.append(Size(latent_dim, training, test, kl.tolist()))
-    told = {"experiment": dataclasses.asdict(recipe), "sizes": [size._asdict() for size in sizes]}
-    write_atomically(path, json.dumps(told, indent=1).encode())
-    return sizes
+        points.append(SweepPoint(latent_dim, training, test, kl.tolist()))
+    content = {"experiment": dataclasses.asdict(experiment), "sizes": [point._asdict() for point in points]}
+    write_atomically(path, json.dumps(content, indent=1).encode())
+    return points
 
 
-def read_study(path: Path) -> list[Size]:
-    """The numbers of a study.
+def read_sweep(path: Path) -> list[SweepPoint]:
+    """Read the numbers of a sweep.
 
     Raises:
-        CheckpointError: missing or not written by `study`.
+        CheckpointError: missing or not written by `sweep`.
     """
     advice = "restore it, or compute it: python -m training study"
     if not path.is_file():
         raise CheckpointError(f"{path} is missing; {advice}")
     try:
-        return [_size(fields) for fields in json.loads(path.read_bytes())["sizes"]]
+        return [_sweep_point(fields) for fields in json.loads(path.read_bytes())["sizes"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read ({error!r:.200}); {advice}") from error
 
 
-def _size(fields: dict[str, Any]) -> Size:
+def _sweep_point(fields: dict[str, Any]) -> SweepPoint:
     training, test = (
         {model: {term: float(value) for term, value in fields[split][model].items()} for model in MODEL_NAMES}
         for split in ("training", "test")
     )
-    size = Size(int(fields["latent_dim"]), training, test, [float(value) for value in fields["kl_of_dimensions"]])
-    for terms in (size.training, size.test):
+    point = SweepPoint(
+        int(fields["latent_dim"]), training, test, [float(value) for value in fields["kl_of_dimensions"]]
+    )
+    for terms in (point.training, point.test):
         values = [terms["autoencoder"]["reconstruction"], *(terms["vae"][t] for t in ("reconstruction", "kl", "elbo"))]
-        if not all(math.isfinite(value) for value in [*values, *size.kl_of_dimensions]):
+        if not all(math.isfinite(value) for value in [*values, *point.kl_of_dimensions]):
             raise ValueError("a value is not a finite number")
-    return size
+    return point
