@@ -2,6 +2,7 @@
 
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 # Before anything that looks for it without importing it: Plotly takes pandas from `sys.modules`, and would find it half
@@ -9,9 +10,9 @@ from types import ModuleType
 import pandas  # noqa: F401
 import streamlit as st
 
+import explorer
 from explorer import catalog, selection, tables
 from explorer.components import latent_map
-from explorer.components.card import style
 from explorer.components.save_picture import save_picture
 from explorer.text import escape_markdown
 from explorer.views import curves
@@ -34,7 +35,7 @@ TABS = {
 }
 
 st.set_page_config("Latent Space Explorer", "🔢", layout="wide", initial_sidebar_state=270)
-style()
+st.html(Path(explorer.__file__).parent / "page.css")
 latent_map.overlays()
 
 

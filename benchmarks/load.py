@@ -38,7 +38,7 @@ class Client:
     overlay: str = ""  # the id of the overlay of the VAE's map
     fragment: str = ""  # that redraws its answer
     answer: str = ""  # what it said last
-    asks: list[str] = field(default_factory=list)  # overlays that want to know when the map is drawn
+    notifying: list[str] = field(default_factory=list)  # overlays that want to know when the map is drawn
 
     async def until(self, done: str) -> None:
         """Read messages until a run has ended (`end`) or the overlay has a new answer (`answer`)."""
@@ -59,8 +59,8 @@ class Client:
                 continue
             component = element.bidi_component
             data = json.loads(component.json or "{}")
-            if data.get("asks"):
-                self.asks.append(component.id)
+            if data.get("notifies"):
+                self.notifying.append(component.id)
             if component.id.endswith(f"-{OVERLAY}"):
                 self.overlay, self.fragment = component.id, message.delta.fragment_id
                 before, self.answer = self.answer, data["answer"]
@@ -84,7 +84,7 @@ class Client:
         await self.connection.send(message.SerializeToString())
         await self.until("end")
         if not self.overlay:  # the first session of a server is told to draw its map before the decoders are loaded
-            await self.trigger(self.asks[-1], "drawn", True)
+            await self.trigger(self.notifying[-1], "drawn", True)
             await self.until("end")
         return time.perf_counter() - started
 

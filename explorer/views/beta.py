@@ -53,7 +53,9 @@ def render(pair: ModelPair) -> None:
     with right, catalog.show_errors():
         st.markdown(f"#### The VAE of beta {experiment.beta:g}")
         vae_map = selection.chosen_maps(pair).vae
-        latent_map.chart(map_layers.codes_figure(vae_map, selection.CODES_SHOWN.value, small=True), key="map_beta_vae")
+        latent_map.chart(
+            map_layers.codes_figure(vae_map, selection.CODES_SHOWN.value, small=True), key="map_beta_vae", size="large"
+        )
         test = pair.vae.checkpoint.test
         st.markdown(
             f"ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − {nats(test['kl'])} per test image; "

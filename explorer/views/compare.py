@@ -414,7 +414,7 @@ def _sweep() -> None:
         f"images. Measured, as log p(x|z) of the training images, higher is better: {'; '.join(told)}. "
         + ("**The claim does not hold.**" if better else "**For one of the models the claim holds.**")
     )
-    st.caption("Written by `python -m training sweep`; figures are means, ten posterior samples of each image.")
+    st.caption("Written by `python -m training study`; figures are means, ten posterior samples of each image.")
 
 
 def _overlap_table(pair: ModelPair) -> str:

@@ -115,7 +115,7 @@ def _formation(pair: ModelPair, place: DeltaGenerator, x_axis: str, logarithmic:
                 st.markdown(f"#### {map_.model.title}")
                 # t-SNE has no place for codes of another moment: the principal plane instead.
                 plane = map_ if map_.is_plane else Map(map_.model)
-                latent_map.chart(_snapshot_figure(plane, chosen), key=f"map_formed_{map_.model.name}")
+                latent_map.chart(_snapshot_figure(plane, chosen), key=f"map_formed_{map_.model.name}", size="film")
 
 
 def reset(pair: ModelPair) -> None:

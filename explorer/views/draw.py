@@ -63,7 +63,7 @@ def render(pair: ModelPair) -> None:
         with column:
             st.markdown(f"##### {map_.model.title}")
             figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, small=True)
-            latent_map.chart(figure, key=f"map_drawn_{map_.model.name}")
+            latent_map.chart(figure, key=f"map_drawn_{map_.model.name}", size="beside_pad")
             places.append(st.container())
     _drawing(pair, maps, left.container(), places)
     st.caption(WHAT_NATS_ARE)
@@ -92,7 +92,7 @@ def _drawing(pair: ModelPair, maps: MapPair, left: DeltaGenerator, places: list[
             seen = encoded.seen
             marks = [latent_map.pick(*encoded.point)]
             if encoded.outline:
-                marks.insert(0, latent_map.ellipse(encoded.outline))
+                marks.insert(0, latent_map.outline(encoded.outline))
             latent_map.overlay(key, marks, answer=_answer(pair, map_, encoded))
     pad_place, form_place = left.container(), left.container()
     with form_place:

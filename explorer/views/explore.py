@@ -128,7 +128,7 @@ def _maps(maps: MapPair, controls: Controls, halves: list[Half]) -> None:
                 figure = map_layers.grid_figure(map_, n, show_classes)
             else:
                 figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, show_classes=show_classes)
-            latent_map.chart(figure, key=f"map_{map_.model.name}")
+            latent_map.chart(figure, key=f"map_{map_.model.name}", size="large")
 
 
 @st.fragment
@@ -255,7 +255,7 @@ def _film(map_: Map) -> None:
 def _ellipse(map_: Map, image: int) -> list[latent_map.Mark]:
     """Outline the encoder's Gaussian of a test image on the map, one standard deviation from its mean."""
     outline = map_.outline(map_.model.codes.code[image], map_.model.posterior_std(image))
-    return [latent_map.ellipse(outline)] if outline else []
+    return [latent_map.outline(outline)] if outline else []
 
 
 def _ringed(pair: ModelPair, image: int) -> None:

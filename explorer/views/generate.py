@@ -47,7 +47,7 @@ def render(pair: ModelPair) -> None:
             st.markdown(f"#### {title}")
             places.append((st.container(), st.container()))
             figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, small=True)
-            latent_map.chart(figure, key=f"map_generated_{map_.model.name}_{source}")
+            latent_map.chart(figure, key=f"map_generated_{map_.model.name}_{source}", size="middle")
     _walls(walls, places, controls)
     for (map_, source, _), (_, place) in zip(walls, places, strict=True):
         with place, catalog.show_errors():

@@ -41,7 +41,7 @@ def render(pair: ModelPair) -> None:
         map_place, frame_place = column.columns([3, 2])
         with map_place:
             figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, small=True)
-            latent_map.chart(figure, key=f"map_small_{map_.model.name}")
+            latent_map.chart(figure, key=f"map_small_{map_.model.name}", size="small")
         places.append(frame_place)
     _ends(pair, maps, controls, places)
 

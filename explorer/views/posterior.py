@@ -74,7 +74,10 @@ def render(pair: ModelPair) -> None:
     with overview:
         st.markdown("##### Where on the map")
         figure = map_layers.codes_figure(vae_map, selection.CODES_SHOWN.value, small=in_two_dimensions)
-        latent_map.chart(figure, key=OVERVIEW if in_two_dimensions else DETAIL)
+        if in_two_dimensions:
+            latent_map.chart(figure, key=OVERVIEW, size="overview")
+        else:
+            latent_map.chart(figure, key=DETAIL, size="close_up")
         marks = st.container()
     close_up_place = close_up[0].container() if in_two_dimensions else None
     _posterior(pair, vae_map, controls, marks, close_up_place, numbers.container())
@@ -118,7 +121,7 @@ def _posterior(
         else:
             with close_up:
                 window = close_up_window(gap, _close_up_input())
-                latent_map.chart(posterior_figure(vae_map, seen, window), key=DETAIL)
+                latent_map.chart(posterior_figure(vae_map, seen, window), key=DETAIL, size="close_up")
                 latent_map.overlay(DETAIL, marks, title="What the encoder believes, and what is true")
                 st.caption(LEGEND)
             with overview:
@@ -175,14 +178,14 @@ def _close_up_input() -> str:
 def _marks(vae_map: Map, q: DiagonalGaussian, z: Array) -> list[latent_map.Mark]:
     """Mark q(z|x), and a point drawn from it."""
     outlines = [vae_map.outline(q.mean, times * q.std) for times in (1, 2)]
-    ellipses = [latent_map.ellipse(outline) for outline in outlines if outline]
+    ellipses = [latent_map.outline(outline) for outline in outlines if outline]
     return [*ellipses, latent_map.dots([vae_map.project([z])[0].tolist()])]
 
 
 def _frame(vae_map: Map, window: latent.Window) -> None:
     """Mark where on the map the close-up lies; ringed where it is small."""
     left, bottom, right, top = window.left, window.bottom, window.right, window.top
-    marks = [latent_map.ellipse([[left, bottom], [right, bottom], [right, top], [left, top]])]
+    marks = [latent_map.outline([[left, bottom], [right, bottom], [right, top], [left, top]])]
     wider = window.side > vae_map.window.side
     text = "The close-up is wider than this map." if wider else "The square is the close-up."
     if window.side < vae_map.window.side / 10:

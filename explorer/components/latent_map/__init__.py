@@ -5,7 +5,7 @@ The chart is drawn once and stays; marks and clicks travel alone.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -20,8 +20,8 @@ __all__ = [
     "chart",
     "dots",
     "drawn",
-    "ellipse",
     "moment",
+    "outline",
     "overlay",
     "overlays",
     "path",
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 Mark = dict[str, Any]
+Size = Literal["large", "middle", "small", "beside_pad", "overview", "close_up", "film"]
 
 _FOLDER = Path(__file__).parent
 _MODULES = ("plotly.js", "marks.js", "lens.js", "gestures.js", "keys.js", "overlay.js")
@@ -46,18 +47,25 @@ _atlas = st.components.v2.component("map_atlas", js=script(_FOLDER / "atlas.js")
 
 
 def overlays() -> None:
-    """The script of all overlays; once a page."""
+    """Mount the script of all overlays; once a page."""
     _overlays(key="overlays", height=0)
 
 
-def chart(figure: go.Figure, *, key: str) -> None:
-    """The chart; the page's style keeps those whose key begins with `map_` square."""
-    st.plotly_chart(
+def chart(figure: go.Figure, *, key: str, size: Size | None = None) -> None:
+    """Draw a chart.
+
+    Args:
+        figure: the chart.
+        key: tells the charts of a page apart; also the name of a saved picture.
+        size: of a map, which is square and zooms by the wheel; see `page.css`. None: the figure's own height.
+    """
+    place = st.container(key=f"{size}_map_of_{key}") if size else st.container()
+    place.plotly_chart(
         figure,
         key=key,
-        height="stretch" if key.startswith("map_") else "content",
+        height="stretch" if size else "content",
         config={
-            "scrollZoom": key.startswith("map_"),
+            "scrollZoom": size is not None,
             "doubleClick": False,  # two quick clicks are two picks; the toolbar resets the axes
             "doubleClickDelay": 500,  # milliseconds, for the legend: 300, the default, are few on a busy computer
             "displaylogo": False,
@@ -67,61 +75,63 @@ def chart(figure: go.Figure, *, key: str) -> None:
     )
 
 
-def atlas(chart: str, which: str, window: Window, sent: Atlas) -> None:
+def atlas(chart: str, map_id: str, window: Window, sent: Atlas) -> None:
     """Send the atlas of a chart, which lets its overlay decode the point under the mouse without the server.
 
     Args:
         chart: the chart's key.
-        which: tells atlases apart.
+        map_id: tells atlases apart.
         window: what the atlas holds: the outermost of its decodes stand on the edges.
         sent: the atlas.
     """
     place = {"left": window.left, "top": window.top, "side": window.side, "n": sent.side}
-    _atlas(key=f"atlas_{chart}", data={"chart": chart, "which": which, "image": sent.image} | place, height=0)
+    _atlas(key=f"atlas_{chart}", data={"chart": chart, "id": map_id, "image": sent.image} | place, height=0)
 
 
 def pick(x: float, y: float) -> Mark:
-    """The point that the user chose: a cross."""
+    """Mark the point that the user chose: a cross."""
     return {"kind": "pick", "points": [[x, y]]}
 
 
 def ring(x: float, y: float) -> Mark:
-    """A test digit: a ring."""
+    """Mark a test image: a ring."""
     return {"kind": "ring", "points": [[x, y]]}
 
 
-def ellipse(outline: Sequence[Sequence[float]]) -> Mark:
-    """A closed line through points: the spread of a Gaussian."""
-    return {"kind": "ellipse", "points": outline}
+def outline(points: Sequence[Sequence[float]]) -> Mark:
+    """Mark a closed line through points: the ellipse of a Gaussian, the frame of a close-up."""
+    return {"kind": "outline", "points": points}
 
 
 def dots(points: Sequence[Sequence[float]]) -> Mark:
-    """Random points."""
+    """Mark random points."""
     return {"kind": "dots", "points": points}
 
 
 def path(points: Sequence[Sequence[float]], at: int = 0) -> Mark:
-    """A way with a dot at its point number `at`."""
+    """Mark a path, with a dot at its point number `at`."""
     return {"kind": "path", "points": points, "at": at}
 
 
 def moment(x: float) -> Mark:
-    """A vertical line through all panels of a chart."""
+    """Mark a vertical line through all panels of a chart."""
     return {"kind": "moment", "points": [[x, 0]]}
 
 
 def drawn(chart: str) -> bool:
-    """Whether the browser has drawn a chart; False at first, and True in the rerun that it asks for once it has."""
+    """Return whether the browser has drawn a chart: False at first, True in the rerun that it then asks for."""
     place = st.empty()
     with place:
-        asking = _overlay(key=f"drawn_{chart}", data=_data(chart, asks=True), height=0, on_drawn_change=lambda: None)
-    if asking.drawn:
+        notice = _overlay(
+            key=f"drawn_{chart}", data=_data(chart, notifies=True), height=0, on_drawn_change=lambda: None
+        )
+    if notice.drawn:
         place.empty()
-    return bool(asking.drawn)
+    return bool(notice.drawn)
 
 
 def _data(chart: str, **others: Any) -> dict[str, Any]:
-    nothing = {"title": "", "marks": (), "reports": False, "draws": False, "lens": "", "answer": "", "asks": False}
+    nothing = {"title": "", "marks": (), "reports": False, "draws": False, "lens": "", "answer": "", "notifies": False}
     return {"chart": chart, "answered": 0} | nothing | others
 
 
@@ -161,7 +171,7 @@ def overlay(
         if on_path is not None and drawn is not None:
             on_path(drawn["points"])
 
-    does = {"reports": on_pick is not None, "draws": on_path is not None}
+    gestures = {"reports": on_pick is not None, "draws": on_path is not None}
     numbered = st.session_state.get(answered, 0)
-    data = _data(chart, title=title, marks=tuple(marks), lens=lens, answer=answer, answered=numbered, **does)
+    data = _data(chart, title=title, marks=tuple(marks), lens=lens, answer=answer, answered=numbered, **gestures)
     _overlay(key=key, data=data, on_pick_change=report_pick, on_path_change=report_path)

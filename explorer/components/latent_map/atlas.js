@@ -4,7 +4,7 @@
 
 import { lifecycle } from "../lifecycle.js";
 
-/** @typedef {{chart: string, which: string, left: number, top: number, side: number, n: number, image: string}} Data */
+/** @typedef {{chart: string, id: string, left: number, top: number, side: number, n: number, image: string}} Data */
 
 export default lifecycle(() => new Keeper());
 
@@ -19,7 +19,7 @@ class Keeper {
 
   /** @param {Data} data */
   async update(data) {
-    if (this.data?.which === data.which && this.data.chart === data.chart) return;
+    if (this.data?.id === data.id && this.data.chart === data.chart) return;
     this.data = data;
     const atlas = await unpack(data).catch((error) => {
       console.error(error);

@@ -3,7 +3,7 @@
 
 import { pan, zoom } from "./plotly.js";
 
-/** @typedef {import("./plotly.js").Place} Place */
+/** @typedef {import("./plotly.js").ScreenPoint} ScreenPoint */
 
 const CLICK_TRAVEL = { mouse: 5, pen: 5, touch: 10 }; // pixels between down and up; farther is a pan, or a look around
 const RESTING = 2; // pixels by which a mouse may tremble after a click
@@ -15,10 +15,10 @@ export class Gestures {
   constructor(chart, overlay) {
     this.chart = chart;
     this.overlay = overlay;
-    /** @type {Place & {id: number, far: boolean} | null} */ this.down = null; // where what may become a click began
-    /** @type {Place | null} */ this.still = null; // where a click was, until the mouse moves on
-    /** @type {Map<number, Place>} */ this.fingers = new Map();
-    /** @type {{span: number, middle: Place, does: "" | "zoom" | "pan"} | null} */ this.pair = null; // of fingers
+    /** @type {ScreenPoint & {id: number, far: boolean} | null} */ this.down = null; // where what may become a click began
+    /** @type {ScreenPoint | null} */ this.lastClick = null; // where a click was, until the mouse moves on
+    /** @type {Map<number, ScreenPoint>} */ this.fingers = new Map();
+    /** @type {{span: number, middle: ScreenPoint, mode: "" | "zoom" | "pan"} | null} */ this.pinch = null; // of fingers
     this.frame = 0; // the request for the next one; 0: none is under way
     this.listening = new AbortController();
     const options = { capture: true, signal: this.listening.signal };
@@ -52,44 +52,44 @@ export class Gestures {
     const place = placed(event);
     const onControls = event.target instanceof Element && event.target.closest(".modebar, .legend");
     if (event.pointerType === "touch" && overlay.data.lens && !onControls) fingers.set(event.pointerId, place);
-    if (fingers.size > 1) return this.pairUp();
+    if (fingers.size > 1) return this.startPinch();
     const single = event.isPrimary && event.button === 0 && !onControls;
     this.down = single ? { ...place, id: event.pointerId, far: false } : null;
     if (!single) return;
     if (overlay.beginLine(place)) this.chart.setPointerCapture(event.pointerId);
-    if (fingers.size) overlay.look(place, "finger");
+    if (fingers.size) overlay.hover(place, "finger");
   }
 
   /** @param {PointerEvent} event */
   onMove(event) {
-    const { overlay, fingers, down, still } = this;
+    const { overlay, fingers, down, lastClick } = this;
     const place = placed(event);
     if (fingers.has(event.pointerId)) fingers.set(event.pointerId, place);
-    if (this.pair) {
+    if (this.pinch) {
       // Once a frame: in between one finger has moved, and the other not yet.
-      this.frame ||= requestAnimationFrame(() => this.movePair());
+      this.frame ||= requestAnimationFrame(() => this.movePinch());
       return;
     }
     if (down?.id === event.pointerId) down.far ||= isFar(event, down);
     if (overlay.drawing && down?.id === event.pointerId) {
       if (down.far) overlay.extendLine(place);
     } else if (event.buttons && !fingers.has(event.pointerId)) return; // a pan
-    if (still && Math.hypot(place.x - still.x, place.y - still.y) < RESTING) return;
-    this.still = null;
-    overlay.look(place, fingers.has(event.pointerId) ? "finger" : "mouse");
+    if (lastClick && Math.hypot(place.x - lastClick.x, place.y - lastClick.y) < RESTING) return;
+    this.lastClick = null;
+    overlay.hover(place, fingers.has(event.pointerId) ? "finger" : "mouse");
   }
 
   /** @param {PointerEvent} event */
   onUp(event) {
-    const { overlay, down, pair } = this;
-    if (pair && this.frame) this.movePair();
-    if (this.fingers.delete(event.pointerId)) overlay.look(null);
-    if (pair) return this.part(pair);
+    const { overlay, down, pinch } = this;
+    if (pinch && this.frame) this.movePinch();
+    if (this.fingers.delete(event.pointerId)) overlay.hover(null);
+    if (pinch) return this.endPinch(pinch);
     if (down?.id !== event.pointerId) return;
     this.down = null;
     if (down.far || isFar(event, down)) return overlay.endLine();
     overlay.dropLine();
-    this.still = down;
+    this.lastClick = down;
     // Where the button went down: a hand that slips while it clicks still meant that point.
     overlay.pick(down);
   }
@@ -99,64 +99,64 @@ export class Gestures {
     this.fingers.delete(event.pointerId);
     this.down = null;
     this.overlay.dropLine();
-    this.overlay.look(null);
-    if (this.pair) this.part(this.pair);
+    this.overlay.hover(null);
+    if (this.pinch) this.endPinch(this.pinch);
   }
 
   /** @param {PointerEvent} event */
   onLeave(event) {
     if (this.fingers.has(event.pointerId)) return; // it is lifted outside
-    this.still = null;
-    this.overlay.look(null);
+    this.lastClick = null;
+    this.overlay.hover(null);
   }
 
   /** A second finger came down: no look, no line, no click, but zoom or pan. */
-  pairUp() {
+  startPinch() {
     this.down = null;
     this.overlay.dropLine();
-    this.overlay.look(null);
-    if (this.pair) this.part(this.pair);
-    this.pair = { ...this.spread(), does: "" };
+    this.overlay.hover(null);
+    if (this.pinch) this.endPinch(this.pinch);
+    this.pinch = { ...this.span(), mode: "" };
   }
 
-  movePair() {
-    const { pair } = this;
+  movePinch() {
+    const { pinch } = this;
     this.frame = 0;
-    if (!pair || this.fingers.size < 2) return; // one was lifted
-    const { span, middle } = this.spread();
-    if (!pair.does) {
-      if (Math.abs(Math.log(span / pair.span)) > Math.log(PINCHING)) pair.does = "zoom";
-      else if (Math.hypot(middle.x - pair.middle.x, middle.y - pair.middle.y) > SHIFTING) pair.does = "pan";
-      if (pair.does === "pan") pan(this.chart, "mousedown", pair.middle);
+    if (!pinch || this.fingers.size < 2) return; // one was lifted
+    const { span, middle } = this.span();
+    if (!pinch.mode) {
+      if (Math.abs(Math.log(span / pinch.span)) > Math.log(PINCHING)) pinch.mode = "zoom";
+      else if (Math.hypot(middle.x - pinch.middle.x, middle.y - pinch.middle.y) > SHIFTING) pinch.mode = "pan";
+      if (pinch.mode === "pan") pan(this.chart, "mousedown", pinch.middle);
     }
-    if (pair.does === "zoom") {
-      zoom(this.chart, middle, span / pair.span);
-      pair.span = span;
+    if (pinch.mode === "zoom") {
+      zoom(this.chart, middle, span / pinch.span);
+      pinch.span = span;
     }
-    pair.middle = pair.does ? middle : pair.middle;
-    if (pair.does === "pan") pan(this.chart, "mousemove", middle);
+    pinch.middle = pinch.mode ? middle : pinch.middle;
+    if (pinch.mode === "pan") pan(this.chart, "mousemove", middle);
   }
 
-  /** @param {NonNullable<Gestures["pair"]>} pair */
-  part(pair) {
-    if (pair.does === "pan") pan(this.chart, "mouseup", pair.middle);
-    pair.does = "";
-    if (!this.fingers.size) this.pair = null; // the other finger still does nothing
+  /** @param {NonNullable<Gestures["pinch"]>} pinch */
+  endPinch(pinch) {
+    if (pinch.mode === "pan") pan(this.chart, "mouseup", pinch.middle);
+    pinch.mode = "";
+    if (!this.fingers.size) this.pinch = null; // the other finger still does nothing
   }
 
   /** How far apart the first two fingers are, and what lies between them. */
-  spread() {
+  span() {
     const [a, b = a] = this.fingers.values();
     return { span: Math.hypot(a.x - b.x, a.y - b.y), middle: { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 } };
   }
 }
 
-/** @param {PointerEvent} event @returns {Place} */
+/** @param {PointerEvent} event @returns {ScreenPoint} */
 function placed(event) {
   return { x: event.clientX, y: event.clientY };
 }
 
-/** @param {PointerEvent} event @param {Place} from */
+/** @param {PointerEvent} event @param {ScreenPoint} from */
 function isFar(event, from) {
   const travel = CLICK_TRAVEL[/** @type {"mouse" | "pen" | "touch"} */ (event.pointerType)] ?? CLICK_TRAVEL.mouse;
   return Math.hypot(event.clientX - from.x, event.clientY - from.y) > travel;

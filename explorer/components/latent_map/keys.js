@@ -1,7 +1,7 @@
 // @ts-check
 // The keyboard on a map: all that the mouse can do there.
 
-import { axesOf, inside, placeOf, reset, zoom } from "./plotly.js";
+import { axesOf, inside, screenPointOf, reset, zoom } from "./plotly.js";
 
 const STEP = 0.01; // of the map's width
 const LARGE_STEP = 0.1; // with Shift
@@ -39,12 +39,12 @@ export class Keys {
     const { chart, overlay } = this;
     const { xaxis, yaxis } = axesOf(chart);
     const middle = [xaxis, yaxis].map(({ range: [from, to] }) => (from + to) / 2);
-    return inside(chart, placeOf(chart, overlay.looking?.point ?? overlay.picked ?? middle));
+    return inside(chart, screenPointOf(chart, overlay.hovered?.point ?? overlay.picked ?? middle));
   }
 
   leave() {
     this.overlay.dropLine();
-    this.overlay.look(null);
+    this.overlay.hover(null);
   }
 
   /** @param {KeyboardEvent} event */
@@ -61,14 +61,14 @@ export class Keys {
     if (key in ARROWS) {
       const [right, down] = ARROWS[/** @type {keyof ARROWS} */ (key)];
       const step = (shiftKey ? LARGE_STEP : STEP) * axesOf(chart).xaxis._length;
-      overlay.look(inside(chart, { x: place.x + right * step, y: place.y + down * step }), "cursor");
+      overlay.hover(inside(chart, { x: place.x + right * step, y: place.y + down * step }), "cursor");
     } else if (key === "Enter") {
       if (repeat) return true;
       if (!overlay.data.draws) overlay.pick(place);
       else if (shiftKey) overlay.endLine();
       else if (overlay.drawing || overlay.beginLine(place)) {
         overlay.extendLine(place);
-        overlay.look(place, "cursor");
+        overlay.hover(place, "cursor");
       }
     } else if (key === "Escape") this.leave();
     else if (key === "+" || key === "=") zoom(chart, place, ZOOM);

@@ -39,14 +39,14 @@ export class Lens {
   /** Show the decode of a point; without one, the answer's own picture.
    * @param {any} atlas undefined: not here yet
    * @param {number[] | undefined} point
-   * @param {string} by what points there: mouse, finger or cursor; nothing: the point was picked, and its picture will come */
-  show(atlas, point, by) {
+   * @param {string} source what points there: mouse, finger or cursor; nothing: the point was picked, and its picture will come */
+  show(atlas, point, source) {
     const picture = this.answer.querySelector("figure img");
     const caption = this.answer.querySelector("figcaption");
     if (!picture || !caption) return;
     const decode = point && atlas?.decode?.(...point);
     const instead = !atlas ? LATER : atlas.decode ? OUTSIDE : NONE;
-    caption.textContent = !point || !by ? this.caption : decode ? `under the ${by}: ${named(point)}` : instead;
+    caption.textContent = !point || !source ? this.caption : decode ? `under the ${source}: ${named(point)}` : instead;
     if (!decode) return this.canvas.remove();
     const image = new ImageData(atlas.size, atlas.size);
     for (let pixel = 0; pixel < decode.length; pixel++) image.data.fill(decode[pixel], 4 * pixel, 4 * pixel + 3);

@@ -3,7 +3,7 @@
 
 import { toPixel } from "./plotly.js";
 
-/** @typedef {"pick" | "ring" | "ellipse" | "dots" | "path" | "moment" | "cursor"} Kind */
+/** @typedef {"pick" | "ring" | "outline" | "dots" | "path" | "moment" | "cursor"} Kind */
 /** @typedef {{kind: Kind, points: number[][], at?: number | null}} Mark */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -39,8 +39,8 @@ function shapes(mark, pixels, height, colour, extra) {
       return [element("path", { ...stroke, class: "cursor", d: `M${x - 8} ${y - 8}h16v16h-16z` })];
     case "ring":
       return [element("circle", { ...stroke, class: "ring", cx: x, cy: y, r: 9 })];
-    case "ellipse":
-      return [element("polygon", { ...stroke, "stroke-width": 1.5 + extra, class: "ellipse", points: pixels.join(" ") })];
+    case "outline":
+      return [element("polygon", { ...stroke, "stroke-width": 1.5 + extra, class: "outline", points: pixels.join(" ") })];
     case "dots":
       return pixels.map(([cx, cy]) => element("circle", { class: "dot", cx, cy, r: 4 + extra / 2, fill: colour }));
     case "moment":

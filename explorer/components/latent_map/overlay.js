@@ -11,15 +11,15 @@ import { drawMarks, element } from "./marks.js";
 import { inside, keepWholeDomains, pointAt } from "./plotly.js";
 
 /** @typedef {import("./marks.js").Mark} Mark */
-/** @typedef {import("./plotly.js").Place} Place */
+/** @typedef {import("./plotly.js").ScreenPoint} ScreenPoint */
 /** @typedef {{chart: string, title: string, marks: Mark[], reports: boolean, draws: boolean, lens: string,
- *    answer: string, answered: number, asks: boolean}} Data */
+ *    answer: string, answered: number, notifies: boolean}} Data */
 
-const PATIENCE = 10_000; // milliseconds until a chart that is not there is missed
+const CHART_TIMEOUT = 10_000; // milliseconds until a chart that is not there is missed
 const NO_CHART = "The map cannot be drawn here, so there are no clicks and no live picture: choose a point by its numbers.";
 const NO_LENS = "The live picture is missing, because this browser cannot show it; clicks and numbers still work.";
 const NO_OVERLAY = "Clicks and the live picture are missing, because their script failed: choose a point by its numbers.";
-const LONGEST = 200; // points of a path that are reported
+const MAX_PATH_POINTS = 200; // points of a path that are reported
 const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"];
 
 /** For the overlays of all maps, see `mount.js`. */
@@ -33,16 +33,16 @@ export class Overlay {
   constructor(place) {
     this.lens = new Lens(place);
     /** @type {Data} */
-    this.data = { chart: "", title: "", marks: [], reports: false, draws: false, lens: "", answer: "", answered: 0, asks: false };
+    this.data = { chart: "", title: "", marks: [], reports: false, draws: false, lens: "", answer: "", answered: 0, notifies: false };
     /** @type {any} */ this.chart = null; // Plotly's graph div
     /** @type {any} */ this.emitter = null; // its event emitter, a new one after each purge
-    /** @type {{point: number[], by: string} | null} */ this.looking = null; // at the point under mouse, finger or cursor
+    /** @type {{point: number[], source: string} | null} */ this.hovered = null; // the point under mouse, finger or cursor, and which of them
     /** @type {{point: number[], number: number}[]} */ this.clicked = []; // what the server has not answered yet
     this.number = 0; // of the last click
     /** @type {number[][]} */ this.line = []; // the path that is drawn just now, or that the server has not answered yet
     this.drawing = false;
     this.broken = false;
-    this.told = false; // where only that is asked: that the chart is drawn
+    this.notified = false; // where only that is asked: that the chart is drawn
     /** @type {AbortController | null} */ this.listening = null;
     this.layer = element("svg", { class: "map-overlay" });
     this.draw = this.draw.bind(this);
@@ -87,7 +87,7 @@ export class Overlay {
     this.changes.observe(document.body, { childList: true, subtree: true });
     this.listening = new AbortController();
     document.addEventListener("latent-atlas", () => this.show(), { signal: this.listening.signal });
-    this.missed = setTimeout(() => this.show(), PATIENCE);
+    this.missed = setTimeout(() => this.show(), CHART_TIMEOUT);
     this.since = performance.now();
   }
 
@@ -103,7 +103,7 @@ export class Overlay {
     const chart = /** @type {any} */ (document.querySelector(`.st-key-${this.data.chart} .js-plotly-plot`));
     if (this.chart && !this.chart.isConnected) this.detach();
     if (!chart?._fullLayout?._plots || !chart.on) return;
-    if (this.data.asks) return this.tellOnce();
+    if (this.data.notifies) return this.notifyOnce();
     if (chart === this.chart && chart._ev === this.emitter && this.layer.parentNode === chart) return;
     const focused = document.activeElement === this.layer;
     this.detach();
@@ -120,9 +120,9 @@ export class Overlay {
   }
 
   /** That the chart is drawn: all that such an overlay is for. */
-  tellOnce() {
-    if (!this.told) this.report?.("drawn", true);
-    this.told = true;
+  notifyOnce() {
+    if (!this.notified) this.report?.("drawn", true);
+    this.notified = true;
   }
 
   detach() {
@@ -146,22 +146,22 @@ export class Overlay {
     this.layer.setAttribute("aria-label", `Map of the ${title}. ${keysHelp(draws)}`);
   }
 
-  /** Look at a place on the screen; null: at none. @param {Place | null} place @param {string} by */
-  look(place, by = "") {
+  /** Point at a place on the screen; null: at none. @param {ScreenPoint | null} place @param {string} source */
+  hover(place, source = "") {
     const point = place && this.chart && pointAt(this.chart, place);
-    const before = this.looking;
-    this.looking = point ? { point, by } : null;
+    const before = this.hovered;
+    this.hovered = point ? { point, source } : null;
     this.show();
-    if (before?.by === "cursor" || by === "cursor") this.draw();
+    if (before?.source === "cursor" || source === "cursor") this.draw();
   }
 
-  /** @param {Place} place */
+  /** @param {ScreenPoint} place */
   pick(place) {
     const point = this.chart && this.data.reports && pointAt(this.chart, place);
     if (!point) return;
     this.clicked.push({ point, number: ++this.number });
     this.markClicked();
-    this.looking = null; // the answer shows, as long as the mouse rests
+    this.hovered = null; // the answer shows, as long as the mouse rests
     this.report?.("pick", { x: point[0], y: point[1], number: this.number });
     // Streamlit sends the report in a task of its own. Were this drawn before, the frame would be painted first.
     setTimeout(() => {
@@ -182,7 +182,7 @@ export class Overlay {
     if (mark && last) mark.points = [last.point];
   }
 
-  /** @param {Place} place @returns {boolean} whether a line begins here */
+  /** @param {ScreenPoint} place @returns {boolean} whether a line begins here */
   beginLine(place) {
     const point = this.data.draws && pointAt(this.chart, place);
     if (!point) return false;
@@ -191,7 +191,7 @@ export class Overlay {
     return true;
   }
 
-  /** @param {Place} place one beyond the map's edge counts as on it */
+  /** @param {ScreenPoint} place one beyond the map's edge counts as on it */
   extendLine(place) {
     const point = pointAt(this.chart, inside(this.chart, place));
     if (point && String(point) !== String(this.line.at(-1))) this.line.push(point);
@@ -212,20 +212,20 @@ export class Overlay {
     this.draw();
   }
 
-  /** Show the decode of the point looked at, else of the one just clicked, else the answer's own picture. */
+  /** Show the decode of the point under mouse, finger or cursor, else of the one just clicked, else the answer's own picture. */
   show() {
-    const { lens, chart, asks } = this.data;
-    if (asks) return; // such an overlay has no answer; it may stay for long, while the server loads the decoders
+    const { lens, chart, notifies } = this.data;
+    if (notifies) return; // such an overlay has no answer; it may stay for long, while the server loads the decoders
     const found = /** @type {any} */ (globalThis).latentAtlases?.get(chart);
-    const atlas = found?.data.which === lens ? found : undefined; // not that of another decoder
+    const atlas = found?.data.id === lens ? found : undefined; // not that of another decoder
     let works = !lens || !atlas || Boolean(atlas.decode);
     try {
-      if (lens) this.lens.show(atlas, this.looking?.point ?? this.clicked.at(-1)?.point, this.looking?.by ?? "");
+      if (lens) this.lens.show(atlas, this.hovered?.point ?? this.clicked.at(-1)?.point, this.hovered?.source ?? "");
     } catch (error) {
       console.error(error);
       works = false;
     }
-    const waited = performance.now() - (this.since ?? 0) >= PATIENCE;
+    const waited = performance.now() - (this.since ?? 0) >= CHART_TIMEOUT;
     this.lens.tell(this.broken ? NO_OVERLAY : !this.chart && waited ? NO_CHART : works ? "" : NO_LENS);
   }
 
@@ -234,7 +234,7 @@ export class Overlay {
     keepWholeDomains(this.chart);
     const marks = this.line.length ? this.data.marks.filter((each) => each.kind !== "path") : [...this.data.marks];
     if (this.line.length) marks.unshift({ kind: "path", points: this.line });
-    if (this.looking?.by === "cursor") marks.push({ kind: "cursor", points: [this.looking.point] });
+    if (this.hovered?.source === "cursor") marks.push({ kind: "cursor", points: [this.hovered.point] });
     const panels = /** @type {any[]} */ (Object.values(this.chart._fullLayout._plots));
     this.layer.replaceChildren(...panels.map((panel) => drawMarks(panel, marks)));
   }
@@ -242,7 +242,7 @@ export class Overlay {
 
 /** So many of a path's points as are reported, both ends among them. @param {number[][]} points */
 function thinned(points) {
-  if (points.length <= LONGEST) return points;
-  const every = (points.length - 1) / (LONGEST - 1);
-  return Array.from({ length: LONGEST }, (_, index) => points[Math.round(index * every)]);
+  if (points.length <= MAX_PATH_POINTS) return points;
+  const every = (points.length - 1) / (MAX_PATH_POINTS - 1);
+  return Array.from({ length: MAX_PATH_POINTS }, (_, index) => points[Math.round(index * every)]);
 }

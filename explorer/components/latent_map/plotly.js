@@ -1,7 +1,7 @@
 // @ts-check
 // What is known here of Plotly's insides: its axes, and how its zoom and pan are driven from outside.
 
-/** @typedef {{x: number, y: number}} Place a place on the screen, in pixels */
+/** @typedef {{x: number, y: number}} ScreenPoint a place on the screen, in pixels */
 
 const ROUNDING = 1e-3; // pixels: a place on the edge is inside
 const WHEEL_STEP = 20; // Plotly zooms by exp(deltaY / 200), and takes no more than this at once
@@ -12,7 +12,7 @@ export const planeOf = (chart) => chart.querySelector(".nsewdrag");
 /** @param {any} chart @returns {{xaxis: any, yaxis: any}} */
 export const axesOf = (chart) => chart._fullLayout._plots.xy;
 
-/** The coordinates at a place; null outside the axes. @param {any} chart @param {Place} place */
+/** The coordinates at a place; null outside the axes. @param {any} chart @param {ScreenPoint} place */
 export function pointAt(chart, { x: left, y: top }) {
   const box = chart.getBoundingClientRect();
   const { xaxis, yaxis } = axesOf(chart);
@@ -22,8 +22,8 @@ export function pointAt(chart, { x: left, y: top }) {
   return isInside(xaxis, across) && isInside(yaxis, up) ? [toData(xaxis, across), toData(yaxis, up)] : null;
 }
 
-/** Where a point stands. @param {any} chart @param {number[]} point @returns {Place} */
-export function placeOf(chart, [x, y]) {
+/** Where a point stands. @param {any} chart @param {number[]} point @returns {ScreenPoint} */
+export function screenPointOf(chart, [x, y]) {
   const box = chart.getBoundingClientRect();
   const { xaxis, yaxis } = axesOf(chart);
   return {
@@ -32,7 +32,7 @@ export function placeOf(chart, [x, y]) {
   };
 }
 
-/** A place, or the nearest one within the axes. @param {any} chart @param {Place} place @returns {Place} */
+/** A place, or the nearest one within the axes. @param {any} chart @param {ScreenPoint} place @returns {ScreenPoint} */
 export function inside(chart, { x, y }) {
   const box = chart.getBoundingClientRect();
   const { xaxis, yaxis } = axesOf(chart);
@@ -68,7 +68,7 @@ export function keepWholeDomains(chart) {
   }
 }
 
-/** As the wheel does. @param {any} chart @param {Place} place that stays @param {number} factor above 1: nearer */
+/** As the wheel does. @param {any} chart @param {ScreenPoint} place that stays @param {number} factor above 1: nearer */
 export function zoom(chart, { x, y }, factor) {
   const turn = -200 * Math.log(factor);
   const times = Math.ceil(Math.abs(turn) / WHEEL_STEP);
@@ -79,7 +79,7 @@ export function zoom(chart, { x, y }, factor) {
 }
 
 /** A part of a pan, as the mouse does it.
- * @param {any} chart @param {"mousedown" | "mousemove" | "mouseup"} type @param {Place} place */
+ * @param {any} chart @param {"mousedown" | "mousemove" | "mouseup"} type @param {ScreenPoint} place */
 export function pan(chart, type, { x, y }) {
   const mouse = new MouseEvent(type, { clientX: x, clientY: y, buttons: 1, bubbles: true, cancelable: true });
   (type === "mousedown" ? planeOf(chart) : document)?.dispatchEvent(mouse);

@@ -19,7 +19,7 @@ _pad = st.components.v2.component("pad", js=(_FOLDER / "mount.js").read_text(), 
 
 
 def pad_script() -> None:
-    """The pad's script; once a page, outside of what is run again at every stroke."""
+    """Mount the pad's script; once a page, outside of what is run again at every stroke."""
     _script(key="pad_script", height=0)
 
 
