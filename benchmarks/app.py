@@ -233,9 +233,9 @@ def _experiments(browser: Browser) -> None:
                 page.wait_for_function("globalThis.latentAtlases?.size === 2")
                 print(f"{experiment}: both lenses work {time.perf_counter() - began:.1f} s after the page was opened")
                 page.wait_for_timeout(2000)  # whatever loads behind the map is over
-                print(f"{experiment}: mouse to picture {_told(_lens(page))}")
-                print(f"{experiment}: click to picture {_told(_lens(page, click=True))}")
-                print(f"{experiment}: click to answer {_told(_clicks(page, PICK))}")
+                print(f"{experiment}: mouse to picture {_summary(_lens(page))}")
+                print(f"{experiment}: click to picture {_summary(_lens(page, click=True))}")
+                print(f"{experiment}: click to answer {_summary(_clicks(page, PICK))}")
                 for model in open_models(checkpoints_dir() / experiment):
                     _atlas(page, model)
                 page.context.close()
@@ -280,6 +280,6 @@ def _atlas(page: Page, model: Model) -> None:
     )
 
 
-def _told(times: list[float]) -> str:
+def _summary(times: list[float]) -> str:
     late = statistics.quantiles(times, n=20)[-1]
     return f"{statistics.median(times):.1f} ms median, {late:.1f} ms at the 95th percentile"

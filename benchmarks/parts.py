@@ -10,7 +10,7 @@ failed: list[str] = []  # the names of the parts that did
 
 @contextmanager
 def part(name: str) -> Iterator[None]:
-    """Measure something; what goes wrong is told and counted. Figures are printed as soon as they are there."""
+    """Measure something; a failure is printed and counted. Figures are printed as soon as they are there."""
     try:
         yield
     except Exception as error:  # whatever it is, it must not take with it what others measure

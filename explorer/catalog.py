@@ -46,10 +46,10 @@ def show_errors() -> Iterator[None]:
 
 
 def available() -> list[str]:
-    """Return the experiments that can be chosen: the folders in `checkpoints/`, the shipped recipes first."""
-    found = experiment_names(checkpoints_dir())
-    shipped = [name for name in EXPERIMENTS if name in found]
-    return shipped + [name for name in found if name not in shipped] or list(EXPERIMENTS)
+    """Return the experiments that can be chosen: the folders in `checkpoints/`, the shipped ones first."""
+    names = experiment_names(checkpoints_dir())
+    shipped = [name for name in EXPERIMENTS if name in names]
+    return shipped + [name for name in names if name not in shipped] or list(EXPERIMENTS)
 
 
 def load(name: str, beta: float | None = None) -> ModelPair:

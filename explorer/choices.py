@@ -24,16 +24,16 @@ class Choice(Generic[T]):
 
     @property
     def bound(self) -> dict[str, Any]:
-        """What its widget is given: `st.slider(..., **CHOICE.bound)`."""
+        """Keyword arguments of its widget: `st.slider(..., **CHOICE.bound)`."""
         return {"key": self.name, "bind": "query-params"}
 
     @property
     def value(self) -> T:
-        """What is chosen; before the widget is drawn for the first time, what the URL says."""
+        """The chosen value; before the widget is drawn for the first time, the URL's."""
         return self.value_or(self.default)
 
     def value_or(self, default: T) -> T:
-        """`value`, with another default: one that the models give."""
+        """Return `value`, with a default that depends on the models."""
         if self.name in st.session_state:
             value: T = st.session_state[self.name]
             return value
@@ -44,7 +44,7 @@ class Choice(Generic[T]):
             return default
 
     def set(self, value: T) -> None:
-        """Choose, in a callback or before the widget is drawn."""
+        """Set the value, in a callback or before the widget is drawn."""
         st.session_state[self.name] = value
 
 

@@ -96,7 +96,7 @@ def _substitute(pair: ModelPair) -> "Data":
 
 
 def _data(pair: ModelPair) -> "Data | None":
-    """The data set, if it is here and its test images are those that the pair was evaluated on."""
+    """Load the data set, if it is here and its test images are those that the pair was evaluated on."""
     folder = data_dir()
     # They may be put there while the app runs: the folder's time of change is part of the cache's key.
     versions = tuple(path.stat().st_mtime_ns for path in folder.glob("*/raw"))

@@ -165,7 +165,7 @@ def pick(map_: Map) -> tuple[float, float]:
     """Return the point that the user chose on a map."""
     default = code_on_map(map_, 0)
     x, y = (
-        found if abs(found := float(choice.value_or(at))) <= MAX_COORDINATE else at
+        value if abs(value := float(choice.value_or(at))) <= MAX_COORDINATE else at
         for choice, at in zip(PICKS[map_.model.name], default, strict=True)
     )
     return x, y
@@ -192,13 +192,13 @@ def pick_inputs(map_: Map) -> None:
 
 
 def set_pick_to_code(map_: Map, image: int) -> None:
-    """Choose the code of a test image, and ring nothing anew; in a callback."""
+    """Set the pick to the code of a test image; the ring stays. In a callback."""
     for choice, value in zip(PICKS[map_.model.name], code_on_map(map_, image), strict=True):
         choice.set(value)
 
 
 def set_pick(map_: Map, x: float, y: float) -> None:
-    """Choose a point, and ring the test image nearest to it; a callback."""
+    """Set the pick, and ring the test image nearest to it; a callback."""
     if not map_.is_plane:  # such a map has its codes, and nothing between them
         x, y = map_.project(map_.lift([(x, y)]))[0]
     for choice, value in zip(PICKS[map_.model.name], (x, y), strict=True):
@@ -217,7 +217,7 @@ def _ring_nearest(map_: Map) -> None:
 
 
 def ringed_image(models: ModelPair) -> int:
-    """The test image that is ringed on both maps."""
+    """Return the test image that is ringed on both maps."""
     image = int(RINGED_IMAGE.value)
     return image if 0 <= image < len(models.labels) else 0
 
@@ -250,6 +250,6 @@ class Drawing:
 
 
 def drawing() -> Drawing:
-    """What is on the pad; it lives in the session, not in the URL."""
-    found: Drawing = st.session_state.setdefault("drawing", Drawing())
-    return found
+    """Return what is on the pad; it lives in the session, not in the URL."""
+    current: Drawing = st.session_state.setdefault("drawing", Drawing())
+    return current

@@ -53,10 +53,12 @@ class Source:
         text = (ROOT / self.file).read_text()
         body = ast.parse(text).body
         for name in self.name.split("."):
-            (found,) = (each for each in body if isinstance(each, ast.FunctionDef | ast.ClassDef) and each.name == name)
-            body = found.body
+            (definition,) = (
+                each for each in body if isinstance(each, ast.FunctionDef | ast.ClassDef) and each.name == name
+            )
+            body = definition.body
         lines = text.splitlines()
-        numbers = range(found.lineno, (found.end_lineno or found.lineno) + 1)
+        numbers = range(definition.lineno, (definition.end_lineno or definition.lineno) + 1)
         (first,) = [number for number in numbers if self.since in lines[number - 1]] if self.since else numbers[:1]
         (last,) = [number for number in numbers if self.until in lines[number - 1]] if self.until else numbers[-1:]
         return dedent("\n".join(lines[first - 1 : last])), first
@@ -409,11 +411,11 @@ def _at_half_way(pair: ModelPair) -> dict[Choice[Any], Any]:
 
 
 def _how_even_the_ways_are(pair: ModelPair) -> str:
-    told = []
+    texts = []
     for model in pair:
         start, end = (model.codes.code[interpolate.default_image(pair, end)] for end in ("from", "to"))
         far = max(latent.nearest(model.codes.code, z).distance for z in latent.path(start, end, interpolate.FRAMES))
-        told.append(f"the {model.short}'s keeps within {far:.2g}")
+        texts.append(f"the {model.short}'s keeps within {far:.2g}")
     measured = _measured(pair)
     pairs = (
         f" Over {PAIRS} pairs of different digits, the largest change from one frame to the next is "
@@ -423,7 +425,7 @@ def _how_even_the_ways_are(pair: ModelPair) -> str:
         if measured
         else ""
     )
-    return f"Of these two ways, {' and '.join(told)} of a test code.{pairs}"
+    return f"Of these two ways, {' and '.join(texts)} of a test code.{pairs}"
 
 
 FROM_A_2_TO_A_6 = Step(

@@ -27,7 +27,7 @@ def _trade_off_figure(pair: ModelPair) -> go.Figure:
 
 
 def render(pair: ModelPair) -> None:
-    """The tab: the trade-off of all VAEs of the experiment, and the map of the chosen one."""
+    """Draw the tab: the trade-off of all VAEs of the experiment, and the map of the chosen one."""
     name, experiment = pair.folder.name, pair.vae.checkpoint.experiment
     if len(catalog.betas(name)) == 1:
         st.markdown(

@@ -25,13 +25,13 @@ __all__ = ["ROWS", "difference", "render", "sweep_figure", "verdict"]
 NO_PRIOR = "undefined: it has no prior"
 COLUMNS = [4.6, 2, 2, 2.8, 1.2]
 # What the textbook's words are taken to mean. They have no numbers there, so these are stated with the verdict.
-CENTRED = 0.25  # of a standard deviation: the codes' mean is no farther from the origin
-FILLED = 0.5  # nats: the codes, as one Gaussian, differ from the prior by no more
-FEW = 0.1  # of the map
-MOST = 0.5  # of what is counted
-EVEN = math.log(9)  # nats: the entropy of nine equally frequent digits
-SMOOTH = 2.0  # times the mean step: the largest one is no larger
-CLEAR = 0.01  # of the AE's number: smaller differences are not called any
+MAX_OFFSET = 0.25  # of a standard deviation: the codes' mean is no farther from the origin
+NEAR_PRIOR = 0.5  # nats: the codes, as one Gaussian, differ from the prior by no more
+MAX_GAPS = 0.1  # of the map
+MAJORITY = 0.5  # of what is counted
+EVEN_ENTROPY = math.log(9)  # nats: the entropy of nine equally frequent digits
+MAX_SMOOTH_STEP = 2.0  # times the mean step: the largest one is no larger
+MIN_DIFFERENCE = 0.01  # of the AE's number: smaller differences are not called any
 
 COLOURS = {"confirmed": ":green[{}]", "contradicted": ":red[{}]"}
 
@@ -63,24 +63,24 @@ class Row:
 
 
 def difference(name: str, ae: Numbers, vae: Numbers) -> float:
-    """How much larger the VAE's number is; 0 where that is less than two standard errors, or than `CLEAR`."""
-    found = vae[name] - ae[name]
+    """Return how much larger the VAE's number is; 0 below two standard errors, or below `MIN_DIFFERENCE`."""
+    gap = vae[name] - ae[name]
     error = math.hypot(*(numbers.get(f"{name}_error", 0.0) for numbers in (ae, vae)))
-    return 0.0 if abs(found) < max(2 * error, CLEAR * abs(ae[name])) else found
+    return 0.0 if abs(gap) < max(2 * error, MIN_DIFFERENCE * abs(ae[name])) else gap
 
 
 def _larger(name: str, model: str) -> Callable[[Numbers, Numbers], bool | None]:
-    """Whether a model has the larger number."""
+    """Claim that a model has the larger number."""
 
     def holds(ae: Numbers, vae: Numbers) -> bool | None:
-        found = difference(name, ae, vae)
-        return (found > 0) == (model == "vae") if found else None
+        gap = difference(name, ae, vae)
+        return (gap > 0) == (model == "vae") if gap else None
 
     return holds
 
 
 def _smaller(name: str, model: str) -> Callable[[Numbers, Numbers], bool | None]:
-    """Whether a model has the smaller number."""
+    """Claim that a model has the smaller number."""
     return _larger(name, "autoencoder" if model == "vae" else "vae")
 
 
@@ -163,10 +163,10 @@ ROWS = (
         better=-1,
         claims=(
             Claim(
-                f"A VAE's codes are centred (at most {CENTRED})",
-                lambda ae, vae: vae["centre_over_spread"] <= CENTRED,
+                f"A VAE's codes are centred (at most {MAX_OFFSET})",
+                lambda ae, vae: vae["centre_over_spread"] <= MAX_OFFSET,
             ),
-            Claim("an AE's lie anywhere", lambda ae, vae: ae["centre_over_spread"] > CENTRED),
+            Claim("an AE's lie anywhere", lambda ae, vae: ae["centre_over_spread"] > MAX_OFFSET),
         ),
         tab="Explore",
         settings={explore.FACE: "codes"},
@@ -181,10 +181,10 @@ ROWS = (
         better=-1,
         claims=(
             Claim(
-                f"A VAE's codes fill the standard Gaussian (at most {FILLED} nats)",
-                lambda ae, vae: vae["prior_kl"] <= FILLED,
+                f"A VAE's codes fill the standard Gaussian (at most {NEAR_PRIOR} nats)",
+                lambda ae, vae: vae["prior_kl"] <= NEAR_PRIOR,
             ),
-            Claim("an AE's do not", lambda ae, vae: ae["prior_kl"] > FILLED),
+            Claim("an AE's do not", lambda ae, vae: ae["prior_kl"] > NEAR_PRIOR),
         ),
         note=_of_prior_kl,
         tab="Explore",
@@ -200,8 +200,9 @@ ROWS = (
         better=1,
         claims=(
             Claim(
-                f"In an AE's space some digits get a lot of room, others little (less even than {rounded(EVEN)} nats)",
-                lambda ae, vae: ae["plane_entropy"] < EVEN,
+                "In an AE's space some digits get a lot of room, others little "
+                f"(less even than {rounded(EVEN_ENTROPY)} nats)",
+                lambda ae, vae: ae["plane_entropy"] < EVEN_ENTROPY,
             ),
             Claim("a VAE's digits share it more evenly", _larger("plane_entropy", "vae")),
         ),
@@ -229,10 +230,10 @@ ROWS = (
         better=-1,
         claims=(
             Claim(
-                f"An AE's space has gaps (more than {FEW:.0%} of the map)".replace("%", " %"),
-                lambda ae, vae: ae["window_gaps"] > FEW,
+                f"An AE's space has gaps (more than {MAX_GAPS:.0%} of the map)".replace("%", " %"),
+                lambda ae, vae: ae["window_gaps"] > MAX_GAPS,
             ),
-            Claim("a VAE's has few", lambda ae, vae: vae["window_gaps"] <= FEW),
+            Claim("a VAE's has few", lambda ae, vae: vae["window_gaps"] <= MAX_GAPS),
         ),
         tab="Explore",
         settings={explore.FACE: "codes"},
@@ -246,8 +247,8 @@ ROWS = (
         unit="%",
         better=-1,
         claims=(
-            Claim("A random code gives a digit in a VAE (mostly)", lambda ae, vae: vae["prior_unread"] < MOST),
-            Claim("but not in an AE", lambda ae, vae: ae["prior_unread"] >= MOST),
+            Claim("A random code gives a digit in a VAE (mostly)", lambda ae, vae: vae["prior_unread"] < MAJORITY),
+            Claim("but not in an AE", lambda ae, vae: ae["prior_unread"] >= MAJORITY),
         ),
         note=_of_prior_unread,
         tab="Generate",
@@ -262,10 +263,10 @@ ROWS = (
         better=1,
         claims=(
             Claim(
-                f"A VAE generates all digits (at least {rounded(EVEN)} nats: nine equally often)",
-                lambda ae, vae: vae["prior_entropy"] >= EVEN,
+                f"A VAE generates all digits (at least {rounded(EVEN_ENTROPY)} nats: nine equally often)",
+                lambda ae, vae: vae["prior_entropy"] >= EVEN_ENTROPY,
             ),
-            Claim("an AE only those that lie near the origin", lambda ae, vae: ae["prior_entropy"] < EVEN),
+            Claim("an AE only those that lie near the origin", lambda ae, vae: ae["prior_entropy"] < EVEN_ENTROPY),
         ),
         note=_of_prior_entropy,
         tab="Generate",
@@ -295,8 +296,11 @@ ROWS = (
         form=number,
         better=-1,
         claims=(
-            Claim(f"A VAE interpolates smoothly (at most {SMOOTH:g})", lambda ae, vae: vae["jump"] <= SMOOTH),
-            Claim("an AE jumps", lambda ae, vae: ae["jump"] > SMOOTH),
+            Claim(
+                f"A VAE interpolates smoothly (at most {MAX_SMOOTH_STEP:g})",
+                lambda ae, vae: vae["jump"] <= MAX_SMOOTH_STEP,
+            ),
+            Claim("an AE jumps", lambda ae, vae: ae["jump"] > MAX_SMOOTH_STEP),
         ),
         tab="Interpolate",
     ),
@@ -311,7 +315,7 @@ ROWS = (
         claims=(
             Claim(
                 "The middle of a VAE's way is a blend of its two ends (mostly)",
-                lambda ae, vae: vae["middle_held"] > MOST,
+                lambda ae, vae: vae["middle_held"] > MAJORITY,
             ),
             Claim("more often than an AE's", _larger("middle_held", "vae")),
         ),
@@ -330,8 +334,8 @@ ROWS = (
                 lambda ae, vae: vae["middle_sureness"] >= MIN_CONFIDENCE,
             ),
             Claim(
-                f"in an AE's there is none (below {100 * MOST:.0f} %)",
-                lambda ae, vae: ae["middle_sureness"] < MOST,
+                f"in an AE's there is none (below {100 * MAJORITY:.0f} %)",
+                lambda ae, vae: ae["middle_sureness"] < MAJORITY,
             ),
         ),
         tab="Interpolate",
@@ -340,20 +344,20 @@ ROWS = (
 
 
 def verdict(row: Row, ae: Numbers, vae: Numbers) -> tuple[str, list[tuple[str, str]]]:
-    """What the numbers say of a row's sentence: of the whole, and of each part with its mark."""
-    found = [claim.holds(ae, vae) for claim in row.claims]
+    """Judge a row's sentence by the numbers: the whole of it, and each part with its mark."""
+    holds = [claim.holds(ae, vae) for claim in row.claims]
     marks = {True: "✓", False: "✗", None: "≈"}
-    if all(found):
+    if all(holds):
         whole = "confirmed"
-    elif not any(found):
-        whole = "contradicted" if False in found else "no clear difference"
+    elif not any(holds):
+        whole = "contradicted" if False in holds else "no clear difference"
     else:
-        whole = "half true" if False in found else "true as far as it is clear"
-    return whole, [(marks[each], claim.text) for each, claim in zip(found, row.claims, strict=True)]
+        whole = "half true" if False in holds else "true as far as it is clear"
+    return whole, [(marks[each], claim.text) for each, claim in zip(holds, row.claims, strict=True)]
 
 
 def render(pair: ModelPair) -> None:
-    """The tab: one table, a measure a row."""
+    """Draw the tab: one table, one row per measure."""
     st.markdown(
         "**The textbook's sentences, measured.** Look for sentences that the numbers contradict, or bear out by half: "
         "they are worth a discussion. A verdict is about the sentence, part by part, and what its words are taken to "
@@ -396,7 +400,7 @@ def _sweep() -> None:
         f"{last.latent_dim} at the end)."
     )
     latent_map.chart(sweep_figure(), key="sweep")
-    told = []
+    texts = []
     for model, short in (("autoencoder", "AE"), ("vae", "VAE")):
         values = [size.training[model]["reconstruction"] for size in sizes]
         steps = [
@@ -405,13 +409,13 @@ def _sweep() -> None:
         ]
         falls = [f"{latent_dim} dimensions by {rounded(-step)} nats" for latent_dim, step in steps if step < 0]
         course = f"falls at {' and at '.join(falls)}" if falls else "rises with every step"
-        told.append(f"the {short}'s goes from {rounded(values[0])} nats to {rounded(values[-1])} nats and {course}")
+        texts.append(f"the {short}'s goes from {rounded(values[0])} nats to {rounded(values[-1])} nats and {course}")
     better = all(
         last.training[model]["reconstruction"] > first.training[model]["reconstruction"] for model in last.training
     )
     st.markdown(
         "A well-known write-up claims that a larger latent space means a higher reconstruction error on the training "
-        f"images. Measured, as log p(x|z) of the training images, higher is better: {'; '.join(told)}. "
+        f"images. Measured, as log p(x|z) of the training images, higher is better: {'; '.join(texts)}. "
         + ("**The claim does not hold.**" if better else "**For one of the models the claim holds.**")
     )
     st.caption("Written by `python -m training study`; figures are means, ten posterior samples of each image.")
@@ -425,7 +429,7 @@ def _overlap_table(pair: ModelPair) -> str:
 
 
 def _values(pair: ModelPair) -> dict[str, dict[str, float]]:
-    """The measures by model, with those that the table derives from them."""
+    """Return the measures by model, with those that the table derives from them."""
     measured = catalog.measured(pair)
     values = {}
     for model, numbers in measured.values.items():
@@ -453,15 +457,15 @@ def _show(row: Row, values: Mapping[str, Numbers]) -> None:
         cell.markdown(f"{bold}{text}{bold}" + (f"  \n{note}" if note else ""))
     if row.claims:
         whole, parts = verdict(row, values["autoencoder"], values["vae"])
-        told = "  \n".join(f"{mark} {text}" for mark, text in parts)
-        textbook.markdown(f"{told}  \n{COLOURS.get(whole, '{}').format(f'**{whole}**')}")
+        claims = "  \n".join(f"{mark} {text}" for mark, text in parts)
+        textbook.markdown(f"{claims}  \n{COLOURS.get(whole, '{}').format(f'**{whole}**')}")
     view.button("Show", key=f"show_{row.name}", on_click=selection.show, args=(row.tab, dict(row.settings)))
 
 
 def _winner(row: Row, values: Mapping[str, Numbers]) -> str:
-    """The model with the better number; empty where none is, or where there is no clear difference."""
+    """Name the model with the better number; empty where none is, or where there is no clear difference."""
     ae, vae = values["autoencoder"], values["vae"]
     if row.name not in ae or row.better == 0:
         return ""
-    found = row.better * difference(row.name, ae, vae)
-    return "vae" if found > 0 else "autoencoder" if found < 0 else ""
+    gap = row.better * difference(row.name, ae, vae)
+    return "vae" if gap > 0 else "autoencoder" if gap < 0 else ""

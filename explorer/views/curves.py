@@ -29,7 +29,7 @@ HOW_MEASURED = "Mean over the test images, each pixel drawn black or white once 
 
 
 def render(pair: ModelPair) -> None:
-    """The tab: final figures, curves, the maps at a moment of the fit."""
+    """Draw the tab: test metrics, curves, the maps at a moment of the fit."""
     st.markdown(
         "**ELBO = reconstruction − KL**, in nats per image; higher is better. Look at the two terms pulling against "
         "each other: a better reconstruction is paid for with a larger KL. The AE has no KL to pay, and no ELBO."
@@ -64,7 +64,7 @@ def render(pair: ModelPair) -> None:
 
 @cached()
 def _curves_figure(pair: ModelPair, x_axis: str, logarithmic: bool) -> go.Figure:
-    """The training curves of both."""
+    """Draw the training curves of both models."""
     return figures.curves({model.name: model.history for model in pair}, x_axis, logarithmic=logarithmic)
 
 
@@ -141,7 +141,7 @@ def _is_playing(pair: ModelPair) -> bool:
 
 
 def _played() -> int | None:
-    """How many moments of the film have been shown, or would have been if it had not ended."""
+    """Return how many moments of the film have been shown, or would have been if it had not ended."""
     since = st.session_state.get(PLAYED_SINCE)
     return None if since is None else int((time.monotonic() - since) / FILM_STEP_SECONDS)
 

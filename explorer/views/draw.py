@@ -49,7 +49,7 @@ WHAT_NATS_ARE = (
 
 
 def render(pair: ModelPair) -> None:
-    """The tab: the pad, what it becomes in MNIST's form, where it lands on both maps, what comes back."""
+    """Draw the tab: the pad, what it becomes in MNIST's form, where it lands on both maps, what comes back."""
     st.markdown(
         "**Draw a digit**, and watch where both encoders put it. Look at what comes back: what your digit has and "
         "MNIST's have not is lost, and what is no digit becomes one, at a price in nats."
@@ -79,8 +79,8 @@ def render(pair: ModelPair) -> None:
 
 @st.fragment
 def _drawing(pair: ModelPair, maps: MapPair, left: DeltaGenerator, places: list[DeltaGenerator]) -> None:
-    now = selection.drawing()
-    drawn = now.form
+    on_pad = selection.drawing()
+    drawn = on_pad.form
     seen = None
     for map_, place in zip(maps, places, strict=True):
         with place, catalog.show_errors():
@@ -96,16 +96,16 @@ def _drawing(pair: ModelPair, maps: MapPair, left: DeltaGenerator, places: list[
             latent_map.overlay(key, marks, answer=_answer(pair, map_, encoded))
     pad_place, form_place = left.container(), left.container()
     with form_place:
-        _form(pair, drawn, seen, now.complaint)
+        _form(pair, drawn, seen, on_pad.complaint)
         with st.container(key=UPLOADER):
-            _picture_input(now)
+            _picture_input(on_pad)
     # Last: the pad sends its next report when this one's answer is there.
     with pad_place:
-        _pad(now)
+        _pad(on_pad)
 
 
 class EncodedDrawing(NamedTuple):
-    """Where a picture lands in a latent space, and what becomes of it."""
+    """A picture's code on the map, its reconstruction, and the terms of its ELBO."""
 
     seen: Array  # the picture as the model sees it, (h, w), pixels in [0, 1]
     point: list[float]  # of its code on the map
@@ -145,31 +145,31 @@ def encode_drawing(pair: ModelPair, map_: Map, picture: Array) -> EncodedDrawing
 
 def _set_picture(form: Array | None) -> None:
     """Put a picture in MNIST's form on the pad, in place of all that is on it."""
-    now = selection.drawing()
-    now.form = now.base = form
-    now.has_base, now.strokes, now.complaint = form is not None, [], ""
-    now.version += 1
+    on_pad = selection.drawing()
+    on_pad.form = on_pad.base = form
+    on_pad.has_base, on_pad.strokes, on_pad.complaint = form is not None, [], ""
+    on_pad.version += 1
 
 
 def take_report(report: dict[str, Any]) -> None:
     """Take what the pad reports, see `components.pad`; a callback."""
-    now = selection.drawing()
-    now.answered = int(report["number"])
-    if report["version"] != now.version:  # a file came meanwhile
+    on_pad = selection.drawing()
+    on_pad.answered = int(report["number"])
+    if report["version"] != on_pad.version:  # a file came meanwhile
         return
-    now.strokes, now.has_base, now.complaint = report["strokes"], bool(report["based"]), ""
-    if now.has_base and not now.strokes:
-        now.form = now.base
+    on_pad.strokes, on_pad.has_base, on_pad.complaint = report["strokes"], bool(report["based"]), ""
+    if on_pad.has_base and not on_pad.strokes:
+        on_pad.form = on_pad.base
         return
-    ink = rasterize(now.strokes)
-    if now.has_base and now.base is not None:
-        ink = np.maximum(ink, drawing.enlarged(now.base))
-    now.form = mnist_form(ink)
+    ink = rasterize(on_pad.strokes)
+    if on_pad.has_base and on_pad.base is not None:
+        ink = np.maximum(ink, drawing.enlarged(on_pad.base))
+    on_pad.form = mnist_form(ink)
 
 
-def _picture_input(now: Drawing) -> None:
+def _picture_input(on_pad: Drawing) -> None:
     """Draw the widget that takes a file with a picture of a digit. It is empty again when it was read."""
-    key = f"picture_{now.uploads}"
+    key = f"picture_{on_pad.uploads}"
     st.file_uploader(
         "Or a picture: drop it here, or paste it (Ctrl+V)",
         list(drawing.FILE_TYPES),
@@ -181,25 +181,25 @@ def _picture_input(now: Drawing) -> None:
 
 
 def _take_file(key: str) -> None:
-    file, now = st.session_state[key], selection.drawing()
+    file, on_pad = st.session_state[key], selection.drawing()
     if file is None:
         return
     name = file.name if len(file.name) <= 24 else f"{file.name[:11]}…{file.name[-11:]}"
     try:
         _set_picture(mnist_form(drawing.open_picture(file.getvalue(), name)))
     except drawing.DrawingError as error:
-        now.complaint = str(error)
-    now.uploads += 1
+        on_pad.complaint = str(error)
+    on_pad.uploads += 1
 
 
-def _pad(now: Drawing) -> None:
-    base = images.data_uri(now.base / 255) if now.has_base and now.base is not None else ""
+def _pad(on_pad: Drawing) -> None:
+    base = images.data_uri(on_pad.base / 255) if on_pad.has_base and on_pad.base is not None else ""
     pad(
         take_report,
-        version=now.version,
+        version=on_pad.version,
         base=base,
-        strokes=now.strokes,
-        answered=now.answered,
+        strokes=on_pad.strokes,
+        answered=on_pad.answered,
         uploader=UPLOADER,
     )
 
@@ -207,8 +207,8 @@ def _pad(now: Drawing) -> None:
 def _form(pair: ModelPair, drawn: Array | None, seen: Array | None, complaint: str) -> None:
     wrong = f'<span role="alert">{escape(complaint)}</span>' if complaint else ""
     if drawn is None:
-        told = wrong or "Draw with the mouse, a pen, a finger, or the arrow keys and Space."
-        card([BLANK], NOT_TAKEN if wrong else "Nothing drawn", told, kind="form")
+        text = wrong or "Draw with the mouse, a pen, a finger, or the arrow keys and Space."
+        card([BLANK], NOT_TAKEN if wrong else "Nothing drawn", text, kind="form")
         return
     pictures = [picture(images.data_uri(drawn / 255), "the drawing in MNIST's form", name="drawn")]
     if seen is not None and not np.array_equal(seen, drawn / np.float32(255)):
@@ -247,8 +247,7 @@ def _answer(pair: ModelPair, map_: Map, encoded: EncodedDrawing) -> str:
     shown = picture(
         images.data_uri(encoded.decode), f"the {model.short}'s reconstruction", name=f"reconstruction-{model.name}"
     )
-    found = (originals.original(pair, image) for image in encoded.nearest)
-    near = [each for each in found if each is not None]
+    near = [original for image in encoded.nearest if (original := originals.original(pair, image)) is not None]
     if not near:  # the data set is not on this computer
         near = list(model.decode(model.codes.code[encoded.nearest]))
     neighbours = [

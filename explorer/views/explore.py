@@ -54,7 +54,7 @@ class Half:
 
 
 def render(pair: ModelPair) -> None:
-    """The tab: the maps, the picks, the ringed digit."""
+    """Draw the tab: the maps, the picks, the ringed image."""
     maps = selection.chosen_maps(pair)
     text, left, right = st.columns([10, 4.5, 5.5], vertical_alignment="bottom")
     controls = Controls(text, left, right.container(gap="xxsmall"))
@@ -219,7 +219,7 @@ def _path_key(map_: Map) -> str:
 
 
 def _set_path(map_: Map, points: list[list[float]]) -> None:
-    """Choose a path over a map; a callback."""
+    """Set the path over a map; a callback."""
     farthest = selection.MAX_COORDINATE
     corners = np.clip(np.array(points, float)[:MAX_CORNERS, :2], -farthest, farthest)
     st.session_state[_path_key(map_)] = (map_.id, tuple(map(tuple, corners.tolist())))

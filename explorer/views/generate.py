@@ -27,7 +27,7 @@ Wall = tuple[Map, str, str]  # whose decodes, of which codes (see `evaluation.sa
 
 
 def render(pair: ModelPair) -> None:
-    """The tab: three walls of decodes, where on the maps their codes fell, and how many are digits."""
+    """Draw the tab: three walls of decodes, where on the maps their codes fell, and how many are digits."""
     st.markdown(
         "**Random codes, decoded.** A VAE is fitted so that codes drawn from the standard Gaussian N(0, I), its prior, "
         "decode to digits; nothing tells an AE to do the same. Its fair chance is a Gaussian fitted to its own codes. "
@@ -81,7 +81,7 @@ def _walls(
 
 
 class Samples(NamedTuple):
-    """Latent points drawn at random, and what the decoder makes of them."""
+    """Latent points drawn at random, and their decodes."""
 
     points: list[list[float]]  # on the map
     pictures: list[str]  # data URIs
@@ -89,7 +89,7 @@ class Samples(NamedTuple):
 
 
 class DigitRate(NamedTuple):
-    """What the classifier makes of many decodes of random latent points."""
+    """How many decodes of random latent points the classifier reads as digits, and how evenly."""
 
     share: metrics.Estimate  # read with at least `metrics.MIN_CONFIDENCE` confidence
     entropy: float  # of the digits among those, in nats

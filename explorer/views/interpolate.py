@@ -28,7 +28,7 @@ IMAGES = {end: Choice(f"{end}_image", 0) for end in LABELS}  # the default is of
 
 
 def render(pair: ModelPair) -> None:
-    """The tab: two ends, the slider, both maps with the way on them, both films."""
+    """Draw the tab: two ends, the slider, both maps with the way on them, both films."""
     st.markdown(
         "**Move the slider** along the straight way between two points. Look at the middle: does the picture stay a "
         "digit, and does it change evenly or all at once? A way across a gap shows in both."
@@ -93,7 +93,7 @@ def _ends(pair: ModelPair, maps: MapPair, controls: DeltaGenerator, places: list
 
 
 class Interpolation(NamedTuple):
-    """Points of latent space, one after another, and what the decoder makes of them."""
+    """Points along a line in latent space, and their decodes."""
 
     points: list[list[float]]  # on the map
     pictures: list[str]  # data URIs
@@ -139,18 +139,18 @@ def _pick_end(end: str, maps: MapPair) -> None:
 
 
 def default_image(pair: ModelPair, end: str) -> int:
-    """The test image of an end, `from` or `to`, until another is chosen."""
+    """Return the test image of an end, `from` or `to`, until another is chosen."""
     return _another_image(pair, START_DIGITS[end], after=-1)
 
 
 def reset(pair: ModelPair) -> None:
-    """Choose anew for another experiment, where the old images mean nothing."""
+    """Reset both ends for another experiment, where the old images mean nothing."""
     for end in LABELS:
         IMAGES[end].set(default_image(pair, end))
 
 
 def _another_image(pair: ModelPair, digit: int, after: int) -> int:
-    """The next test image of a class, from the front again after the last; image 0 if there is none."""
+    """Return the next test image of a class, from the front again after the last; image 0 if there is none."""
     own = np.flatnonzero(pair.labels == digit)
     later = own[own > after]
     return int(later[0] if len(later) else own[0] if len(own) else 0)

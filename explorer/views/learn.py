@@ -15,7 +15,7 @@ ARRANGED = "arranged"  # the step that the views were last set to; in the sessio
 
 
 def render(pair: ModelPair) -> None:
-    """The tab: the step's text, question and code, and the real view below."""
+    """Draw the tab: the step's text, question and code, and the real view below."""
     heading, controls = st.columns([3, 4], vertical_alignment="center")
     with controls.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="tour"):
         number = int(

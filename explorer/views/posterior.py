@@ -63,7 +63,7 @@ ONLY_IN_THE_PLANE = (
 
 
 def render(pair: ModelPair) -> None:
-    """The tab: where on the map, the belief and the truth from close by, the figures."""
+    """Draw the tab: where on the map, a close-up of q(z|x) and p(z|x), the numbers."""
     st.markdown(WHAT_IT_MEANS)
     vae_map = selection.chosen_maps(pair).vae
     in_two_dimensions = pair.latent_dim == 2

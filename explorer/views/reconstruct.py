@@ -45,7 +45,7 @@ WHAT_NATS_ARE = (
 
 
 def render(pair: ModelPair) -> None:
-    """The tab: rows of originals, the AE's and the VAE's reconstructions."""
+    """Draw the tab: rows of originals, the AE's and the VAE's reconstructions."""
     st.markdown(
         "**The same images through both bottlenecks.** Compare training with test images: a model that only remembered "
         "would do much worse on the test images. Look at the worst ones: what makes them hard?"
@@ -75,7 +75,7 @@ def _images(pair: ModelPair) -> None:
                 split, shown = "test", order[first : first + SHOWN_AT_ONCE]
             else:
                 split = SPLITS[chosen]
-                st.button("Others", key="others", on_click=_turn_the_page)
+                st.button("Others", key="others", on_click=_next_page)
                 size = len(originals.split(pair, split))
                 # Another seed for each page: drawn at random, and the same for everyone who opens the link.
                 shown = np.random.default_rng(_page()).permutation(size)[:SHOWN_AT_ONCE]
@@ -85,7 +85,7 @@ def _images(pair: ModelPair) -> None:
 
 
 class Reconstruction(NamedTuple):
-    """An image and what both models make of it."""
+    """An image and both models' reconstructions of it."""
 
     label: int
     pictures: list[str]  # the image, the AE's decode of its code, the VAE's; data URIs
@@ -101,7 +101,7 @@ def _reconstructions(pair: ModelPair, split: str, images_shown: tuple[int, ...])
     chosen = list(images_shown)
     grey = part.images[chosen]
     decodes = [model.reconstruct(grey.float() / 255) for model in pair]
-    # All of the test images are ranked, so theirs are known; another split is large, and only these are wanted.
+    # Test likelihoods are cached for ranking; other splits are computed for the shown images only.
     terms = [
         [None if each is None else each[chosen] for each in originals.test_terms(model, pair)]
         if split == "test"
@@ -126,7 +126,7 @@ def _reconstructions(pair: ModelPair, split: str, images_shown: tuple[int, ...])
 
 
 def _ranked(pair: ModelPair, by: str) -> Array:
-    """The test images from the worst to the best, by VAE ELBO (`vae`) or AE reconstruction (`autoencoder`)."""
+    """Rank the test images from the worst to the best, by VAE ELBO (`vae`) or AE reconstruction (`autoencoder`)."""
     reconstruction, kl = originals.test_terms(pair.vae if by == "vae" else pair.ae, pair)
     return np.argsort(reconstruction if kl is None else reconstruction - kl, kind="stable")
 
@@ -161,5 +161,5 @@ def _page() -> int:
     return int(st.session_state.get(PAGE, 0))
 
 
-def _turn_the_page() -> None:
+def _next_page() -> None:
     st.session_state[PAGE] = _page() + 1

@@ -21,13 +21,14 @@ DIMENSIONS = Choice("dimensions", "")  # a page of them, as `1 to 8`
 
 
 def render(pair: ModelPair) -> None:
-    """The tab: how much each dimension says, and a slider and two films for each."""
+    """Draw the tab: the mean KL of each dimension, and a slider and two film strips for each."""
     kl = pair.vae.kl_of_dimensions
-    off = int((kl < INACTIVE_KL).sum())
+    inactive = int((kl < INACTIVE_KL).sum())
     st.markdown(
         "**Each row moves one latent dimension**, from 3 standard deviations below your pick (Explore) to 3 above. "
-        f"Look for rows in which nothing changes: the VAE has switched {off or 'none'} of its {len(kl)} dimensions "
-        "off. The bars say how much a dimension tells the decoder of an image."
+        "Look for rows in which nothing changes: the VAE has switched "
+        f"{inactive or 'none'} of its {len(kl)} dimensions off. The bars say how much a dimension tells the decoder of "
+        "an image."
     )
     with catalog.show_errors():
         latent_map.chart(_kl_figure(pair), key="kl")
@@ -36,8 +37,7 @@ def render(pair: ModelPair) -> None:
 
 @cached(entries=MANY)
 def _strips(model: Model, z: tuple[float, ...], dimensions: tuple[int, ...]) -> list[str]:
-    """For each of some dimensions a film strip, a data URI: a latent point moved along it, by up to `REACH`
-    standard deviations to either side."""
+    """Decode a film strip along each of some dimensions: `REACH` standard deviations to either side; data URIs."""
     steps = np.linspace(-REACH, REACH, FRAMES)
     moves = steps[None, :, None] * (np.eye(len(z)) * model.traversal_unit)[list(dimensions), None]
     decodes = model.decode((np.array(z) + moves).reshape(-1, len(z)))
@@ -46,7 +46,7 @@ def _strips(model: Model, z: tuple[float, ...], dimensions: tuple[int, ...]) -> 
 
 @cached()
 def _kl_figure(pair: ModelPair) -> go.Figure:
-    """How much each of the VAE's dimensions says."""
+    """Draw the mean KL of each of the VAE's dimensions."""
     return figures.kl_bars(pair.vae.kl_of_dimensions, metrics.INACTIVE_KL)
 
 
@@ -70,39 +70,39 @@ def _rows(pair: ModelPair) -> None:
                         },
                         name=f"dimension-{dimension + 1}",
                         frames=FRAMES,
-                        at=round((_moved(dimension) / REACH + 1) / 2 * (FRAMES - 1)),
+                        at=round((_offset(dimension) / REACH + 1) / 2 * (FRAMES - 1)),
                     )
         with left:
-            moves = np.array([_moved(dimension) for dimension in range(pair.latent_dim)])
-            told = "the pick" + "".join(f", dimension {at + 1} by {moves[at]:g} sd" for at in np.flatnonzero(moves))
+            moves = np.array([_offset(dimension) for dimension in range(pair.latent_dim)])
+            text = "the pick" + "".join(f", dimension {at + 1} by {moves[at]:g} sd" for at in np.flatnonzero(moves))
             for model, z, place in zip(pair, picks, st.columns(2), strict=True):
                 decode = model.decode([z + moves * model.traversal_unit])[0]
                 with place:
                     st.markdown(f"#### {model.short}")
                     card(
-                        [picture(images.data_uri(decode), f"{model.short}: {told}", name=f"moved-{model.name}")],
+                        [picture(images.data_uri(decode), f"{model.short}: {text}", name=f"moved-{model.name}")],
                         kind="frame",
                     )
             st.button("Back to the pick", on_click=reset, args=(pair,))
 
 
 def _move(dimension: int) -> Choice[float]:
-    """How far the pick is moved along a dimension, from 0, in standard deviations."""
+    """Return the choice of an offset from the pick along a dimension, from 0, in standard deviations."""
     return Choice(f"move_{dimension + 1}", 0.0)
 
 
-def _moved(dimension: int) -> float:
-    found = float(_move(dimension).value)
-    return found if abs(found) <= REACH else 0.0
+def _offset(dimension: int) -> float:
+    offset = float(_move(dimension).value)
+    return offset if abs(offset) <= REACH else 0.0
 
 
-def _move_input(dimension: int, off: bool) -> None:
-    label = f"Dimension {dimension + 1} (sd)" + (", off" if off else "")
+def _move_input(dimension: int, inactive: bool) -> None:
+    label = f"Dimension {dimension + 1} (sd)" + (", off" if inactive else "")
     st.slider(label, -float(REACH), float(REACH), 0.0, step=0.5, **_move(dimension).bound)
 
 
 def reset(pair: ModelPair) -> None:
-    """Go back to the pick, which another space has elsewhere."""
+    """Reset all offsets: go back to the pick."""
     for dimension in range(pair.latent_dim):
         _move(dimension).set(0.0)
 
