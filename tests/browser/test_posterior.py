@@ -51,9 +51,9 @@ def test_another_image_and_another_draw(
     # The blue is painted where the truth is, and the ellipses where the belief is.
     x_range = page.evaluate("document.querySelector('.st-key-map_belief .js-plotly-plot')._fullLayout.xaxis.range")
     assert x_range[0] < truth.mean[0] < x_range[1]
-    ellipse = page.locator(".st-key-map_belief .map-overlay .ellipse").last
+    outline = page.locator(".st-key-map_belief .map-overlay .outline").last
     expected = pixel_of(page, "map_belief", *belief.mean.tolist())
-    assert middle(ellipse) == pytest.approx(expected, abs=2)
+    assert middle(outline) == pytest.approx(expected, abs=2)
 
     before, z = seen(page, "resampled"), shown_z(page)
     page.get_by_role("button", name="Resample").click()
