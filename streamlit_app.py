@@ -34,7 +34,7 @@ TABS = {
     "Learn": "learn",
 }
 
-st.set_page_config("Latent Space Explorer", "🔢", layout="wide", initial_sidebar_state=270)
+st.set_page_config("Latent Space Explorer", "🔢", layout="wide")
 st.html(Path(explorer.__file__).parent / "page.css")
 latent_map.overlays()
 
@@ -70,29 +70,41 @@ def reset_for_beta() -> None:
     curves.reset(pair)
 
 
-with st.sidebar:
+with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
     st.title("Latent Space Explorer")
     experiment = st.selectbox(
         "Experiment",
         catalog.available(),
         on_change=reset_for_experiment,
-        help="A recipe: data, network, latent size. Each holds an autoencoder and a variational autoencoder.",
+        label_visibility="collapsed",
+        width=160,
         **selection.EXPERIMENT.bound,
     )
-    about = st.empty()
-    choices = st.container()
-    codes_shown = st.container()
-    selection.class_map_input()
-    details = st.expander("Model details")
-    codes_place = st.empty()
+    beta = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="beta_row")
+    with st.popover("", icon=":material/tune:", help="What the maps show, details, downloads"):
+        about = st.empty()
+        choices = st.container()
+        codes_shown = st.container()
+        selection.class_map_input()
+        details = st.container()
+        codes_place = st.empty()
+    tool = st.segmented_control(
+        "Tools",
+        list(TABS),
+        default=selection.TAB.default,
+        required=True,
+        label_visibility="collapsed",
+        **selection.TAB.bound,
+    )
 
 save_picture(experiment)
 for name in misnamed(checkpoints_dir()):
     st.warning(escape_markdown(f"A folder of experiments is left out: its name, {name}, is not UTF-8. Rename it."))
 
 with catalog.show_errors():
-    with choices:
+    with beta:
         selection.beta_input(experiment, reset_for_beta)
+    with choices:
         selection.plane_inputs(experiment, reset_for_experiment)
     pair = selection.chosen_models(experiment)
     with codes_shown:
@@ -108,8 +120,4 @@ with catalog.show_errors():
         icon=":material/download:",
         help="Where each test image lies in both latent spaces; for the VAE also its encoder's standard deviations.",
     )
-    tabs = st.tabs(list(TABS), on_change="rerun", **selection.TAB.bound)
-    for tab, title in zip(tabs, TABS, strict=True):
-        if tab.open:
-            with tab:
-                view_of(title).render(pair)
+    view_of(tool).render(pair)

@@ -88,7 +88,7 @@ def codes_map(
         labels: (n,), classes 0 to 9.
         window: what the map shows at first.
         axes: what its coordinates are.
-        small: for maps in a corner: no legend, smaller words.
+        small: for maps in a corner: smaller words, no units.
         class_map: an image's address, covering the window, that lies under the codes; see `class_colours`.
     """
     figure = _plane(window, axes, small)
@@ -103,19 +103,6 @@ def codes_map(
             name=str(digit),
             legendgroup=str(digit),
             marker={"color": colour, "size": 4 if small else 5, "opacity": 0.75},
-            hoverinfo="skip",
-            showlegend=False,
-        )
-        if small:
-            continue
-        # What the legend shows: dots large enough to see, toggled together with the codes.
-        figure.add_scatter(
-            x=[None],
-            y=[None],
-            mode="markers",
-            name=str(digit),
-            legendgroup=str(digit),
-            marker={"color": colour, "size": 14},
             hoverinfo="skip",
         )
     # The digits themselves, last and so on top of all dots: what colours cannot tell, they do.
@@ -485,40 +472,57 @@ def _plane(window: Window, axes: Axes, small: bool) -> go.Figure:
         "nticks": 6,
         "automargin": False,
     }
-    font = FONT_SIZE - 3 if small else FONT_SIZE - 1
+    font = {"size": FONT_SIZE - 3 if small else FONT_SIZE - 1}
     x_title, y_title = axes.titles(short=small)
     figure.update_xaxes(
         range=[window.left, window.right],
-        title={"text": x_title, "font": {"size": font}, "standoff": 6},
-        tickfont={"size": font},
+        title={"text": x_title, "font": font, "standoff": 6 if small else 2},
+        tickfont=font,
         constraintoward="center",
         **shared,
     )
     figure.update_yaxes(
         range=[window.bottom, window.top],
-        title={"text": y_title, "font": {"size": font}, "standoff": 4},
-        tickfont={"size": font},
+        tickfont=font,
         scaleanchor="x",
         scaleratio=1,
         constraintoward="top",
         **shared,
     )
-    margin = {"l": 48, "r": 6, "t": 6, "b": 40, "pad": 0} if small else {"l": 62, "r": 62, "t": 6, "b": 48, "pad": 0}
+    if small:
+        figure.update_yaxes(title={"text": y_title, "font": font, "standoff": 4})
+        margin = {"l": 48, "r": 6, "t": 6, "b": 40, "pad": 0}
+    else:  # the width is the map's: figures inside, the upward axis named above it
+        figure.update_xaxes(ticklabelposition="inside")
+        figure.update_yaxes(ticklabelposition="inside")
+        figure.add_annotation(
+            text=f"↑ {y_title}",
+            font=font,
+            x=0,
+            y=1,
+            xref="paper",
+            yref="paper",
+            xanchor="left",
+            yanchor="bottom",
+            showarrow=False,
+        )
+        margin = {"l": 4, "r": 4, "t": 26, "b": 30, "pad": 0}
     figure.update_layout(
         margin=margin,
         hovermode=False,
         dragmode="pan",
         uirevision="keep",
-        legend={
-            "x": 1,
-            "xanchor": "left",
-            "y": 0.5,
-            "yanchor": "middle",
-            "font": {"size": FONT_SIZE},
-            "itemwidth": 30,
-            "tracegroupgap": 0,
-            "bgcolor": "rgba(0,0,0,0)",
-        },
-        showlegend=not small,
+        showlegend=False,
+        # Never seen: through its one button the page's legend restyles the traces, see `plotly.js`.
+        updatemenus=[
+            {
+                "type": "buttons",
+                "x": 0,
+                "y": 1,
+                "xanchor": "left",
+                "yanchor": "top",
+                "buttons": [{"method": "restyle", "label": "", "args": [{}, []]}],
+            }
+        ],
     )
     return figure

@@ -87,6 +87,14 @@ class Map:
         """The largest empty disc among the codes; see `latent.largest_empty_circle`."""
         return latent.largest_empty_circle(self.points, self.window)
 
+    def typical_image(self, label: int) -> int | None:
+        """Return the image of a class whose code is nearest to the median of the class' codes; None if it has none."""
+        own = np.flatnonzero(self.model.codes.labels == label)
+        if not len(own):
+            return None
+        codes = self.model.codes.code[own].astype(np.float64)
+        return int(own[np.linalg.norm(codes - np.median(codes, axis=0), axis=1).argmin()])
+
     @property
     def variance_share(self) -> float:
         """The share of the codes' variance that lies in the plane, in [0, 1]."""

@@ -98,12 +98,15 @@ def beta_input(name: str, on_change: Callable[[], None]) -> None:
     betas = catalog.betas(name)
     if len(betas) == 1:
         return
+    st.markdown("beta")
     st.select_slider(
         "Beta, the VAE's weight of the KL",
         betas,
         catalog.load(name).vae.checkpoint.experiment.beta,
         format_func=lambda beta: f"{beta:g}",
         on_change=on_change,
+        label_visibility="collapsed",
+        width=90,
         help="The VAE was fitted to maximise reconstruction minus beta times KL. 1 is the ELBO; near 0 it is "
         "nearly an AE; large, the codes say nothing any more. Everything in the app follows.",
         **BETA.bound,
@@ -184,7 +187,7 @@ def pick_inputs(map_: Map) -> None:
             default,
             step=float(step),
             format="%.3f",
-            width=124,
+            width=150,
             on_change=_ring_nearest,
             args=(map_,),
             **choice.bound,

@@ -473,7 +473,7 @@ WHAT_MORE_DIMENSIONS_BUY = Step(
     text=r"""
         Two numbers make a map for the eye, and let little of an image pass. With more of them more of it comes
         back, but no map shows such a space whole. Below, the same network was fitted at several latent sizes.
-        Experiments with more dimensions are in the sidebar.
+        Experiments with more dimensions are at the top left.
         """,
     formula=r"z = (z_1, \ldots, z_d)",
     question="Is it best to take as many as possible?",

@@ -1,8 +1,7 @@
 """Explore: both latent spaces, and what the decoders make of any point of them."""
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -16,6 +15,7 @@ from explorer.components import latent_map
 from explorer.components.card import card, markup, picture, reel
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
+from explorer.stage import Stage, draw_legend, draw_stage
 from explorer.text import number, vector, with_article
 
 __all__ = ["FACE", "FILM_FRAMES", "render"]
@@ -34,122 +34,108 @@ FILM_COLUMNS = FILM_FRAMES // 2  # two rows: frames large enough for the last ro
 MIN_VISIBLE = 1e-3  # of a map's side: less cannot be told apart on it
 
 
-class Controls(NamedTuple):
-    """The row above the maps."""
-
-    text: DeltaGenerator
-    left: DeltaGenerator
-    right: DeltaGenerator
-
-
-@dataclass
-class Half:
-    """One model's half of the page, from top to bottom."""
-
-    map_: Map
-    chart: DeltaGenerator
-    film: DeltaGenerator
-    answer: DeltaGenerator
-    inputs: DeltaGenerator
-
-
 def render(pair: ModelPair) -> None:
-    """Draw the tab: the maps, the picks, the ringed image."""
+    """Draw the tool: the maps, the picks, the ringed image."""
     maps = selection.chosen_maps(pair)
-    text, left, right = st.columns([10, 4.5, 5.5], vertical_alignment="bottom")
-    controls = Controls(text, left, right.container(gap="xxsmall"))
-    path_place = controls.right.container()
-    halves = [_half(map_, column) for map_, column in zip(maps, st.columns(2), strict=True)]
-    _maps(maps, controls, halves)
+    stage = draw_stage(maps)
+    path_place = stage.faces.container()
+    _maps(maps, stage)
     # Loading torch takes seconds in which this server answers no browser, which asks for Plotly just now: maps first.
     if not warmup.first_map_is_drawn("map_vae"):
         with path_place:
             _path_input(disabled=True)
-        st.caption("The decoders are being loaded …")
+        stage.viewer.caption("The decoders are being loaded …")
         warmup.wait_no_longer()
         return
-    _picks(pair, maps, path_place, halves)
+    answers = [column.container() for column in stage.viewer.columns(2, gap="xsmall")]
+    _picks(pair, maps, stage, path_place, answers)
     with catalog.show_errors():
         for map_ in maps if maps.vae.is_plane else ():
             latent_map.atlas(f"map_{map_.model.name}", map_.id, map_.window, map_layers.atlas(map_))
 
 
-def _half(map_: Map, column: DeltaGenerator) -> Half:
-    column.markdown(f"#### {map_.model.title}")
-    return Half(map_, column.container(), column.container(), column.container(), column.container(horizontal=True))
-
-
 @st.fragment
-def _maps(maps: MapPair, controls: Controls, halves: list[Half]) -> None:
-    latent_dim = maps.vae.model.latent_dim
-    if not maps.vae.is_plane:
-        more = (
-            "t-SNE lays out the codes by who is near whom; distances and sizes mean nothing. From a place of such a "
-            "map no way leads back to latent space, so a click picks the nearest code."
-        )
-    elif selection.SHOW_CLASS_MAP.value:
-        more = (
-            "Colours: the digit that a classifier reads in the decode of each place, the fainter the less sure it is. "
-            "Look for faint seams between the digits, and for faint patches: gaps."
-        )
-    elif latent_dim == 2:
-        more = (
-            "Look for gaps between the clusters and at what lies in them. Both models were trained on the same digits."
-        )
-    else:
-        shares = " and ".join(f"{100 * map_.variance_share:.0f} % ({map_.model.short})" for map_ in maps)
-        more = (
-            f"A map is a plane in {latent_dim}-dimensional space, with {shares} of the codes' variance: digits "
-            "that lie on top of each other here can be far apart."
-        )
-    controls.text.markdown(f"**Click anywhere on a map** to see what its decoder makes of that point. {more}")
-    face = controls.left.segmented_control(
+def _maps(maps: MapPair, stage: Stage) -> None:
+    stage.viewer.markdown(_what_to_look_for(maps))
+    face = stage.faces.segmented_control(
         "What the maps show",
         ["codes", "grid"],
         default=FACE.default,
         required=True,
+        label_visibility="collapsed",
         help="*codes*: where the encoder puts each test image, in its grey original. "
         "*grid*: what the decoder makes of each place.",
         **FACE.bound,
     )
-    n = controls.right.slider(
+    n = stage.faces.number_input(
         "Decodes along each side of the grid",
         5,
         40,
         GRID.default,
         disabled=face != "grid",
+        label_visibility="collapsed",
+        width=120,
+        help="Decodes along each side of the grid.",
         **GRID.bound,
     )
-    for half in halves:
-        with half.chart, catalog.show_errors():
-            map_ = half.map_
+    for place, map_ in zip(stage.maps, maps, strict=True):
+        with place, catalog.show_errors():
             show_classes = selection.SHOW_CLASS_MAP.value and map_.is_plane
             if face == "grid":
                 figure = map_layers.grid_figure(map_, n, show_classes)
             else:
                 figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, show_classes=show_classes)
-            latent_map.chart(figure, key=f"map_{map_.model.name}", size="large")
+            latent_map.chart(figure, key=f"map_{map_.model.name}", size="stage")
+
+
+def _what_to_look_for(maps: MapPair) -> str:
+    latent_dim = maps.vae.model.latent_dim
+    if not maps.vae.is_plane:
+        more = (
+            "t-SNE keeps neighbours together; distances and sizes mean nothing, and a click picks the nearest code: "
+            "no way leads from such a map back to latent space."
+        )
+    elif selection.SHOW_CLASS_MAP.value:
+        more = (
+            "Colours: the digit that a classifier reads in each place's decode, fainter where it is less sure. Look "
+            "for faint seams, and for faint patches: gaps."
+        )
+    elif latent_dim == 2:
+        more = "Look for gaps between the clusters, and at what lies in them."
+    else:
+        shares = " and ".join(f"{100 * map_.variance_share:.0f} % ({map_.model.short})" for map_ in maps)
+        more = (
+            f"A map is a plane in {latent_dim} dimensions, with {shares} of the codes' variance: digits that overlap "
+            "here can be far apart."
+        )
+    return f"**Click a map** to decode any point of it. {more}"
 
 
 @st.fragment
-def _picks(pair: ModelPair, maps: MapPair, path_place: DeltaGenerator, halves: list[Half]) -> None:
+def _picks(
+    pair: ModelPair, maps: MapPair, stage: Stage, path_place: DeltaGenerator, answers: list[DeltaGenerator]
+) -> None:
     with path_place:
         _path_input(disabled=not maps.vae.is_plane)
     # What the eye waits for is sent first.
-    for half in halves:
-        with catalog.show_errors():
-            with half.answer:
-                _pick(half.map_, selection.ringed_image(pair))
-            film = half.film.empty()
-            if _draws(half.map_):
-                with film.container():
-                    _film(half.map_)
-    with st.container(horizontal=True, vertical_alignment="center"), catalog.show_errors():
-        _ringed(pair, selection.ringed_image(pair))
-        selection.ringed_image_input(pair)
-    for half in halves:
-        with half.inputs:
-            selection.pick_inputs(half.map_)
+    for map_, answer in zip(maps, answers, strict=True):
+        with answer, catalog.show_errors():
+            _pick(map_, selection.ringed_image(pair))
+    with stage.legend:
+        draw_legend(maps)
+    with stage.strip.container():
+        films = [column.empty() for column in st.columns(2)] if PATH.value and maps.vae.is_plane else []
+        for film, map_ in zip(films, maps, strict=False):
+            with film.container(), catalog.show_errors():
+                _film(map_)
+        left, middle, right = st.columns([3, 8, 3])
+        with left:
+            selection.pick_inputs(maps.ae)
+        with middle.container(horizontal=True), catalog.show_errors():
+            _ringed(pair, selection.ringed_image(pair))
+            selection.ringed_image_input(pair)
+        with right:
+            selection.pick_inputs(maps.vae)
 
 
 def _pick(map_: Map, ringed: int) -> None:

@@ -56,7 +56,9 @@ def render(pair: ModelPair) -> None:
                 st.caption(f"`{source.file}`, from line {first}")
                 st.code(code)
     if pair.vae.checkpoint.experiment.name != DEFAULT:
-        st.caption(f"{DEFAULT} shows it best: choose it in the sidebar. The numbers here are those of this experiment.")
+        st.caption(
+            f"{DEFAULT} shows it best: choose it at the top left. The numbers here are those of this experiment."
+        )
     step.view(pair)
     if number == len(STEPS):
         st.markdown(REFERENCES)

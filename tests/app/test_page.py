@@ -24,6 +24,7 @@ def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, expe
     app.query_params["digit"] = "7"
     app.run()
     assert f"It is {with_article(codes.labels[7])}, and has a code in each space." in html(app)
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.query_params.update({"tab": "Interpolate", "from_image": "4"})
     app.run()
     assert app.selectbox("from_class").value == codes.labels[4]

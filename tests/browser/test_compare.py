@@ -14,5 +14,5 @@ def test_compare_opens_the_view_that_shows_a_number(page: Page, served: str) -> 
     wait_until_idle(page)
     row = page.locator(".st-key-show_plane_entropy button")
     row.click()
-    expect(page.get_by_role("tab", name="Explore")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("radio", name="Explore")).to_be_checked()
     expect(page.get_by_role("radio", name="grid")).to_be_checked()

@@ -28,6 +28,7 @@ def open_pad(page: Page, address: str) -> None:
     page.goto(f"{address}/?tab=Draw")
     expect(page.get_by_text("Nothing drawn")).to_have_count(3)
     expect(page.locator(".pad .hint")).to_be_visible()
+    page.locator(".st-key-upload [data-testid=stFileUploaderDropzone]").wait_for()  # its script comes late
     wait_until_idle(page)
 
 
@@ -224,9 +225,9 @@ def test_it_survives_other_tabs_and_can_still_be_undone(page: Page, served: str)
     draw(page, dash)
     wait_for_form(page, form(SEVEN, dash))
     before = painted(page)
-    page.get_by_role("tab", name="Generate").click()
+    page.get_by_role("radio", name="Generate").click()
     expect(page.locator('img[data-name="vae-prior-1"]')).to_be_visible()
-    page.get_by_role("tab", name="Draw").click()
+    page.get_by_role("radio", name="Draw").click()
     wait_for_form(page, form(SEVEN, dash))
     np.testing.assert_allclose(painted(page), before, atol=0.02)
     page.keyboard.press("Control+z")
@@ -308,9 +309,9 @@ def test_pad_leaves_nothing_behind(page: Page, served: str) -> None:
     """Coming and going, it ends as it began: one pad, one report a stroke."""
     open_pad(page, served)
     for _ in range(2):
-        page.get_by_role("tab", name="Generate").click()
+        page.get_by_role("radio", name="Generate").click()
         expect(page.locator(".pad")).to_have_count(0)
-        page.get_by_role("tab", name="Draw").click()
+        page.get_by_role("radio", name="Draw").click()
         expect(page.locator(".pad")).to_have_count(1)
         wait_until_idle(page)
     dash = [(90, 150), (190, 150)]

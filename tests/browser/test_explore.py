@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect
 
 from explorer import latent
 from explorer.figures import DIGIT_COLOURS
+from explorer.maps import Map
+from explorer.models import open_models
 from tests.browser.conftest import (
     CLOUDS,
     MODELS,
@@ -46,7 +48,7 @@ def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, experi
         np.testing.assert_allclose(drawn, by_digit, atol=1e-5)
     # And they are painted, each digit in its colour (the dots let a quarter of the white page through).
     shot = page.locator(".st-key-map_vae .js-plotly-plot").screenshot()
-    pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)[:, :-90]  # without the legend
+    pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
     for colour in DIGIT_COLOURS:
         painted = np.array([0.75 * int(colour[i : i + 2], 16) + 0.25 * 255 for i in (1, 3, 5)])
         assert (np.abs(pixels - painted).max(axis=2) < 12).sum() > 20, colour
@@ -172,14 +174,40 @@ def test_pick_by_keyboard(page: Page, served: str, fitted: Path, experiment: Exp
 
 def test_legend_isolates_a_digit(page: Page, served: str) -> None:
     open_map(page, served)
-    visible = f"return {CLOUDS}.filter(t => t.visible === true).map(t => t.name)"
-    assert in_chart(page, "map_vae", visible) == [str(digit) for digit in range(10)]
-    page.locator(".st-key-map_vae .legendtoggle").nth(3).dblclick()
-    page.wait_for_function(
-        "document.querySelector('.st-key-map_vae .js-plotly-plot')._fullData"
-        ".filter(t => t.type === 'scattergl' && t.name !== 'label' && t.visible === true).length === 1"
-    )
-    assert in_chart(page, "map_vae", visible) == ["3"]
+    faint = f"return {CLOUDS}.filter(t => t.marker.opacity < 0.5).map(t => t.name)"
+    chip = page.locator(".classes button")
+    expect(chip).to_have_text([str(digit) for digit in range(10)])
+    others = [str(digit) for digit in range(10) if digit != 3]
+    chip.nth(3).dblclick()
+    for model in MODELS:
+        assert in_chart(page, f"map_{model}", faint) == others
+    # Greyed, not gone: the codes are still there.
+    assert in_chart(page, "map_vae", f"return {CLOUDS}.filter(t => t.visible === true && t.x.length).length") == 10
+    expect(chip.nth(4)).to_have_attribute("aria-pressed", "false")
+    chip.nth(4).click()
+    assert in_chart(page, "map_vae", faint) == [each for each in others if each != "4"]
+    # A new figure from the server is greyed like the old one.
+    page.get_by_role("radio", name="grid").click()
+    page.wait_for_function("document.querySelector('.st-key-map_vae .js-plotly-plot')?.data.length === 1")
+    page.get_by_role("radio", name="codes").click()
+    chart = "const chart = document.querySelector('.st-key-map_vae .js-plotly-plot'); if (!chart?._fullData) return [];"
+    script = f"{chart} {faint}"
+    page.wait_for_function(f"(() => {{ {script} }})().length === 8")
+    chip.nth(3).dblclick()
+    chip.nth(3).dblclick()
+    for model in MODELS:
+        assert in_chart(page, f"map_{model}", faint) == []
+
+
+def test_legend_shows_a_typical_image(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+    open_map(page, served)
+    page.locator(".classes button").nth(7).click(modifiers=["Shift"])
+    pair = open_models(fitted / experiment.name)
+    x, y = Map(pair.vae).points[Map(pair.vae).typical_image(7)]
+    wait_for_input(page, "VAE pick, x", float(x))
+    wait_for_input(page, "VAE pick, y", float(y))
+    expect(page.locator(".map-answer").get_by_text("Nearest test code: a 7")).to_have_count(2)
+    assert page.locator('.classes button[aria-pressed="true"]').count() == 10
 
 
 def test_second_of_two_quick_clicks_is_not_taken_back(page: Page, served: str) -> None:

@@ -309,10 +309,10 @@ def test_ten_tab_changes_leave_no_listeners_behind(
     open_lens(page, f"{served}/?face=grid")  # which is drawn in less time
 
     def there_and_back() -> None:
-        page.get_by_role("tab", name="Interpolate").click()
+        page.get_by_role("radio", name="Interpolate").click()
         page.locator(".st-key-map_small_vae .map-overlay").wait_for(state="attached")
         wait_until_idle(page)
-        page.get_by_role("tab", name="Explore").click()
+        page.get_by_role("radio", name="Explore").click()
         page.locator(".st-key-map_vae .map-overlay").wait_for(state="attached")
         page.wait_for_function(THERE)
         wait_until_idle(page)
@@ -399,7 +399,7 @@ def test_the_atlas_is_sent_once(page: Page, served: str, fitted: Path, experimen
         wait_until_idle(page)
     clicks = sum(sizes)
     for name, shown in (("Traverse", "moved-vae"), ("Explore", "pick-vae")) * 2:
-        page.get_by_role("tab", name=name).click()
+        page.get_by_role("radio", name=name).click()
         expect(page.locator(f'img[data-name="{shown}"]')).to_be_visible()
         wait_until_idle(page)
     page.wait_for_function(THERE)

@@ -121,7 +121,7 @@ def test_one_button_and_one_file_after_reruns_tabs_and_themes(page: Page, served
     open_map(page, served)
     names: list[str] = []
     page.on("download", lambda download: names.append(download.suggested_filename))
-    page.get_by_role("tab", name="Interpolate").click()
+    page.get_by_role("radio", name="Interpolate").click()
     expect(page.locator('img[data-name="frame-vae"]')).to_be_visible()
     page.get_by_role("slider", name="Frame").press("End")
     expect(page.locator('img[data-name="frame-vae"]')).to_have_attribute("alt", "VAE: frame 20")
@@ -141,7 +141,9 @@ def test_codes_and_curves_are_saved_as_tables(page: Page, served: str, fitted: P
     open_map(page, f"{served}/?tab=Training+curves", "curves")
     models = {"ae": "autoencoder", "vae": "vae"}
     opened = {short: Checkpoint(checkpoint_path(fitted / experiment.name, model)) for short, model in models.items()}
+    page.locator(".st-key-topbar [data-testid=stPopover] button").click()
     name, table = saved(page, page.get_by_role("button", name="Codes as CSV").click)
+    page.keyboard.press("Escape")
     assert name == "digits-2d-codes.csv"
     rows = list(csv.DictReader(io.StringIO(table.decode())))
     for short, checkpoint in opened.items():

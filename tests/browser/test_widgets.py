@@ -25,7 +25,14 @@ KINDS = {
     '[data-testid="stButton"] button:not([disabled])': "click",
 }
 # These lead to another tab, or go round for ever.
-ELSEWHERE = (".st-key-experiment", ".st-key-play", '[class*="st-key-show_"]', '[class*="st-key-tour_"]')
+ELSEWHERE = (
+    ".st-key-experiment",
+    ".st-key-tab",
+    ".st-key-phone_map",
+    ".st-key-play",
+    '[class*="st-key-show_"]',
+    '[class*="st-key-tour_"]',
+)
 
 
 def name_of(widget: Locator) -> str:
@@ -101,8 +108,10 @@ def test_no_widget_breaks_its_tab(
     used: set[str] = set()
     for tab in tabs:
         own_page.goto(f"{shipped}/?experiment={experiment}&tab={tab}")
-        own_page.wait_for_selector(".stApp[data-test-script-state=notRunning] [data-testid=stTabs]", timeout=60_000)
+        own_page.wait_for_selector(".stApp[data-test-script-state=notRunning] .st-key-tab", timeout=60_000)
         own_page.wait_for_load_state("networkidle")  # widgets whose scripts come late are there
+        if tab == "Explore":  # its picks wait for the decoders
+            own_page.locator(".st-key-ae_x input").wait_for()
         while True:
             found = [
                 (widget, how, name)

@@ -104,7 +104,7 @@ def test_rings_that_lie_close_share_one_label() -> None:
         figure = figures.codes_map(
             codes, digits, Window(-side / 2, -side / 2, side), figures.Axes(("x", "y"), ("mm", "mm"), (0, 0))
         )
-        assert [label.text for label in figure.layout.annotations if "sd" in label.text] == told
+        assert [label.text for label in figure.layout.annotations if label.text.endswith(" sd")] == told
         assert len(figure.layout.shapes) == 3
 
 

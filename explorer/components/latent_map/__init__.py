@@ -20,6 +20,7 @@ __all__ = [
     "chart",
     "dots",
     "drawn",
+    "legend",
     "moment",
     "outline",
     "overlay",
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 Mark = dict[str, Any]
-Size = Literal["large", "middle", "small", "beside_pad", "overview", "close_up", "film"]
+Size = Literal["stage", "large", "middle", "small", "beside_pad", "overview", "close_up", "film"]
 
 _FOLDER = Path(__file__).parent
 _MODULES = ("plotly.js", "marks.js", "lens.js", "gestures.js", "keys.js", "overlay.js")
@@ -44,6 +45,9 @@ _overlays = st.components.v2.component(
 )
 _overlay = st.components.v2.component("map_overlay", js=(_FOLDER / "mount.js").read_text(), isolate_styles=False)
 _atlas = st.components.v2.component("map_atlas", js=script(_FOLDER / "atlas.js"))
+_legend = st.components.v2.component(
+    "map_legend", js=script(_FOLDER / "plotly.js", _FOLDER / "legend.js"), isolate_styles=False
+)
 
 
 def overlays() -> None:
@@ -86,6 +90,27 @@ def atlas(chart: str, map_id: str, window: Window, sent: Atlas) -> None:
     """
     place = {"left": window.left, "top": window.top, "side": window.side, "n": sent.side}
     _atlas(key=f"atlas_{chart}", data={"chart": chart, "id": map_id, "image": sent.image} | place, height=0)
+
+
+def legend(
+    charts: Sequence[str], names: Sequence[str], colours: Sequence[str], on_typical: Callable[[int], None]
+) -> None:
+    """Mount one legend for several charts of codes, whose traces have a class' name as their `legendgroup`.
+
+    Args:
+        charts: their keys.
+        names: of the classes.
+        colours: of the classes.
+        on_typical: called with a class' number when a typical image of it is wanted.
+    """
+
+    def report() -> None:
+        wanted = st.session_state["legend"].get("typical")
+        if wanted is not None and 0 <= int(wanted) < len(names):
+            on_typical(int(wanted))
+
+    data = {"charts": tuple(charts), "names": tuple(names), "colours": tuple(colours)}
+    _legend(key="legend", data=data, on_typical_change=report)
 
 
 def pick(x: float, y: float) -> Mark:

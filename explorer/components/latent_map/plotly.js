@@ -68,6 +68,13 @@ export function keepWholeDomains(chart) {
   }
 }
 
+/** Plotly's own `restyle`, which no page can reach: through the one button of a menu that is never seen, see `figures.py`.
+ * @param {any} chart @param {Record<string, unknown[]>} update @param {number[]} traces */
+export function restyle(chart, update, traces) {
+  chart._fullLayout.updatemenus[0].buttons[0].args = [update, traces];
+  chart.querySelector(".updatemenu-button").dispatchEvent(new MouseEvent("click"));
+}
+
 /** As the wheel does. @param {any} chart @param {ScreenPoint} place that stays @param {number} factor above 1: nearer */
 export function zoom(chart, { x, y }, factor) {
   const turn = -200 * Math.log(factor);

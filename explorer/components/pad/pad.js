@@ -94,6 +94,7 @@ class Pad {
   }
 
   remove() {
+    this.late?.disconnect();
     this.listening.abort();
     clearTimeout(this.timer);
     cancelAnimationFrame(this.frame);
@@ -330,14 +331,24 @@ class Pad {
    * @param {Event} event @param {DataTransfer | null} source */
   take(event, source) {
     const picture = [...(source?.files ?? [])].find((file) => event.type === "drop" || file.type.startsWith("image/"));
+    if (!picture) return;
+    event.preventDefault();
+    this.late?.disconnect();
+    if (this.hand(picture)) return;
+    this.late = new MutationObserver(() => this.hand(picture) && this.late?.disconnect()); // its script comes late
+    this.late.observe(document.body, { childList: true, subtree: true });
+  }
+
+  /** @param {File} picture @returns {boolean} whether the uploader is there */
+  hand(picture) {
     const input = /** @type {HTMLInputElement | null} */ (
       document.querySelector(`.st-key-${this.data.uploader} input[type="file"]`)
     );
-    if (!picture || !input) return;
-    event.preventDefault();
+    if (!input) return false;
     const files = new DataTransfer();
     files.items.add(picture);
     input.files = files.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
+    return true;
   }
 }

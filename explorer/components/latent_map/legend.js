@@ -1,0 +1,129 @@
+// @ts-check
+// One legend for several maps: a chip for each class. A click greys the class out on all of them, a second one brings
+// it back, a double click leaves it alone in colour; with Shift, or a long press, it asks for a typical image of it.
+
+import { lifecycle } from "../lifecycle.js";
+import { restyle } from "./plotly.js";
+
+/** @typedef {{charts: string[], names: string[], colours: string[]}} Data */
+
+const GREY = "#9a9a9a";
+const FAINT = 0.12; // opacity of a greyed class: a hidden neighbour still explains a decode
+const LONG_PRESS = 500; // milliseconds
+const HELP = "Click: grey it out. Double click: only this class. Shift and click, or a long press: show a typical one.";
+
+export default lifecycle((place) => new Legend(place));
+
+class Legend {
+  /** @param {HTMLElement} place */
+  constructor(place) {
+    this.root = place.appendChild(document.createElement("div"));
+    this.root.className = "classes";
+    this.root.role = "group";
+    this.root.ariaLabel = "Classes";
+    /** @type {Set<string>} */ this.greyed = new Set();
+    /** @type {Data} */ this.data = { charts: [], names: [], colours: [] };
+    /** @type {((event: string, value: unknown) => void) | null} */ this.report = null;
+    this.apply = this.apply.bind(this);
+    // Charts come and go with reruns and tabs.
+    this.changes = new MutationObserver(() => this.listen());
+    this.changes.observe(document.body, { childList: true, subtree: true });
+    /** @type {WeakSet<object>} */ this.heard = new WeakSet(); // event emitters, a new one after each purge
+  }
+
+  /** @param {Data} data @param {(event: string, value: unknown) => void} report */
+  update(data, report) {
+    const before = JSON.stringify(this.data.names);
+    this.data = data;
+    this.report = report;
+    if (JSON.stringify(data.names) !== before) this.root.replaceChildren(...data.names.map((_, at) => this.chip(at)));
+    this.listen();
+    this.apply();
+  }
+
+  remove() {
+    this.changes.disconnect();
+    this.root.remove();
+  }
+
+  get charts() {
+    const found = this.data.charts.map((key) => document.querySelector(`.st-key-${key} .js-plotly-plot`));
+    return /** @type {any[]} */ (found.filter((chart) => /** @type {any} */ (chart)?._fullLayout?.updatemenus?.length));
+  }
+
+  listen() {
+    for (const chart of this.charts) {
+      if (this.heard.has(chart._ev)) continue;
+      this.heard.add(chart._ev);
+      chart.on("plotly_afterplot", this.apply);
+      this.apply();
+    }
+  }
+
+  /** @param {number} at */
+  chip(at) {
+    const name = this.data.names[at];
+    const chip = document.createElement("button");
+    chip.type = "button";
+    chip.textContent = name;
+    chip.title = HELP;
+    chip.style.setProperty("--class-colour", this.data.colours[at]);
+    let pressed = 0;
+    let wasLong = false;
+    chip.addEventListener("pointerdown", () => {
+      wasLong = false;
+      pressed = setTimeout(() => {
+        wasLong = true;
+        this.report?.("typical", at);
+      }, LONG_PRESS);
+    });
+    for (const end of ["pointerup", "pointerleave", "pointercancel"]) chip.addEventListener(end, () => clearTimeout(pressed));
+    chip.addEventListener("contextmenu", (event) => event.preventDefault()); // a long press on a phone
+    chip.addEventListener("click", (event) => {
+      if (wasLong) return;
+      if (event.shiftKey) this.report?.("typical", at);
+      else this.toggle(name);
+    });
+    chip.addEventListener("dblclick", () => this.isolate(name));
+    return chip;
+  }
+
+  /** @param {string} name */
+  toggle(name) {
+    if (!this.greyed.delete(name)) this.greyed.add(name);
+    this.apply();
+  }
+
+  /** Two clicks have toggled it twice. @param {string} name */
+  isolate(name) {
+    const others = this.data.names.filter((each) => each !== name);
+    const isAlone = !this.greyed.has(name) && others.every((each) => this.greyed.has(each));
+    this.greyed = new Set(isAlone ? [] : others);
+    this.apply();
+  }
+
+  apply() {
+    for (const [at, chip] of [...this.root.children].entries()) {
+      chip.ariaPressed = String(!this.greyed.has(this.data.names[at]));
+    }
+    for (const chart of this.charts) {
+      /** @type {{colour: string[], opacity: number[], traces: number[]}} */
+      const update = { colour: [], opacity: [], traces: [] };
+      chart.data.forEach((/** @type {any} */ trace, /** @type {number} */ index) => {
+        const at = this.data.names.indexOf(trace.legendgroup);
+        if (at < 0) return;
+        const isGrey = this.greyed.has(trace.legendgroup);
+        const isLabel = trace.name === "label";
+        const colour = isLabel ? "white" : isGrey ? GREY : this.data.colours[at];
+        const opacity = isGrey ? (isLabel ? 0.4 : FAINT) : isLabel ? 1 : 0.75;
+        if (trace.marker.color === colour && (trace.marker.opacity ?? 1) === opacity) return;
+        update.colour.push(colour);
+        update.opacity.push(opacity);
+        update.traces.push(index);
+      });
+      if (update.traces.length) {
+        restyle(chart, { "marker.color": update.colour, "marker.opacity": update.opacity }, update.traces);
+      }
+    }
+  }
+}
