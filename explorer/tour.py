@@ -216,7 +216,7 @@ THE_GAPS = Step(
     text=r"""
         Between the dots no test image has its code. Each cross is in the middle of the largest empty disc on its
         map. The decoder was hardly ever asked about such a point, and no objective says what should be there. Yet
-        it has to answer, below the map. Then click between two colours.
+        it has to answer, between the maps. Then click between two colours.
         """,
     formula=r"\max_{z}\ \min_i\ \lVert z - z_i \rVert",
     question="What comes out of a gap?",

@@ -36,7 +36,7 @@ def render(pair: ModelPair) -> None:
         )
         return
     st.markdown(
-        "**What beta trades.** A VAE fitted to *reconstruction − beta × KL*: move beta, at the left, from nearly an "
+        "**What beta trades.** A VAE fitted to *reconstruction − beta × KL*: move beta, at the top, from nearly an "
         "AE to a collapsed posterior, whose codes say nothing, so that every decode is the mean image. Look at the map "
         "spreading out or shrinking against the circles of the prior, and at where on the curve you are: its numbers "
         "are betas. Each nat of reconstruction has its price in KL, and at beta = 1 it is paid one for one."

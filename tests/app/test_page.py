@@ -1,4 +1,4 @@
-"""What all tabs share: the side bar, links, experiments that cannot be opened."""
+"""What all tabs share: the top bar, links, experiments that cannot be opened."""
 
 import os
 import shutil
