@@ -141,7 +141,7 @@ def test_codes_and_curves_are_saved_as_tables(page: Page, served: str, fitted: P
     open_map(page, f"{served}/?tab=Training+curves", "curves")
     models = {"ae": "autoencoder", "vae": "vae"}
     opened = {short: Checkpoint(checkpoint_path(fitted / experiment.name, model)) for short, model in models.items()}
-    page.locator(".st-key-topbar [data-testid=stPopover] button").click()
+    page.locator(".st-key-topbar [data-testid=stPopover] button:visible").click()  # Streamlit keeps an unseen one, too
     name, table = saved(page, page.get_by_role("button", name="Codes as CSV").click)
     page.keyboard.press("Escape")
     assert name == "digits-2d-codes.csv"

@@ -18,10 +18,10 @@ ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCE
 # What is used, by the part of a widget that a person touches, and how.
 KINDS = {
     'input[type="range"]:not([disabled])': "move",
+    '[data-testid="stNumberInputField"]:not([disabled])': "count",
     '[data-testid="stButtonGroup"] [role="radio"]:not([data-selected]):not([disabled])': "click",
     '[data-testid="stSelectbox"] input:not([disabled])': "choose",
     '[data-testid="stCheckbox"] label:not(:has(input[disabled]))': "click",
-    '[data-testid="stNumberInputField"]:not([disabled])': "count",
     '[data-testid="stButton"] button:not([disabled])': "click",
 }
 # These lead to another tab, or go round for ever.
@@ -127,6 +127,7 @@ def test_no_widget_breaks_its_tab(
             used.add(name)
             with wire.until_run_ends():
                 use(own_page, widget, how)
+            own_page.wait_for_selector(".stApp[data-test-script-state=notRunning]")
             assert wire.exceptions == [], f"{tab}, {name}"
         assert own_page.locator('[data-testid="stException"]').count() == 0, tab
     assert expected <= {name.split("/")[0].removeprefix("st-key-") for name in used}
