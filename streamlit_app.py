@@ -86,8 +86,8 @@ with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
         choices = st.container()
         codes_shown = st.container()
         selection.class_map_input()
-        details = st.container()
         codes_place = st.empty()
+        details = st.container()
     tool = st.segmented_control(
         "Tools",
         list(TABS),

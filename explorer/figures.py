@@ -506,6 +506,10 @@ def _plane(window: Window, axes: Axes, small: bool) -> go.Figure:
             yanchor="bottom",
             showarrow=False,
         )
+        # Never seen: through its one button the page's legend restyles the traces, see `plotly.js`.
+        button = {"method": "restyle", "label": "", "args": [{}, []]}
+        menu = {"type": "buttons", "x": 0, "y": 1, "xanchor": "left", "yanchor": "top", "buttons": [button]}
+        figure.update_layout(updatemenus=[menu])
         margin = {"l": 4, "r": 4, "t": 26, "b": 30, "pad": 0}
     figure.update_layout(
         margin=margin,
@@ -513,16 +517,5 @@ def _plane(window: Window, axes: Axes, small: bool) -> go.Figure:
         dragmode="pan",
         uirevision="keep",
         showlegend=False,
-        # Never seen: through its one button the page's legend restyles the traces, see `plotly.js`.
-        updatemenus=[
-            {
-                "type": "buttons",
-                "x": 0,
-                "y": 1,
-                "xanchor": "left",
-                "yanchor": "top",
-                "buttons": [{"method": "restyle", "label": "", "args": [{}, []]}],
-            }
-        ],
     )
     return figure

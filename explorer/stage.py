@@ -35,8 +35,8 @@ def draw_stage(maps: MapPair) -> Stage:
     for column, map_ in ((left, maps.ae), (right, maps.vae)):
         column.markdown(f"#### {map_.model.title}")
     with st.container(key="legend_row", horizontal=True, vertical_alignment="center"):
-        legend = st.container(key="classes")
-        faces = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right")
+        legend = st.container(key="classes", width="stretch")  # its room is there before it is
+        faces = st.container(horizontal=True, vertical_alignment="center", width="content")
     strip = st.container(key="strip")
     return Stage((left.container(), right.container()), middle.container(key="viewer"), legend, faces, strip)
 

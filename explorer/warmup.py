@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer.components import latent_map
 
-__all__ = ["FIRST_MAP_TIMEOUT", "first_map_is_drawn", "is_torch_loaded", "wait_no_longer"]
+__all__ = ["FIRST_MAP_TIMEOUT", "first_map_is_drawn", "is_torch_loaded", "load_torch", "wait_no_longer"]
 
 FIRST_MAP_TIMEOUT = 8  # seconds in which a browser that can draw the maps has drawn the first
 _WAITED_SINCE = "waited_since"  # on a monotonic clock; in the session, not in the URL
@@ -21,6 +21,13 @@ def is_torch_loaded() -> bool:
 def first_map_is_drawn(chart: str) -> bool:
     """Return whether the browser has drawn a map, or has waited so long that it never will; slow work may follow."""
     return is_torch_loaded() or latent_map.drawn(chart) or _has_waited()
+
+
+def load_torch() -> None:
+    """Load torch if this server has not yet, and say so meanwhile."""
+    if not is_torch_loaded():
+        with st.spinner("The decoders are being loaded …"):
+            import torch  # noqa: F401
 
 
 @st.fragment(run_every=FIRST_MAP_TIMEOUT + 1)

@@ -32,7 +32,7 @@ def render(pair: ModelPair) -> None:
     if len(catalog.betas(name)) == 1:
         st.markdown(
             f"This experiment has one VAE, of beta {experiment.beta:g}. `python -m training fit {name} --beta 4` fits "
-            "one more beside it; then a slider at the left chooses between them, and here stands what beta trades."
+            "one more beside it; then a slider at the top chooses between them, and here stands what beta trades."
         )
         return
     st.markdown(

@@ -24,6 +24,10 @@ Array = NDArray[Any]
 
 FACE, GRID, PATH = Choice("face", "codes"), Choice("n", 20), Choice("path", False)
 MAX_CORNERS = 200  # of a path
+FACES = (
+    "*codes*: where the encoder puts each test image, in its grey original. "
+    "*grid*: what the decoder makes of each place."
+)
 PICKED = "the point you picked"
 DRAG = "Drag over the map: the decodes along your path appear here."
 NO_OVERLAY = (
@@ -47,6 +51,8 @@ def render(pair: ModelPair) -> None:
         stage.viewer.caption("The decoders are being loaded …")
         warmup.wait_no_longer()
         return
+    with stage.viewer:
+        warmup.load_torch()
     answers = [column.container() for column in stage.viewer.columns(2, gap="xsmall")]
     _picks(pair, maps, stage, path_place, answers)
     with catalog.show_errors():
@@ -56,17 +62,16 @@ def render(pair: ModelPair) -> None:
 
 @st.fragment
 def _maps(maps: MapPair, stage: Stage) -> None:
-    stage.viewer.markdown(_what_to_look_for(maps))
+    stage.viewer.markdown(_what_to_look_for(maps), help=FACES)
     face = stage.faces.segmented_control(
         "What the maps show",
         ["codes", "grid"],
         default=FACE.default,
         required=True,
         label_visibility="collapsed",
-        help="*codes*: where the encoder puts each test image, in its grey original. "
-        "*grid*: what the decoder makes of each place.",
         **FACE.bound,
     )
+    stage.faces.markdown("decodes a side" if face == "grid" else ":gray[decodes a side]")
     n = stage.faces.number_input(
         "Decodes along each side of the grid",
         5,
@@ -75,7 +80,6 @@ def _maps(maps: MapPair, stage: Stage) -> None:
         disabled=face != "grid",
         label_visibility="collapsed",
         width=120,
-        help="Decodes along each side of the grid.",
         **GRID.bound,
     )
     for place, map_ in zip(stage.maps, maps, strict=True):

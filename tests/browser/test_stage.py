@@ -67,11 +67,16 @@ def test_maps_and_decodes_are_large_and_whole(
     across = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
     assert across[0] == across[1]
     # Titles are whole: within their chart.
-    titles = "return [...chart.querySelectorAll('.g-xtitle, .annotation-text')].map(e => e.getBoundingClientRect())"
-    titles += (
-        ".every(b => b.left >= chart.getBoundingClientRect().left && b.right <= chart.getBoundingClientRect().right)"
+    titles = in_chart(
+        page,
+        "map_vae",
+        """const {left, right} = chart.getBoundingClientRect();
+        return [...chart.querySelectorAll('.xtitle, .annotation-text')]
+            .map(e => [e.textContent, e.getBoundingClientRect()])
+            .map(([text, box]) => [text, box.left >= left && box.right <= right]);""",
     )
-    assert in_chart(page, "map_vae", titles)
+    assert ["latent dimension 1 (standard deviations of the prior)", True] in titles
+    assert ["↑ latent dimension 2 (st. dev. of the prior)", True] in titles
 
 
 def test_on_a_phone_either_map_is_a_tap_away(page: Page, served: str) -> None:
