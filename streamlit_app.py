@@ -9,18 +9,22 @@ from types import ModuleType
 # imported where another session's thread needs it late (scikit-learn does). Each session's thread waits here instead.
 import pandas  # noqa: F401
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 import explorer
-from explorer import catalog, selection, tables
+from explorer import catalog, map_layers, selection, tables, warmup
 from explorer.components import latent_map
 from explorer.components.save_picture import save_picture
+from explorer.maps import MapPair
+from explorer.models import ModelPair
+from explorer.stage import Places, chart_of, draw_legend, draw_stage, open_stage
 from explorer.text import escape_markdown
 from explorer.views import curves
 from training.checkpoint import CheckpointError, misnamed
 from training.folders import checkpoints_dir
 
-# By title: a module of `explorer.views`, imported when its tab is opened.
-TABS = {
+# By title: a module of `explorer.views`, imported when the tool is opened.
+TOOLS = {
     "Explore": "explore",
     "Interpolate": "interpolate",
     "Draw": "draw",
@@ -40,8 +44,8 @@ latent_map.overlays()
 
 
 def view_of(title: str) -> ModuleType:
-    """The module of a tab: `render(pair)` draws it; `reset(pair)`, if any, chooses anew for another experiment."""
-    return import_module(f"explorer.views.{TABS[title]}")
+    """A tool's module: `render(pair, stage)` draws it; `reset(pair)`, if any, chooses anew for another experiment."""
+    return import_module(f"explorer.views.{TOOLS[title]}")
 
 
 def reset_for_experiment() -> None:
@@ -54,7 +58,7 @@ def reset_for_experiment() -> None:
     for map_ in maps:
         selection.set_pick_to_code(map_, 0)
     selection.RINGED_IMAGE.set(0)
-    for title in TABS:
+    for title in TOOLS:
         if reset := getattr(view_of(title), "reset", None):
             reset(pair)
 
@@ -70,6 +74,33 @@ def reset_for_beta() -> None:
     curves.reset(pair)
 
 
+@st.fragment
+def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenerator, is_ready: bool) -> None:
+    """Choose a tool and run it: all that a click, a slider or another tool changes."""
+    if selection.is_pending():
+        st.rerun()  # what is to be shown is chosen outside of this fragment, too
+    with choice:
+        tool = st.segmented_control(
+            "Tools",
+            list(TOOLS),
+            default=selection.TAB.default,
+            required=True,
+            label_visibility="collapsed",
+            **selection.TAB.bound,
+        )
+    stage = open_stage(maps, places)
+    if not is_ready:
+        stage.viewer.caption("The decoders are being loaded …")
+        return
+    with stage.viewer:
+        warmup.load_torch()
+    with stage.strip, catalog.show_errors():
+        view_of(tool).render(pair, stage)
+    with stage.legend:
+        draw_legend(maps)
+
+
+selection.apply_pending()
 with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
     st.title("Latent Space Explorer")
     experiment = st.selectbox(
@@ -88,14 +119,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
         selection.class_map_input()
         codes_place = st.empty()
         details = st.container()
-    tool = st.segmented_control(
-        "Tools",
-        list(TABS),
-        default=selection.TAB.default,
-        required=True,
-        label_visibility="collapsed",
-        **selection.TAB.bound,
-    )
+    tools = st.container(key="tools", width="content")
 
 save_picture(experiment)
 for name in misnamed(checkpoints_dir()):
@@ -120,4 +144,12 @@ with catalog.show_errors():
         icon=":material/download:",
         help="Where each test image lies in both latent spaces; for the VAE also its encoder's standard deviations.",
     )
-    view_of(tool).render(pair)
+    maps = selection.chosen_maps(pair)
+    places = draw_stage(maps)
+    # Loading torch takes seconds in which this server answers no browser, which asks for Plotly just now: maps first.
+    is_ready = warmup.first_map_is_drawn(chart_of(maps.vae))
+    run_tool(pair, maps, places, tools, is_ready)
+    if not is_ready:
+        warmup.wait_no_longer()
+    for map_ in maps if maps.vae.is_plane and is_ready else ():
+        latent_map.atlas(chart_of(map_), map_.id, map_.window, map_layers.atlas(map_))

@@ -201,7 +201,7 @@ def _strokes(browser: Browser) -> list[float]:
     picture = 'img[data-name="reconstruction-vae"]'
     with server("streamlit_app.py"):
         page = _open(browser, "?tab=Draw")
-        page.wait_for_function("document.querySelector('.st-key-map_drawn_vae .js-plotly-plot .nsewdrag')")
+        page.wait_for_function("document.querySelector('.st-key-map_vae .js-plotly-plot .nsewdrag')")
         page.wait_for_timeout(5000)  # whatever loads behind the maps is over
         box = page.locator(".pad canvas").bounding_box()
         assert box is not None

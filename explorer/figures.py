@@ -72,15 +72,13 @@ class Axes(NamedTuple):
     units: tuple[str, str]
     prior: tuple[float, float] | None = None  # where the prior's centre lies, for its rings; None without a prior
 
-    def titles(self, short: bool = False) -> tuple[str, str]:
-        """Return the axis titles, without the units if `short`."""
+    def titles(self) -> tuple[str, str]:
+        """Return the axis titles."""
         x, y = (f"{name} ({unit})" for name, unit in zip(self.names, self.units, strict=True))
-        return self.names if short else (x, y)
+        return x, y
 
 
-def codes_map(
-    points: Array, labels: Array, window: Window, axes: Axes, *, small: bool = False, class_map: str = ""
-) -> go.Figure:
+def codes_map(points: Array, labels: Array, window: Window, axes: Axes, *, class_map: str = "") -> go.Figure:
     """Draw the *codes* face of a map: a scatter plot, one trace per digit.
 
     Args:
@@ -88,10 +86,9 @@ def codes_map(
         labels: (n,), classes 0 to 9.
         window: what the map shows at first.
         axes: what its coordinates are.
-        small: for maps in a corner: smaller words, no units.
         class_map: an image's address, covering the window, that lies under the codes; see `class_colours`.
     """
-    figure = _plane(window, axes, small)
+    figure = _plane(window, axes)
     if class_map:
         _add_picture(figure, class_map, window, opacity=CLASS_MAP_OPACITY)
     for digit, colour in enumerate(DIGIT_COLOURS):
@@ -102,7 +99,7 @@ def codes_map(
             mode="markers",
             name=str(digit),
             legendgroup=str(digit),
-            marker={"color": colour, "size": 4 if small else 5, "opacity": 0.75},
+            marker={"color": colour, "size": 5, "opacity": 0.75},
             hoverinfo="skip",
         )
     # The digits themselves, last and so on top of all dots: what colours cannot tell, they do.
@@ -114,8 +111,8 @@ def codes_map(
                 y=[y],
                 mode="markers+text",
                 text=[f"{digit}"],
-                textfont={"size": 14 if small else 18, "color": "black"},
-                marker={"color": "white", "size": 17 if small else 23, "line": {"color": colour, "width": 2.5}},
+                textfont={"size": 18, "color": "black"},
+                marker={"color": "white", "size": 23, "line": {"color": colour, "width": 2.5}},
                 legendgroup=str(digit),
                 name="label",
                 showlegend=False,
@@ -133,7 +130,7 @@ def grid_map(picture: str, window: Window, axes: Axes, *, class_map: str = "") -
         axes: what its coordinates are.
         class_map: an image that lies over it; see `class_colours`.
     """
-    figure = _plane(window, axes, small=False)
+    figure = _plane(window, axes)
     _add_picture(figure, picture, window)
     if class_map:
         _add_picture(figure, class_map, window, opacity=CLASS_MAP_OPACITY, layer="above")
@@ -155,7 +152,7 @@ def contours(
         approximate: (n, 2), the outline of the encoder's Gaussian, to be labelled.
         true: (l, 2), the points of the true posterior's 2 sd region, to be labelled; any of them may lie outside.
     """
-    figure = _plane(window, Axes(axes.names, ("sd of the prior", "sd of the prior")), small=False)
+    figure = _plane(window, Axes(axes.names, ("sd of the prior", "sd of the prior")))
     r, g, b = (int(VAE_COLOUR[i : i + 2], 16) for i in (1, 3, 5))
     # Plotly draws each level's area over the lower ones: the densest comes last, and opacities add up.
     steps = (0.0, 0.3, 0.4, 0.6)
@@ -375,7 +372,7 @@ def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoe
     font = {"size": FONT_SIZE}
     figure.update_xaxes(title={"text": "KL, nats per image", "font": font}, tickfont=font, rangemode="tozero")
     figure.update_yaxes(title={"text": "reconstruction, nats per image", "font": font}, tickfont=font)
-    figure.update_layout(showlegend=False, height=440, margin={"l": 80, "r": 60, "t": 20, "b": 60, "pad": 0})
+    figure.update_layout(showlegend=False, height=330, margin={"l": 80, "r": 60, "t": 20, "b": 60, "pad": 0})
     return figure
 
 
@@ -437,7 +434,7 @@ def _settled_range(curves: list[Array]) -> list[float]:
     return [max(bottom, -0.1 * span) if values.min() >= 0 else bottom, high + extra + 0.1 * span]
 
 
-def _plane(window: Window, axes: Axes, small: bool) -> go.Figure:
+def _plane(window: Window, axes: Axes) -> go.Figure:
     """Return an empty square plane with equal units; margins are fixed, so that both faces and both maps coincide."""
     figure = go.Figure()
     if axes.prior is not None:
@@ -472,11 +469,11 @@ def _plane(window: Window, axes: Axes, small: bool) -> go.Figure:
         "nticks": 6,
         "automargin": False,
     }
-    font = {"size": FONT_SIZE - 3 if small else FONT_SIZE - 1}
-    x_title, y_title = axes.titles(short=small)
+    font = {"size": FONT_SIZE - 1}
+    x_title, y_title = axes.titles()
     figure.update_xaxes(
         range=[window.left, window.right],
-        title={"text": x_title, "font": font, "standoff": 6 if small else 2},
+        title={"text": x_title, "font": font, "standoff": 2},
         tickfont=font,
         constraintoward="center",
         **shared,
@@ -489,28 +486,25 @@ def _plane(window: Window, axes: Axes, small: bool) -> go.Figure:
         constraintoward="top",
         **shared,
     )
-    if small:
-        figure.update_yaxes(title={"text": y_title, "font": font, "standoff": 4})
-        margin = {"l": 48, "r": 6, "t": 6, "b": 40, "pad": 0}
-    else:  # the width is the map's: figures inside, the upward axis named above it
-        figure.update_xaxes(ticklabelposition="inside")
-        figure.update_yaxes(ticklabelposition="inside")
-        figure.add_annotation(
-            text=f"↑ {y_title}",
-            font=font,
-            x=0,
-            y=1,
-            xref="paper",
-            yref="paper",
-            xanchor="left",
-            yanchor="bottom",
-            showarrow=False,
-        )
-        # Never seen: through its one button the page's legend restyles the traces, see `plotly.js`.
-        button = {"method": "restyle", "label": "", "args": [{}, []]}
-        menu = {"type": "buttons", "x": 0, "y": 1, "xanchor": "left", "yanchor": "top", "buttons": [button]}
-        figure.update_layout(updatemenus=[menu])
-        margin = {"l": 4, "r": 4, "t": 26, "b": 30, "pad": 0}
+    # The width is the map's: figures inside, the upward axis named above it.
+    figure.update_xaxes(ticklabelposition="inside")
+    figure.update_yaxes(ticklabelposition="inside")
+    figure.add_annotation(
+        text=f"↑ {y_title}",
+        font=font,
+        x=0,
+        y=1,
+        xref="paper",
+        yref="paper",
+        xanchor="left",
+        yanchor="bottom",
+        showarrow=False,
+    )
+    # Never seen: through its one button the page's legend restyles the traces, see `plotly.js`.
+    button = {"method": "restyle", "label": "", "args": [{}, []]}
+    menu = {"type": "buttons", "x": 0, "y": 1, "xanchor": "left", "yanchor": "top", "buttons": [button]}
+    figure.update_layout(updatemenus=[menu])
+    margin = {"l": 4, "r": 4, "t": 26, "b": 30, "pad": 0}
     figure.update_layout(
         margin=margin,
         hovermode=False,

@@ -14,14 +14,13 @@ CLASS_MAP_SIDE = 100  # points along each side of a map that the classifier read
 
 
 @cached()
-def codes_figure(map_: Map, shown: int, small: bool = False, show_classes: bool = False) -> go.Figure:
+def codes_figure(map_: Map, shown: int, show_classes: bool = False) -> go.Figure:
     """Draw the codes face of a map, with the first so many test codes, over the class map if `show_classes`."""
     return figures.codes_map(
         map_.points[:shown],
         map_.model.codes.labels[:shown],
         map_.window,
         map_.axes,
-        small=small,
         class_map=_class_map(map_) if show_classes else "",
     )
 

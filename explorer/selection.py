@@ -27,6 +27,7 @@ __all__ = [
     "TAB",
     "UPWARDS",
     "Drawing",
+    "apply_pending",
     "beta_input",
     "chosen_maps",
     "chosen_models",
@@ -34,17 +35,20 @@ __all__ = [
     "code_on_map",
     "codes_shown_input",
     "drawing",
+    "is_pending",
     "nearest",
     "pick",
     "pick_inputs",
     "plane_inputs",
     "ringed_image",
     "ringed_image_input",
+    "set_for_page",
     "set_pick",
     "set_pick_to_code",
     "show",
 ]
 
+_PENDING = "pending"  # choices for the page's next run; in the session, not in the URL
 MAX_COORDINATE = 1e6  # of a pick: far beyond any map, and no decoder overflows
 CODES_OPTIONS = (500, 1000, 2000, 5000, 10000)
 
@@ -62,7 +66,7 @@ BETA = Choice("beta", 1.0)  # of the VAE
 PLANE = Choice("plane", str(Plane.PRINCIPAL))
 RIGHTWARDS, UPWARDS = Choice("rightwards", 1), Choice("upwards", 2)  # the dimensions that the maps show, from 1
 CODES_SHOWN = Choice("codes", 5000)  # on a map
-SHOW_CLASS_MAP = Choice("reading", False)  # whether Explore's maps show what the classifier reads
+SHOW_CLASS_MAP = Choice("reading", False)  # whether the maps show what the classifier reads
 TAB = Choice("tab", "Explore")
 RINGED_IMAGE = Choice("digit", 0)  # a test image
 PICKS = {  # of each model: both coordinates on its map; the default is where the first test image lies
@@ -87,10 +91,24 @@ def chosen_maps(pair: ModelPair) -> MapPair:
 
 
 def show(tab: str, settings: Mapping[Choice[Any], Any]) -> None:
-    """Open a tab, with some choices set; a callback."""
-    for choice, value in settings.items():
-        choice.set(value)
-    TAB.set(tab)
+    """Open a tool, with some choices set; a callback."""
+    set_for_page({**settings, TAB: tab})
+
+
+def set_for_page(settings: Mapping[Choice[Any], Any]) -> None:
+    """Set choices at the beginning of the page's next run: some of their widgets may be drawn already in this one."""
+    st.session_state[_PENDING] = {choice.name: value for choice, value in settings.items()}
+
+
+def is_pending() -> bool:
+    """Return whether choices wait for the page's next run."""
+    return bool(st.session_state.get(_PENDING))
+
+
+def apply_pending() -> None:
+    """Set the choices that wait; to be called before any widget is drawn."""
+    for name, value in st.session_state.pop(_PENDING, {}).items():
+        st.session_state[name] = value
 
 
 def beta_input(name: str, on_change: Callable[[], None]) -> None:
@@ -148,11 +166,11 @@ def codes_shown_input(codes: int) -> None:
 
 
 def class_map_input() -> None:
-    """Draw the widget that lays what the classifier reads over Explore's maps."""
+    """Draw the widget that lays what the classifier reads over the maps."""
     st.toggle(
-        "Colour by what is read",
-        help="Explore's maps: each place in the colour of the digit that a classifier reads in its decode, the "
-        "fainter the less sure it is.",
+        "Colour the background by the classifier's digit",
+        help="Each place of a map in the colour of the digit that a classifier reads in its decode, the fainter the "
+        "less sure it is.",
         **SHOW_CLASS_MAP.bound,
     )
 
@@ -232,7 +250,7 @@ def ringed_image_input(models: ModelPair) -> None:
         0,
         len(models.labels) - 1,
         0,
-        width=316,
+        width=220,
         help="The test image nearest to the last pick is ringed on both maps. Any other can be ringed here.",
         **RINGED_IMAGE.bound,
     )

@@ -1,32 +1,60 @@
-"""The stage: both maps, a viewer between them, one legend below, and a strip for what a tool adds."""
+"""The stage: both maps, a viewer between them, one legend below, and a strip for what a tool adds.
 
+The charts are drawn once an experiment. A tool lays its marks over them, fills the viewer, and may use the strip; a
+change of tool reruns the tool alone.
+"""
+
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import figures, selection
+from explorer import catalog, figures, map_layers, selection
+from explorer.choices import Choice
 from explorer.components import latent_map
-from explorer.maps import MapPair
+from explorer.maps import Map, MapPair
 
-__all__ = ["CHARTS", "Stage", "draw_legend", "draw_stage"]
+__all__ = ["CHARTS", "FACE", "Places", "Stage", "chart_of", "draw_legend", "draw_stage", "lay_over", "open_stage"]
 
-CHARTS = ("map_autoencoder", "map_vae")  # the keys of the maps' charts
+FACE, GRID = Choice("face", "codes"), Choice("n", 20)
+
+
+def chart_of(map_: Map) -> str:
+    """Return the key of a map's chart."""
+    return f"map_{map_.model.name}"
+
+
+CHARTS = ("map_autoencoder", "map_vae")  # of both
+
+
+class Places(NamedTuple):
+    """The parts of the page that a tool may fill."""
+
+    viewer: DeltaGenerator  # between the maps
+    legend: DeltaGenerator
+    controls: DeltaGenerator  # beside the legend
+    strip: DeltaGenerator  # below
 
 
 class Stage(NamedTuple):
-    """The places of the stage; the charts themselves are put into `maps`."""
+    """The maps, and where a tool writes; anew for each of its runs."""
 
-    maps: tuple[DeltaGenerator, DeltaGenerator]
-    viewer: DeltaGenerator  # between the maps
+    maps: MapPair
+    answers: tuple[DeltaGenerator, DeltaGenerator]  # at the top of the viewer: what both models make of something
+    viewer: DeltaGenerator  # below the answers
     legend: DeltaGenerator
-    faces: DeltaGenerator  # beside the legend: what the maps show
-    strip: DeltaGenerator  # below: what the tool adds
+    controls: DeltaGenerator
+    strip: DeltaGenerator
+
+    def page(self) -> DeltaGenerator:
+        """Return a place for a tool that needs no maps: they are out of sight while it is there."""
+        return self.strip.container(key="page")
 
 
-def draw_stage(maps: MapPair) -> Stage:
-    """Lay out the stage, with its headings; see `page.css` for its sizes."""
+def draw_stage(maps: MapPair) -> Places:
+    """Lay out the stage and draw its charts; see `page.css` for its sizes."""
     st.segmented_control(  # on a phone, see `page.css`
         "Map", ["AE", "VAE"], default="VAE", required=True, label_visibility="collapsed", key="phone_map"
     )
@@ -36,9 +64,69 @@ def draw_stage(maps: MapPair) -> Stage:
         column.markdown(f"#### {map_.model.title}")
     with st.container(key="legend_row", horizontal=True, vertical_alignment="center"):
         legend = st.container(key="classes", width="stretch")  # its room is there before it is
+        controls = st.container(width="content")
         faces = st.container(horizontal=True, vertical_alignment="center", width="content")
     strip = st.container(key="strip")
-    return Stage((left.container(), right.container()), middle.container(key="viewer"), legend, faces, strip)
+    _charts(maps, (left.container(), right.container()), faces)
+    return Places(middle.container(key="viewer"), legend, controls, strip)
+
+
+@st.fragment
+def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces: DeltaGenerator) -> None:
+    face = faces.segmented_control(
+        "What the maps show",
+        ["codes", "grid"],
+        default=FACE.default,
+        required=True,
+        label_visibility="collapsed",
+        help="*codes*: where the encoder puts each test image. *grid*: what the decoder makes of each place.",
+        **FACE.bound,
+    )
+    faces.markdown("decodes a side" if face == "grid" else ":gray[decodes a side]")
+    n = faces.number_input(
+        "Decodes along each side of the grid",
+        5,
+        40,
+        GRID.default,
+        disabled=face != "grid",
+        label_visibility="collapsed",
+        width=120,
+        **GRID.bound,
+    )
+    for place, map_ in zip(places, maps, strict=True):
+        with place, catalog.show_errors():
+            show_classes = selection.SHOW_CLASS_MAP.value and map_.is_plane
+            if face == "grid":
+                figure = map_layers.grid_figure(map_, n, show_classes)
+            else:
+                figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, show_classes=show_classes)
+            latent_map.chart(figure, key=chart_of(map_), size="stage")
+
+
+def open_stage(maps: MapPair, places: Places) -> Stage:
+    """Return the stage for one run of a tool, which may write only where the last run of the whole page did."""
+    viewer = places.viewer.container()
+    left, right = viewer.columns(2, gap="xsmall")
+    return Stage(
+        maps,
+        (left.container(), right.container()),
+        viewer.container(key="tool"),
+        places.legend.container(),
+        places.controls.container(),
+        places.strip.container(),
+    )
+
+
+def lay_over(
+    map_: Map,
+    marks: Sequence[latent_map.Mark],
+    answer: str,
+    on_pick: Callable[[float, float], None] | None = None,
+    on_path: Callable[[list[list[float]]], None] | None = None,
+) -> None:
+    """Lay marks over a map, and show an answer where this is called; see `latent_map.overlay`."""
+    lens = map_.id if map_.is_plane else ""  # between the codes of other maps there is nothing to look at
+    latent_map.overlay(chart_of(map_), marks, on_pick, on_path, title=map_.model.title, lens=lens, answer=answer)
 
 
 def draw_legend(maps: MapPair) -> None:

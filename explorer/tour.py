@@ -20,6 +20,7 @@ from explorer.evaluation import PAIRS, SAMPLES, Evaluation
 from explorer.maps import Map, MapPair
 from explorer.metrics import K_NEIGHBOURS
 from explorer.models import Model, ModelPair
+from explorer.stage import FACE, Stage
 from explorer.text import number, vector
 from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
@@ -30,7 +31,7 @@ __all__ = ["REFERENCES", "STEPS", "Source", "Step"]
 ROOT = Path(training.__file__).parents[1]
 
 
-View = Callable[[ModelPair], None]
+View = Callable[[ModelPair, Stage], None]
 Point = Callable[[ModelPair], Mapping[Choice[Any], Any]]
 
 
@@ -75,13 +76,14 @@ class Step:
     answer: Callable[[ModelPair], str]
     sources: tuple[Source, ...]
     view: View
+    on_stage: bool = True  # whether the view is of the maps; else it is a page of its own
     point: Point | None = None  # what the view is set to, by key; None: it is shown as it was left
     again: str = "Set the view again"
 
 
 def _at(maps: MapPair, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
     """Return the choices that show the maps with these picks, and this test image ringed."""
-    values: dict[Choice[Any], Any] = {explore.FACE: "codes", selection.RINGED_IMAGE: image}
+    values: dict[Choice[Any], Any] = {FACE: "codes", selection.RINGED_IMAGE: image}
     for map_, point in zip(maps, points, strict=True):
         # Where the map is no plane: the nearest code.
         shown = map_.project(map_.lift(np.reshape(point, (1, 2))))[0]
@@ -144,6 +146,7 @@ AN_AUTOENCODER = Step(
         Source("training/objective.py", "bernoulli_log_likelihood"),
     ),
     view=reconstruct.render,
+    on_stage=False,
     point=_at_held_out_images,
 )
 
@@ -459,8 +462,8 @@ def _how_many_dimensions(pair: ModelPair) -> str:
     )
 
 
-def _latent_sizes(pair: ModelPair) -> None:
-    with catalog.show_errors():
+def _latent_sizes(pair: ModelPair, stage: Stage) -> None:
+    with stage.page(), catalog.show_errors():
         latent_map.chart(compare.sweep_figure(), key="sweep")
         st.caption(
             f"One recipe ({SWEEP_EXPERIMENT.dataset}, {SWEEP_EXPERIMENT.epochs} epochs), fitted anew for each size; "
@@ -480,6 +483,7 @@ WHAT_MORE_DIMENSIONS_BUY = Step(
     answer=_how_many_dimensions,
     sources=(Source("training/sweep.py", "sweep", "for latent_dim in", "points.append("),),
     view=_latent_sizes,
+    on_stage=False,
 )
 
 

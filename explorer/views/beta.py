@@ -5,10 +5,13 @@ from itertools import pairwise
 import plotly.graph_objects as go
 import streamlit as st
 
-from explorer import catalog, figures, map_layers, selection
+from explorer import catalog, figures, selection
 from explorer.components import latent_map
+from explorer.metrics import INACTIVE_KL
 from explorer.models import ModelPair
+from explorer.stage import Stage
 from explorer.text import nats, number
+from explorer.views.explore import draw_pick
 
 __all__ = ["render"]
 
@@ -26,38 +29,44 @@ def _trade_off_figure(pair: ModelPair) -> go.Figure:
     return figures.trade_off(_trade_off(pair), chosen, pair.ae.checkpoint.test["reconstruction"])
 
 
-def render(pair: ModelPair) -> None:
-    """Draw the tab: the trade-off of all VAEs of the experiment, and the map of the chosen one."""
+def render(pair: ModelPair, stage: Stage) -> None:
+    """Draw the tool: the picks' decodes, what the chosen VAE reaches, the trade-off of all VAEs of the experiment."""
     name, experiment = pair.folder.name, pair.vae.checkpoint.experiment
+    ringed = selection.ringed_image(pair)
+    for map_, answer in zip(stage.maps, stage.answers, strict=True):
+        with answer, catalog.show_errors():
+            draw_pick(map_, ringed)
     if len(catalog.betas(name)) == 1:
-        st.markdown(
+        stage.viewer.markdown(
             f"This experiment has one VAE, of beta {experiment.beta:g}. `python -m training fit {name} --beta 4` fits "
             "one more beside it; then a slider at the top chooses between them, and here stands what beta trades."
         )
         return
-    st.markdown(
-        "**What beta trades.** A VAE fitted to *reconstruction − beta × KL*: move beta, at the top, from nearly an "
-        "AE to a collapsed posterior, whose codes say nothing, so that every decode is the mean image. Look at the map "
-        "spreading out or shrinking against the circles of the prior, and at where on the curve you are: its numbers "
-        "are betas. Each nat of reconstruction has its price in KL, and at beta = 1 it is paid one for one."
-    )
-    left, right = st.columns([3, 2])
-    with left, catalog.show_errors():
+    test = pair.vae.checkpoint.test
+    with stage.viewer:
+        st.markdown(
+            f"**Beta {experiment.beta:g}:** ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − "
+            f"{nats(test['kl'])} per test image. {_what_happened(pair)}"
+        )
+    text, chart = st.columns([1, 2])
+    with chart:
         latent_map.chart(_trade_off_figure(pair), key="trade_off")
+    with text:
+        st.markdown(
+            "**Move beta, at the top.** The VAE was fitted to *reconstruction − beta × KL*: near 0 it is nearly an AE; "
+            "a large beta makes its posterior collapse. Watch the codes against the circles of the prior. At beta = 1 "
+            "one nat of KL costs as much as one nat of reconstruction."
+        )
         for (beta, worse, kl), (next_beta, better, next_kl) in pairwise(_trade_off(pair)):
             if worse < better and kl > next_kl:
                 st.markdown(
-                    f"The textbook has a smaller beta always reconstruct better. Not here: beta {beta:g} reaches "
+                    f"Textbooks say: the smaller beta, the better the reconstruction. Not here: beta {beta:g} reaches "
                     f"{nats(worse)}, beta {next_beta:g} {number(better)}, and with a smaller KL."
                 )
-    with right, catalog.show_errors():
-        st.markdown(f"#### The VAE of beta {experiment.beta:g}")
-        vae_map = selection.chosen_maps(pair).vae
-        latent_map.chart(
-            map_layers.codes_figure(vae_map, selection.CODES_SHOWN.value, small=True), key="map_beta_vae", size="large"
-        )
-        test = pair.vae.checkpoint.test
-        st.markdown(
-            f"ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − {nats(test['kl'])} per test image; "
-            f"fitted for {experiment.epochs} epochs."
-        )
+
+
+def _what_happened(pair: ModelPair) -> str:
+    """Say what the codes' KL means: in a collapsed posterior they tell nothing of the image."""
+    if pair.vae.checkpoint.test["kl"] < INACTIVE_KL * pair.latent_dim:
+        return "**Collapsed:** every image has nearly the same code, so every decode is nearly the mean image."
+    return ""

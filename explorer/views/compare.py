@@ -16,8 +16,8 @@ from explorer.components import latent_map
 from explorer.evaluation import PAIRS, POSTERIORS, SAMPLES
 from explorer.metrics import K_NEIGHBOURS, MIN_CONFIDENCE
 from explorer.models import ModelPair
+from explorer.stage import FACE, Stage
 from explorer.text import number, percent, rounded
-from explorer.views import explore
 from training.sweep import SWEEP_EXPERIMENT
 
 __all__ = ["ROWS", "difference", "render", "sweep_figure", "verdict"]
@@ -169,7 +169,7 @@ ROWS = (
             Claim("an AE's lie anywhere", lambda ae, vae: ae["centre_over_spread"] > MAX_OFFSET),
         ),
         tab="Explore",
-        settings={explore.FACE: "codes"},
+        settings={FACE: "codes"},
     ),
     Row(
         name="prior_kl",
@@ -188,7 +188,7 @@ ROWS = (
         ),
         note=_of_prior_kl,
         tab="Explore",
-        settings={explore.FACE: "codes"},
+        settings={FACE: "codes"},
     ),
     Row(
         name="plane_entropy",
@@ -207,7 +207,7 @@ ROWS = (
             Claim("a VAE's digits share it more evenly", _larger("plane_entropy", "vae")),
         ),
         tab="Explore",
-        settings={explore.FACE: "grid"},
+        settings={FACE: "grid"},
     ),
     Row(
         name="overlap",
@@ -218,7 +218,7 @@ ROWS = (
         better=-1,
         claims=(Claim("A VAE's clusters overlap more: the prior pulls them together.", _larger("overlap", "vae")),),
         tab="Explore",
-        settings={explore.FACE: "codes"},
+        settings={FACE: "codes"},
     ),
     Row(
         name="window_gaps",
@@ -236,7 +236,7 @@ ROWS = (
             Claim("a VAE's has few", lambda ae, vae: vae["window_gaps"] <= MAX_GAPS),
         ),
         tab="Explore",
-        settings={explore.FACE: "codes"},
+        settings={FACE: "codes"},
     ),
     Row(
         name="prior_unread",
@@ -286,7 +286,7 @@ ROWS = (
             ),
         ),
         tab="Explore",
-        settings={explore.FACE: "codes"},
+        settings={FACE: "codes"},
     ),
     Row(
         name="jump",
@@ -356,8 +356,13 @@ def verdict(row: Row, ae: Numbers, vae: Numbers) -> tuple[str, list[tuple[str, s
     return whole, [(marks[each], claim.text) for each, claim in zip(holds, row.claims, strict=True)]
 
 
-def render(pair: ModelPair) -> None:
-    """Draw the tab: one table, one row per measure."""
+def render(pair: ModelPair, stage: Stage) -> None:
+    """Draw the page: one table, one row per measure."""
+    with stage.page():
+        _page(pair)
+
+
+def _page(pair: ModelPair) -> None:
     st.markdown(
         "**The textbook's sentences, measured.** Look for sentences that the numbers contradict, or bear out by half: "
         "they are worth a discussion. A verdict is about the sentence, part by part, and what its words are taken to "

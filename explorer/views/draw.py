@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from streamlit.delta_generator import DeltaGenerator
 
 from explorer import (
     catalog,
@@ -15,20 +14,19 @@ from explorer import (
     images,
     inference,
     latent,
-    map_layers,
     metrics,
     originals,
     selection,
-    warmup,
 )
 from explorer.cache import cached
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.components.pad import pad, pad_script
-from explorer.drawing import BRUSH, SIDE, mnist_form, rasterize
-from explorer.maps import Map, MapPair
-from explorer.models import ModelPair
+from explorer.drawing import mnist_form, rasterize
+from explorer.maps import Map
+from explorer.models import Model, ModelPair
 from explorer.selection import Drawing
+from explorer.stage import Stage, lay_over
 from explorer.text import nats, number, with_article
 from training.checkpoint import CheckpointError
 
@@ -38,7 +36,7 @@ Array = NDArray[Any]
 
 UPLOADER = "upload"  # the key of the uploader's place
 NOT_TAKEN = "Picture not taken"
-NEAREST = "Test images with the nearest codes"
+NEAREST = "nearest test images"
 NEIGHBOURS_SHOWN = 3  # test images beside a drawn one
 BLANK = '<div class="blank"></div>'
 WHAT_NATS_ARE = (
@@ -48,57 +46,40 @@ WHAT_NATS_ARE = (
 )
 
 
-def render(pair: ModelPair) -> None:
-    """Draw the tab: the pad, what it becomes in MNIST's form, where it lands on both maps, what comes back."""
-    st.markdown(
-        "**Draw a digit**, and watch where both encoders put it. Look at what comes back: what your digit has and "
-        "MNIST's have not is lost, and what is no digit becomes one, at a price in nats."
-    )
-    pad_script()
-    maps = selection.chosen_maps(pair)
-    left, *columns = st.columns(3)
-    left.markdown("##### Your digit")
-    places = []
-    for map_, column in zip(maps, columns, strict=True):
-        with column:
-            st.markdown(f"##### {map_.model.title}")
-            figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, small=True)
-            latent_map.chart(figure, key=f"map_drawn_{map_.model.name}", size="beside_pad")
-            places.append(st.container())
-    _drawing(pair, maps, left.container(), places)
-    st.caption(WHAT_NATS_ARE)
-    # What takes seconds once, such as loading torch, is done before the first stroke, but behind the maps.
-    if warmup.first_map_is_drawn("map_drawn_vae"):
-        with catalog.show_errors():
-            stroke = mnist_form(rasterize([[SIDE // 2, BRUSH, SIDE // 2, SIDE - BRUSH]]))
-            assert stroke is not None
-            for map_ in maps:
-                _answer(pair, map_, encode_drawing(pair, map_, stroke))
-            _digit(pair, stroke)
-
-
-@st.fragment
-def _drawing(pair: ModelPair, maps: MapPair, left: DeltaGenerator, places: list[DeltaGenerator]) -> None:
+def render(pair: ModelPair, stage: Stage) -> None:
+    """Draw the tool: the pad, where the digit lands on both maps, what comes back, what it becomes in MNIST's form."""
     on_pad = selection.drawing()
     drawn = on_pad.form
-    seen = None
-    for map_, place in zip(maps, places, strict=True):
-        with place, catalog.show_errors():
-            key = f"map_drawn_{map_.model.name}"
-            if drawn is None:
-                latent_map.overlay(key, [], answer=_no_answer(map_.model.short))
-                continue
-            encoded = encode_drawing(pair, map_, drawn)
-            seen = encoded.seen
-            marks = [latent_map.pick(*encoded.point)]
-            if encoded.outline:
-                marks.insert(0, latent_map.outline(encoded.outline))
-            latent_map.overlay(key, marks, answer=_answer(pair, map_, encoded))
-    pad_place, form_place = left.container(), left.container()
-    with form_place:
-        _form(pair, drawn, seen, on_pad.complaint)
-        with st.container(key=UPLOADER):
-            _picture_input(on_pad)
+    encoded = [None if drawn is None else encode_drawing(pair, map_, drawn) for map_ in stage.maps]
+    for map_, answer, each in zip(stage.maps, stage.answers, encoded, strict=True):
+        with answer:
+            marks: list[latent_map.Mark] = []
+            if each is not None:
+                marks = [latent_map.pick(*each.point)]
+                if each.outline:
+                    marks.insert(0, latent_map.outline(each.outline))
+            lay_over(
+                map_,
+                marks,
+                answer=_answer(map_.model, each),
+            )
+    with stage.viewer:
+        pad_script()
+        pad_place = st.container()
+    upload, form, *near = st.columns([3, 3, 4, 4])
+    with upload, st.container(key=UPLOADER):
+        _picture_input(on_pad)
+    with form:
+        _form(pair, drawn, encoded[0].seen if encoded[0] is not None else None, on_pad.complaint)
+    for column, map_, each in zip(near, stage.maps, encoded, strict=True):
+        with column:
+            st.html(_neighbours(pair, map_, each))
+            st.html(_in_nats(map_, each))
+    st.markdown(
+        "**Draw a digit**, and watch where both encoders put it. Details that MNIST digits never have get lost. A "
+        "scribble comes back as a digit, but the model says it is very unlikely: log p falls."
+    )
+    st.caption(WHAT_NATS_ARE)
     # Last: the pad sends its next report when this one's answer is there.
     with pad_place:
         _pad(on_pad)
@@ -171,7 +152,7 @@ def _picture_input(on_pad: Drawing) -> None:
     """Draw the widget that takes a file with a picture of a digit. It is empty again when it was read."""
     key = f"picture_{on_pad.uploads}"
     st.file_uploader(
-        "Or a picture: drop it here, or paste it (Ctrl+V)",
+        "Or a picture: drop or paste it",
         list(drawing.FILE_TYPES),
         key=key,
         on_change=_take_file,
@@ -230,23 +211,43 @@ def _digit(pair: ModelPair, drawn: Array) -> str:
     )
 
 
-def _answer(pair: ModelPair, map_: Map, encoded: EncodedDrawing) -> str:
-    """Show what becomes of the drawing, and the test images nearest to it, as HTML."""
-    model, window = map_.model, map_.window
-    test = model.checkpoint.test
-    lines = [f"Test images: {number(test['reconstruction'], '.1f')} on average."]
+def _answer(model: Model, encoded: EncodedDrawing | None) -> str:
+    """Show what becomes of the drawing, as HTML; as high where nothing is drawn."""
+    if encoded is None:
+        return markup([f"<figure>{BLANK}<figcaption>Nothing drawn</figcaption></figure>"], kind="pick")
+    shown = picture(
+        images.data_uri(encoded.decode),
+        f"the {model.short}'s reconstruction",
+        name=f"reconstruction-{model.name}",
+        caption=f"log p(x|z) = {nats(encoded.reconstruction, '.1f')}",
+    )
+    return markup([shown], kind="pick")
+
+
+def _in_nats(map_: Map, encoded: EncodedDrawing | None) -> str:
+    """Say what the drawing's figures are beside those of the test images, as HTML."""
+    test = map_.model.checkpoint.test
+    lines = [f"Test images: log p(x|z) = {number(test['reconstruction'], '.1f')} on average."]
+    if encoded is None:
+        return markup([], "In nats", *lines, kind="told")
     if encoded.kl is not None:
         elbo = encoded.reconstruction - encoded.kl
         lines.append(
             f"KL {number(encoded.kl, '.1f')}, so ELBO {number(elbo, '.1f')} "
             f"(test images: {number(test['elbo'], '.1f')})."
         )
-    x, y = encoded.point
+    (x, y), window = encoded.point, map_.window
     if not (window.left <= x <= window.right and window.bottom <= y <= window.top):
         lines.append("<b>It lands beyond the map's edge</b>: zoom out.")
-    shown = picture(
-        images.data_uri(encoded.decode), f"the {model.short}'s reconstruction", name=f"reconstruction-{model.name}"
-    )
+    return markup([], "In nats", *lines, kind="told")
+
+
+def _neighbours(pair: ModelPair, map_: Map, encoded: EncodedDrawing | None) -> str:
+    """Show the test images whose codes are nearest to the drawing's, as HTML; as high where nothing is drawn."""
+    model, title = map_.model, f"{map_.model.short}: {NEAREST}"
+    if encoded is None:
+        neighbour = f"<figure>{BLANK}<figcaption>–</figcaption></figure>"
+        return markup([neighbour] * NEIGHBOURS_SHOWN, title, kind="near")
     near = [original for image in encoded.nearest if (original := originals.original(pair, image)) is not None]
     if not near:  # the data set is not on this computer
         near = list(model.decode(model.codes.code[encoded.nearest]))
@@ -259,13 +260,4 @@ def _answer(pair: ModelPair, map_: Map, encoded: EncodedDrawing) -> str:
         )
         for rank, (image, original) in enumerate(zip(encoded.nearest, near, strict=True), 1)
     ]
-    back = markup([shown], f"log p(x|z) = {nats(encoded.reconstruction, '.1f')}", *lines, kind="drawn")
-    return back + markup(neighbours, NEAREST, kind="near")
-
-
-def _no_answer(short: str) -> str:
-    """Return a placeholder with the answer's height, so that nothing moves when it comes."""
-    text = f"What the {short} makes of your digit will stand here."
-    neighbour = f"<figure>{BLANK}<figcaption>–</figcaption></figure>"
-    back = markup([BLANK], "Nothing drawn", text, kind="drawn")
-    return back + markup([neighbour] * NEIGHBOURS_SHOWN, NEAREST, kind="near")
+    return markup(neighbours, title, kind="near")

@@ -6,28 +6,23 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, images, latent, map_layers, originals, selection, warmup
+from explorer import catalog, images, latent, originals, selection
 from explorer.cache import cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture, reel
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
-from explorer.stage import Stage, draw_legend, draw_stage
+from explorer.stage import Stage, lay_over
 from explorer.text import number, vector, with_article
 
-__all__ = ["FACE", "FILM_FRAMES", "render"]
+__all__ = ["FILM_FRAMES", "draw_pick", "render"]
 
 Array = NDArray[Any]
 
-FACE, GRID, PATH = Choice("face", "codes"), Choice("n", 20), Choice("path", False)
+PATH = Choice("path", False)
 MAX_CORNERS = 200  # of a path
-FACES = (
-    "*codes*: where the encoder puts each test image, in its grey original. "
-    "*grid*: what the decoder makes of each place."
-)
 PICKED = "the point you picked"
 DRAG = "Drag over the map: the decodes along your path appear here."
 NO_OVERLAY = (
@@ -35,61 +30,30 @@ NO_OVERLAY = (
 )
 FILM_FRAMES = 24  # along a drawn path
 FILM_COLUMNS = FILM_FRAMES // 2  # two rows: frames large enough for the last row of a room
+KTH_NEAREST = f"Its {latent.KTH}th nearest code"
 MIN_VISIBLE = 1e-3  # of a map's side: less cannot be told apart on it
 
 
-def render(pair: ModelPair) -> None:
-    """Draw the tool: the maps, the picks, the ringed image."""
-    maps = selection.chosen_maps(pair)
-    stage = draw_stage(maps)
-    path_place = stage.faces.container()
-    _maps(maps, stage)
-    # Loading torch takes seconds in which this server answers no browser, which asks for Plotly just now: maps first.
-    if not warmup.first_map_is_drawn("map_vae"):
-        with path_place:
-            _path_input(disabled=True)
-        stage.viewer.caption("The decoders are being loaded …")
-        warmup.wait_no_longer()
-        return
-    with stage.viewer:
-        warmup.load_torch()
-    answers = [column.container() for column in stage.viewer.columns(2, gap="xsmall")]
-    _picks(pair, maps, stage, path_place, answers)
+def render(pair: ModelPair, stage: Stage) -> None:
+    """Draw the tool: the picks, the ringed image, the films of drawn paths."""
+    maps = stage.maps
+    # What the eye waits for is sent first.
+    for map_, answer in zip(maps, stage.answers, strict=True):
+        with answer, catalog.show_errors():
+            draw_pick(map_, selection.ringed_image(pair), draws=PATH.value)
+    stage.viewer.markdown(_what_to_look_for(maps))
+    with stage.controls:
+        _path_input(disabled=not maps.vae.is_plane)
+    films = [column.empty() for column in st.columns(2)] if PATH.value and maps.vae.is_plane else []
+    for film, map_ in zip(films, maps, strict=False):
+        with film.container(), catalog.show_errors():
+            _film(map_)
+    with st.container(horizontal=True):
+        for map_ in maps:
+            selection.pick_inputs(map_)
+        selection.ringed_image_input(pair)
     with catalog.show_errors():
-        for map_ in maps if maps.vae.is_plane else ():
-            latent_map.atlas(f"map_{map_.model.name}", map_.id, map_.window, map_layers.atlas(map_))
-
-
-@st.fragment
-def _maps(maps: MapPair, stage: Stage) -> None:
-    stage.viewer.markdown(_what_to_look_for(maps), help=FACES)
-    face = stage.faces.segmented_control(
-        "What the maps show",
-        ["codes", "grid"],
-        default=FACE.default,
-        required=True,
-        label_visibility="collapsed",
-        **FACE.bound,
-    )
-    stage.faces.markdown("decodes a side" if face == "grid" else ":gray[decodes a side]")
-    n = stage.faces.number_input(
-        "Decodes along each side of the grid",
-        5,
-        40,
-        GRID.default,
-        disabled=face != "grid",
-        label_visibility="collapsed",
-        width=120,
-        **GRID.bound,
-    )
-    for place, map_ in zip(stage.maps, maps, strict=True):
-        with place, catalog.show_errors():
-            show_classes = selection.SHOW_CLASS_MAP.value and map_.is_plane
-            if face == "grid":
-                figure = map_layers.grid_figure(map_, n, show_classes)
-            else:
-                figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, show_classes=show_classes)
-            latent_map.chart(figure, key=f"map_{map_.model.name}", size="stage")
+        _ringed(pair, selection.ringed_image(pair))
 
 
 def _what_to_look_for(maps: MapPair) -> str:
@@ -115,42 +79,16 @@ def _what_to_look_for(maps: MapPair) -> str:
     return f"**Click a map** to decode any point of it. {more}"
 
 
-@st.fragment
-def _picks(
-    pair: ModelPair, maps: MapPair, stage: Stage, path_place: DeltaGenerator, answers: list[DeltaGenerator]
-) -> None:
-    with path_place:
-        _path_input(disabled=not maps.vae.is_plane)
-    # What the eye waits for is sent first.
-    for map_, answer in zip(maps, answers, strict=True):
-        with answer, catalog.show_errors():
-            _pick(map_, selection.ringed_image(pair))
-    with stage.legend:
-        draw_legend(maps)
-    with stage.strip.container():
-        films = [column.empty() for column in st.columns(2)] if PATH.value and maps.vae.is_plane else []
-        for film, map_ in zip(films, maps, strict=False):
-            with film.container(), catalog.show_errors():
-                _film(map_)
-        left, middle, right = st.columns([3, 8, 3])
-        with left:
-            selection.pick_inputs(maps.ae)
-        with middle.container(horizontal=True), catalog.show_errors():
-            _ringed(pair, selection.ringed_image(pair))
-            selection.ringed_image_input(pair)
-        with right:
-            selection.pick_inputs(maps.vae)
-
-
-def _pick(map_: Map, ringed: int) -> None:
+def draw_pick(map_: Map, ringed: int, draws: bool = False) -> None:
+    """Mark the pick and the ringed image on a map, and show the pick's decode; `draws`: dragging draws a path."""
     model = map_.model
     point = selection.pick(map_)
     near = selection.nearest(map_, point)
     nearest_digit = model.codes.labels[near.image]
     percentile = latent.gap_percentile(near.neighbour_distance, model.neighbour_distances)
     where = vector(point)
-    verdict = "In a gap" if percentile > 99 else "Where codes are thin" if percentile > 90 else "Among the codes"
-    than = f"farther than that of {percentile:.0f} % of the codes"
+    verdict = "In a gap" if percentile > 99 else "At the edge of a cluster" if percentile > 90 else "Among the codes"
+    than = f"sparser than at {percentile:.0f} % of the codes"
     if near.neighbour_distance < MIN_VISIBLE * map_.window.side:  # the codes of a collapsed posterior
         verdict, than = "Among the codes", "nearer than could be seen on the map"
     decode = images.data_uri(map_.decode([point])[0])
@@ -160,13 +98,13 @@ def _pick(map_: Map, ringed: int) -> None:
             [picture(decode, f"{model.short}: decode of {where}", name=f"{name}-{model.name}", caption=PICKED)],
             f"Decode of {where}",
             f"Nearest test code: <b>{with_article(nearest_digit)}</b> (image {near.image}), {_away(near.distance)}.",
-            f"<b>{verdict}</b>: its {latent.KTH}th nearest code is {_away(near.neighbour_distance)}, {than}.",
+            f'<span title="{KTH_NEAREST} is {_away(near.neighbour_distance)}"><b>{verdict}</b>: {than}.</span>',
             kind="pick",
         )
 
-    corners = _path(map_)
-    latent_map.overlay(
-        f"map_{model.name}",
+    corners = _path(map_) if draws else ()
+    lay_over(
+        map_,
         [
             *([latent_map.path(corners)] if corners else []),
             *_ellipse(map_, ringed),
@@ -174,9 +112,7 @@ def _pick(map_: Map, ringed: int) -> None:
             latent_map.pick(*point),
         ],
         on_pick=partial(selection.set_pick, map_),
-        on_path=partial(_set_path, map_) if _draws(map_) else None,
-        title=model.title,
-        lens=map_.id if map_.is_plane else "",
+        on_path=partial(_set_path, map_) if draws and map_.is_plane else None,
         answer=answer("pick"),
     )
     st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
@@ -186,10 +122,6 @@ def _pick(map_: Map, ringed: int) -> None:
 def _film_of(map_: Map, corners: tuple[tuple[float, float], ...]) -> Array:
     """Decode `FILM_FRAMES` equally spaced points of a path over a map: (n, h, w)."""
     return map_.decode(latent.resample_polyline(corners, FILM_FRAMES))
-
-
-def _draws(map_: Map) -> bool:
-    return PATH.value and map_.is_plane
 
 
 def _path_input(disabled: bool) -> None:

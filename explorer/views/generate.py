@@ -1,83 +1,69 @@
 """Generate: random codes, decoded by both models, and how many of them are digits."""
 
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, evaluation, images, map_layers, metrics, selection
+from explorer import catalog, evaluation, images, metrics
 from explorer.cache import MANY, cached
 from explorer.choices import Choice, seed_input
 from explorer.components import latent_map
-from explorer.components.card import markup, picture
+from explorer.components.card import card, markup, picture
 from explorer.evaluation import SAMPLES
-from explorer.maps import Map
+from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
+from explorer.stage import Stage, lay_over
+from explorer.text import with_article
 from training.checkpoint import CheckpointError
 
-__all__ = ["render"]
+__all__ = ["DRAWS", "render"]
 
 Array = NDArray[Any]
 
 SAMPLES_SHOWN = (10, 20, 40)
-SHOWN, SEED = Choice("samples", SAMPLES_SHOWN[0]), Choice("seed", 0)
-Wall = tuple[Map, str, str]  # whose decodes, of which codes (see `evaluation.samples`), and its title
+DRAWS = 4000  # at most, until enough of a class are found
+ANY = "any"
+SHOWN, SEED, WANTED = Choice("samples", SAMPLES_SHOWN[0]), Choice("seed", 0), Choice("class", ANY)
+FITTED_FOR_AE = Choice("fitted", False)  # whether the AE's map and picture are of its own Gaussian
+CHOSEN = "sample"  # the sample that is shown large, from 0; in the session, not in the URL
+WHAT_IT_MEANS = (
+    "**Random codes, decoded.** A VAE is fitted so that codes drawn from N(0, I), its prior, decode to digits; nothing "
+    "tells an AE to do the same. To be fair to the AE, we also draw from a Gaussian fitted to its codes."
+)
+NO_LABEL = "A VAE has no label to ask for: codes are drawn until the classifier reads enough of that digit."
 
 
-def render(pair: ModelPair) -> None:
-    """Draw the tab: three walls of decodes, where on the maps their codes fell, and how many are digits."""
-    st.markdown(
-        "**Random codes, decoded.** A VAE is fitted so that codes drawn from the standard Gaussian N(0, I), its prior, "
-        "decode to digits; nothing tells an AE to do the same. Its fair chance is a Gaussian fitted to its own codes. "
-        "Look for digits that never come up, and for pictures that are none. Below each: what a classifier reads, "
-        "**?** if it is less than 90 % sure. Black dots on the maps: where the random codes fell."
-    )
-    maps = selection.chosen_maps(pair)
-    walls: tuple[Wall, ...] = (
-        (maps.ae, "prior", "AE, z ~ N(0, I)"),
-        (maps.ae, "fitted", "AE, z ~ its own Gaussian"),
-        (maps.vae, "prior", "VAE, the same z ~ N(0, I)"),
-    )
-    controls = st.container(horizontal=True, vertical_alignment="bottom")
-    places = []
-    for column, (map_, source, title) in zip(st.columns(3), walls, strict=True):
-        with column:
-            st.markdown(f"#### {title}")
-            places.append((st.container(), st.container()))
-            figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, small=True)
-            latent_map.chart(figure, key=f"map_generated_{map_.model.name}_{source}", size="middle")
-    _walls(walls, places, controls)
-    for (map_, source, _), (_, place) in zip(walls, places, strict=True):
-        with place, catalog.show_errors():
-            _show_digit_rate(map_.model, source)
-
-
-@st.fragment
-def _walls(
-    walls: tuple[Wall, ...], places: list[tuple[DeltaGenerator, DeltaGenerator]], controls: DeltaGenerator
-) -> None:
-    with controls:
-        n = int(st.segmented_control("Samples", SAMPLES_SHOWN, default=SHOWN.default, required=True, **SHOWN.bound))
-        seed = seed_input(SEED, "Again")
-    for (map_, source, title), (place, _) in zip(walls, places, strict=True):
-        with place, catalog.show_errors():
-            model, samples = map_.model, _samples(map_, source, n, seed)
-            pictures = [
-                picture(
-                    address,
-                    f"{title}, sample {i + 1}",
-                    name=f"{model.name}-{source}-{i + 1}",
-                    caption=_digit(samples, i),
-                )
-                for i, address in enumerate(samples.pictures)
-            ]
-            latent_map.overlay(
-                f"map_generated_{model.name}_{source}",
-                [latent_map.dots(samples.points)],
-                answer=markup(pictures, kind="wall"),
-            )
+def render(pair: ModelPair, stage: Stage) -> None:
+    """Draw the tool: where on the maps random codes fell, one of them large, all of them, and how many are digits."""
+    maps = stage.maps
+    with stage.controls:
+        fitted = st.toggle(
+            "AE: its own Gaussian",
+            FITTED_FOR_AE.default,
+            help="On the AE's map: codes of the Gaussian that is fitted to the AE's own codes, not of N(0, I).",
+            **FITTED_FOR_AE.bound,
+        )
+    with stage.viewer:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            n = int(st.segmented_control("Samples", SAMPLES_SHOWN, default=SHOWN.default, required=True, **SHOWN.bound))
+            wanted = st.selectbox("Digit", [ANY, *map(str, range(10))], width=80, help=NO_LABEL, **WANTED.bound)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            seed = seed_input(SEED, "Again")
+        st.markdown(WHAT_IT_MEANS)
+    label = None if wanted == ANY else int(wanted)
+    drawn = {
+        (map_, source): _samples(map_, source, n, seed, label)
+        for map_, source in ((maps.ae, "prior"), (maps.ae, "fitted"), (maps.vae, "prior"))
+    }
+    shown = (drawn[maps.ae, "fitted" if fitted else "prior"], drawn[maps.vae, "prior"])
+    for map_, samples, answer in zip(maps, shown, stage.answers, strict=True):
+        with answer:
+            _chosen(map_, samples)
+    _walls(maps, drawn, label)
 
 
 class Samples(NamedTuple):
@@ -86,6 +72,7 @@ class Samples(NamedTuple):
     points: list[list[float]]  # on the map
     pictures: list[str]  # data URIs
     probabilities: Array | None  # of the classes, (n, 10), as the classifier reads the pictures; None without one
+    draws: int  # how many points were drawn for these
 
 
 class DigitRate(NamedTuple):
@@ -95,17 +82,89 @@ class DigitRate(NamedTuple):
     entropy: float  # of the digits among those, in nats
 
 
+def _chosen(map_: Map, samples: Samples) -> None:
+    """Mark random codes on a map, and show one of them large: that nearest to a click."""
+    model, points = map_.model, samples.points
+    chosen = min(int(st.session_state.get(CHOSEN, 0)), len(points) - 1)
+    marks: list[latent_map.Mark] = [latent_map.dots(points)] if points else []
+    shown = '<div class="blank"></div>'
+    if points:
+        marks.append(latent_map.ring(*points[chosen]))
+        what = f"sample {chosen + 1}"
+        caption = f"{what}: {_digit(samples, chosen)}" if samples.probabilities is not None else what
+        shown = picture(
+            samples.pictures[chosen], f"{model.short}: {what}", name=f"sample-{model.name}", caption=caption
+        )
+    lay_over(
+        map_,
+        marks,
+        on_pick=partial(_choose_nearest, points) if points else None,
+        answer=markup([shown], kind="pick"),
+    )
+
+
+def _choose_nearest(points: list[list[float]], x: float, y: float) -> None:
+    """Choose the sample nearest to a point of the map; a callback."""
+    st.session_state[CHOSEN] = int(np.hypot(*(np.array(points) - (x, y)).T).argmin())
+
+
+def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | None) -> None:
+    titles = {
+        (maps.ae, "prior"): "AE, z ~ N(0, I)",
+        (maps.ae, "fitted"): "AE, z ~ its own Gaussian",
+        (maps.vae, "prior"): "VAE, the same z ~ N(0, I)",
+    }
+    for column, ((map_, source), title) in zip(st.columns(3), titles.items(), strict=True):
+        with column, catalog.show_errors():
+            st.markdown(f"##### {title}")
+            samples = drawn[map_, source]
+            pictures = [
+                picture(
+                    address,
+                    f"{title}, sample {i + 1}",
+                    name=f"{map_.model.name}-{source}-{i + 1}",
+                    caption=_digit(samples, i),
+                )
+                for i, address in enumerate(samples.pictures)
+            ]
+            card(pictures, kind="wall")
+            if label is None:
+                _show_digit_rate(map_.model, source)
+            else:
+                _show_kept(samples, label)
+    st.caption(
+        "Below each picture: the digit that a classifier reads in it, **?** if it is less than 90 % sure. Look for "
+        "digits that never come up."
+    )
+
+
 @cached(entries=MANY)
-def _samples(map_: Map, source: str, n: int, seed: int) -> Samples:
-    """Draw random latent points and decode them; see `evaluation.samples`."""
+def _samples(map_: Map, source: str, n: int, seed: int, label: int | None) -> Samples:
+    """Draw random latent points and decode them; see `evaluation.samples`.
+
+    Args:
+        map_: whose model decodes.
+        source: of the points.
+        n: how many.
+        seed: of the noise.
+        label: if not None, points are drawn until so many decodes are read as this class, at most `DRAWS`.
+    """
     model = map_.model
-    z = evaluation.samples(model, source, n, seed)
-    decodes = model.decode(z)
+    z = evaluation.samples(model, source, n if label is None else DRAWS, seed)
+    decodes, draws = model.decode(z), n
     try:
         probabilities = evaluation.classify(catalog.classifier(model), decodes)
     except CheckpointError:
         probabilities = None  # `_digit_rate` says so
-    return Samples(map_.project(z).tolist(), [images.data_uri(decode) for decode in decodes], probabilities)
+    if label is not None and probabilities is not None:
+        is_kept = (probabilities.argmax(axis=1) == label) & (probabilities.max(axis=1) >= metrics.MIN_CONFIDENCE)
+        kept = np.flatnonzero(is_kept)[:n]
+        draws = int(kept[-1]) + 1 if len(kept) == n else DRAWS
+        z, decodes, probabilities = z[kept], decodes[kept], probabilities[kept]
+    elif label is not None:
+        z, decodes = z[:0], decodes[:0]
+    points: list[list[float]] = map_.project(z).tolist() if len(z) else []
+    return Samples(points, [images.data_uri(decode) for decode in decodes], probabilities, draws)
 
 
 @cached("Reading 2,000 samples …")
@@ -133,6 +192,14 @@ def _show_digit_rate(model: Model, source: str) -> None:
     rate = _digit_rate(model, source)
     st.markdown(
         f"**{100 * rate.share.value:.1f} %** (± {100 * rate.share.error:.1f} %) of {SAMPLES:,} such pictures are "
-        "read as a digit; "
-        f"evenness of the digits among them: **{rate.entropy:.2f}** of {math.log(10):.2f} nats."
+        f"read as a digit. Entropy of the digits: **{rate.entropy:.2f}** nats (all ten equally: {math.log(10):.2f})."
     )
+
+
+def _show_kept(samples: Samples, label: int) -> None:
+    if samples.probabilities is None:
+        st.markdown("Without a classifier no digit can be asked for.")
+        return
+    kept = len(samples.pictures)
+    share = f"{100 * kept / samples.draws:.2g} %"
+    st.markdown(f"**{kept} of {samples.draws:,} draws kept ({share})**: those read as {with_article(label)}.")

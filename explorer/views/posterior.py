@@ -1,24 +1,25 @@
 """Posterior: what the VAE's encoder believes of an image, what is true, and the slack in the bound between them."""
 
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
-from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, figures, images, inference, latent, map_layers, originals, selection
+from explorer import catalog, figures, images, inference, latent, originals, selection
 from explorer.cache import cached
 from explorer.choices import Choice, seed_input
 from explorer.components import latent_map
-from explorer.components.card import card, markup, picture
+from explorer.components.card import markup, picture
 from explorer.evaluation import POSTERIORS
 from explorer.inference import InferenceGap
 from explorer.maps import Map
-from explorer.models import Model, ModelPair
+from explorer.models import ModelPair
 from explorer.posterior import DiagonalGaussian
+from explorer.stage import Stage, lay_over
 from explorer.text import nats, vector
 from training.checkpoint import CheckpointError
 
@@ -26,7 +27,7 @@ __all__ = ["CloseUp", "close_up_window", "posterior_figure", "render"]
 
 Array = NDArray[Any]
 
-OVERVIEW, DETAIL = "map_small_belief", "map_belief"  # the charts' keys
+DETAIL = "map_belief"  # the close-up's key
 
 
 class Subject(StrEnum):
@@ -47,9 +48,9 @@ class CloseUp(StrEnum):
 SUBJECT, SEED = Choice("subject", str(Subject.TEST_IMAGE)), Choice("belief_seed", 0)
 CLOSE_UP = Choice("close_up", str(CloseUp.BOTH))
 WHAT_IT_MEANS = (
-    "**What the encoder believes, and what is true.** The ellipses are what the encoder believes of where the image "
-    "came from, q(z|x), the blue areas what is true, p(z|x), and the ELBO falls short of log p(x) by just what the "
-    "belief misses of the truth: KL(q(z|x) || p(z|x))."
+    "**The encoder's guess and the exact posterior.** The ellipses are the encoder's guess q(z|x) of where the image "
+    "came from, the blue areas the exact posterior p(z|x). log p(x) − ELBO = KL(q(z|x) || p(z|x)): the better the "
+    "ellipses fit the blue, the smaller the gap."
 )
 ELLIPSES = "Ellipses: 1 and 2 standard deviations of q(z|x). Dot: a z drawn from it."
 LEGEND = (
@@ -62,75 +63,72 @@ ONLY_IN_THE_PLANE = (
 )
 
 
-def render(pair: ModelPair) -> None:
-    """Draw the tab: where on the map, a close-up of q(z|x) and p(z|x), the numbers."""
-    st.markdown(WHAT_IT_MEANS)
-    vae_map = selection.chosen_maps(pair).vae
+def render(pair: ModelPair, stage: Stage) -> None:
+    """Draw the tool: q(z|x) on the map, a close-up of it and of p(z|x), the numbers."""
+    vae_map, vae = stage.maps.vae, pair.vae
     in_two_dimensions = pair.latent_dim == 2
-    if not in_two_dimensions:
-        st.info(ONLY_IN_THE_PLANE.format(pair.latent_dim))
-    controls = st.container(horizontal=True, vertical_alignment="bottom")
-    overview, *close_up, numbers = st.columns([5, 7, 6] if in_two_dimensions else [10, 8])
-    with overview:
-        st.markdown("##### Where on the map")
-        figure = map_layers.codes_figure(vae_map, selection.CODES_SHOWN.value, small=in_two_dimensions)
-        if in_two_dimensions:
-            latent_map.chart(figure, key=OVERVIEW, size="overview")
-        else:
-            latent_map.chart(figure, key=DETAIL, size="close_up")
-        marks = st.container()
-    close_up_place = close_up[0].container() if in_two_dimensions else None
-    _posterior(pair, vae_map, controls, marks, close_up_place, numbers.container())
-
-
-@st.fragment
-def _posterior(
-    pair: ModelPair,
-    vae_map: Map,
-    controls: DeltaGenerator,
-    overview: DeltaGenerator,
-    close_up: DeltaGenerator | None,
-    numbers: DeltaGenerator,
-) -> None:
-    # What reruns may write only where it wrote in the last full run: a place in each, whether or not there is an image.
-    overview, numbers = overview.container(), numbers.container()
-    close_up = None if close_up is None else close_up.container()
-    with controls:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         drawn = _subject_input(pair)
         seed = seed_input(SEED, "Resample")
-    with catalog.show_errors():
-        seen = (
-            originals.binarised(pair, selection.ringed_image(pair))
-            if drawn is None
-            else originals.binarised_drawing(pair, drawn)
+        look = _close_up_input() if in_two_dimensions else ""
+    if not in_two_dimensions:
+        st.info(ONLY_IN_THE_PLANE.format(pair.latent_dim))
+    image = selection.ringed_image(pair)
+    seen = originals.binarised(pair, image) if drawn is None else originals.binarised_drawing(pair, drawn)
+    if seen is None:
+        st.info(f"This tool needs the test images, or a drawing (Draw). {originals.HOW_TO_GET_ORIGINALS}")
+        for map_, answer in zip(stage.maps, stage.answers, strict=True):
+            with answer:
+                lay_over(map_, [], answer="")
+        return
+    what = f"test image {image}" if drawn is None else "what you drew"
+    gap = inference.inference_gap(vae, seen)
+    q = gap.q
+    z = q.mean + q.std * np.random.default_rng(seed).standard_normal(len(q.mean))
+    window = close_up_window(gap, look) if in_two_dimensions else None
+    with stage.answers[0]:
+        ae_map = stage.maps.ae
+        subject = picture(images.data_uri(seen), f"{what}, black and white", name="subject", caption=f"x: {what}")
+        lay_over(
+            ae_map,
+            [latent_map.ring(*ae_map.points[image].tolist())] if drawn is None else [],
+            answer=markup([subject], kind="pick"),
         )
-        if seen is None:
-            numbers.info(
-                "The test images are not on this computer, and of an image that is not there nothing can be believed. "
-                f"{originals.HOW_TO_GET_ORIGINALS} What you draw (Draw) can be shown here."
-            )
-            return
-        gap = inference.inference_gap(pair.vae, seen)
-        q = gap.q
-        z = q.mean + q.std * np.random.default_rng(seed).standard_normal(len(q.mean))
-        marks = _marks(vae_map, q, z)
-        if close_up is None:
-            with overview:
-                latent_map.overlay(DETAIL, marks, title="The VAE's map with what the encoder believes")
-                st.caption(ELLIPSES)
+    with stage.answers[1]:
+        place = vector(z, ".4f", shown=2)
+        lay_over(
+            vae_map,
+            [*_marks(vae_map, q, z), *(_frame(vae_map, window) if window else ())],
+            on_pick=partial(_take_nearest, vae_map) if drawn is None else None,
+            answer=markup(
+                [
+                    picture(
+                        images.data_uri(vae.decode([z])[0]),
+                        f"the decode of z = {place}",
+                        name="resampled",
+                        caption="decode of z",
+                    )
+                ],
+                kind="pick",
+            ),
+        )
+    with stage.viewer:
+        if window is not None:
+            latent_map.chart(posterior_figure(vae_map, seen, window), key=DETAIL, size="close_up")
+            latent_map.overlay(DETAIL, _marks(vae_map, q, z), title="The encoder's guess, and the exact posterior")
+            outside = window.side > vae_map.window.side
+            where = "wider than the map" if outside else "framed on the VAE's map"
+            st.caption(f"The close-up is {where}.", help=LEGEND)
         else:
-            with close_up:
-                window = close_up_window(gap, _close_up_input())
-                latent_map.chart(posterior_figure(vae_map, seen, window), key=DETAIL, size="close_up")
-                latent_map.overlay(DETAIL, marks, title="What the encoder believes, and what is true")
-                st.caption(LEGEND)
-            with overview:
-                _frame(vae_map, window)
-        with numbers:
-            _figures(pair, gap)
-            _pictures(
-                pair.vae, seen, z, f"test image {selection.ringed_image(pair)}" if drawn is None else "what you drew"
-            )
+            st.caption(ELLIPSES)
+    st.html(markup([], f"z = {place}", kind="belief"))
+    _figures(pair, gap)
+    st.markdown(WHAT_IT_MEANS)
+
+
+def _take_nearest(vae_map: Map, x: float, y: float) -> None:
+    """Show the test image whose code is nearest to a point of the map; a callback."""
+    selection.set_pick(vae_map, x, y)
 
 
 @cached()
@@ -182,29 +180,13 @@ def _marks(vae_map: Map, q: DiagonalGaussian, z: Array) -> list[latent_map.Mark]
     return [*ellipses, latent_map.dots([vae_map.project([z])[0].tolist()])]
 
 
-def _frame(vae_map: Map, window: latent.Window) -> None:
+def _frame(vae_map: Map, window: latent.Window) -> list[latent_map.Mark]:
     """Mark where on the map the close-up lies; ringed where it is small."""
     left, bottom, right, top = window.left, window.bottom, window.right, window.top
     marks = [latent_map.outline([[left, bottom], [right, bottom], [right, top], [left, top]])]
-    wider = window.side > vae_map.window.side
-    text = "The close-up is wider than this map." if wider else "The square is the close-up."
     if window.side < vae_map.window.side / 10:
         marks.append(latent_map.ring((left + right) / 2, (bottom + top) / 2))
-        text = "The close-up is in the ring."
-    latent_map.overlay(OVERVIEW, marks, title="The VAE's map with the place of the close-up")
-    st.caption(text)
-
-
-def _pictures(vae: Model, seen: Array, z: Array, what: str) -> None:
-    place = vector(z, ".4f", shown=2)
-    decode = images.data_uri(vae.decode([z])[0])
-    pictures = [
-        picture(
-            images.data_uri(seen), f"{what}, black and white", name="subject", caption=f"x: {what}, black or white"
-        ),
-        picture(decode, f"the decode of z = {place}", name="resampled", caption="decode of z"),
-    ]
-    card(pictures, f"z = {place}", kind="belief")
+    return marks
 
 
 def _figures(pair: ModelPair, gap: InferenceGap) -> None:

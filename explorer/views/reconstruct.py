@@ -12,6 +12,7 @@ from explorer import catalog, images, originals
 from explorer.choices import Choice
 from explorer.components.card import picture
 from explorer.models import ModelPair
+from explorer.stage import Stage
 from explorer.text import nats, number
 
 __all__ = ["IMAGES", "ImageSet", "render"]
@@ -44,8 +45,13 @@ WHAT_NATS_ARE = (
 )
 
 
-def render(pair: ModelPair) -> None:
-    """Draw the tab: rows of originals, the AE's and the VAE's reconstructions."""
+def render(pair: ModelPair, stage: Stage) -> None:
+    """Draw the page: rows of originals, the AE's and the VAE's reconstructions."""
+    with stage.page():
+        _draw(pair)
+
+
+def _draw(pair: ModelPair) -> None:
     st.markdown(
         "**The same images through both bottlenecks.** Compare training with test images: a model that only remembered "
         "would do much worse on the test images. Look at the worst ones: what makes them hard?"

@@ -1,18 +1,26 @@
 """Traverse: what each latent dimension does, from the pick on."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
+from numpy.typing import NDArray
 
-from explorer import catalog, figures, images, metrics, selection
+from explorer import figures, images, metrics, selection
 from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
-from explorer.components.card import card, films, picture
+from explorer.components.card import films, markup, picture
+from explorer.maps import Map
 from explorer.metrics import INACTIVE_KL
 from explorer.models import Model, ModelPair
+from explorer.stage import Stage, lay_over
 
 __all__ = ["render", "reset"]
+
+Array = NDArray[Any]
 
 FRAMES = 13  # half a standard deviation each
 REACH = 3  # standard deviations to either side
@@ -20,19 +28,46 @@ PAGE = 8  # dimensions at a time
 DIMENSIONS = Choice("dimensions", "")  # a page of them, as `1 to 8`
 
 
-def render(pair: ModelPair) -> None:
-    """Draw the tab: the mean KL of each dimension, and a slider and two film strips for each."""
+def render(pair: ModelPair, stage: Stage) -> None:
+    """Draw the tool: where on the maps the moved pick is, the mean KL of each dimension, a row for each dimension."""
     kl = pair.vae.kl_of_dimensions
     inactive = int((kl < INACTIVE_KL).sum())
-    st.markdown(
-        "**Each row moves one latent dimension**, from 3 standard deviations below your pick (Explore) to 3 above. "
-        "Look for rows in which nothing changes: the VAE has switched "
-        f"{inactive or 'none'} of its {len(kl)} dimensions off. The bars say how much a dimension tells the decoder of "
-        "an image."
-    )
-    with catalog.show_errors():
+    picks = [map_.lift(selection.pick(map_)) for map_ in stage.maps]
+    moves = np.array([_offset(dimension) for dimension in range(pair.latent_dim)])
+    for map_, z, answer in zip(stage.maps, picks, stage.answers, strict=True):
+        with answer:
+            _moved(map_, z, moves)
+    with stage.viewer:
+        st.button("Back to the pick", on_click=reset, args=(pair,))
+        st.markdown(
+            "**Each row moves one latent dimension** of your pick. Click a map to pick another point. Look for rows "
+            f"in which nothing changes: the VAE has switched {inactive or 'none'} of its {len(kl)} dimensions off."
+        )
+    rows, bars = st.columns([2, 1])
+    with rows:
+        _rows(pair, picks)
+    with bars:
         latent_map.chart(_kl_figure(pair), key="kl")
-        _rows(pair)
+
+
+def _moved(map_: Map, z: Array, moves: Array) -> None:
+    """Mark the pick and the moved point on a map, and show the moved point's decode."""
+    model = map_.model
+    at = z + moves * model.traversal_unit
+    text = "the pick" + "".join(f", dimension {each + 1} by {moves[each]:g} sd" for each in np.flatnonzero(moves))
+    decode = images.data_uri(model.decode([at])[0])
+    marks = [latent_map.pick(*selection.pick(map_))]
+    if moves.any():
+        start, end = map_.project(np.stack([z, at])).tolist()
+        marks.insert(0, latent_map.path([end, start] if map_.is_plane else [end]))
+    lay_over(
+        map_,
+        marks,
+        on_pick=partial(selection.set_pick, map_),
+        answer=markup(
+            [picture(decode, f"{model.short}: {text}", name=f"moved-{model.name}", caption=text)], kind="pick"
+        ),
+    )
 
 
 @cached(entries=MANY)
@@ -50,40 +85,24 @@ def _kl_figure(pair: ModelPair) -> go.Figure:
     return figures.kl_bars(pair.vae.kl_of_dimensions, metrics.INACTIVE_KL)
 
 
-@st.fragment
-def _rows(pair: ModelPair) -> None:
-    with catalog.show_errors():
-        picks = [map_.lift(selection.pick(map_)) for map_ in selection.chosen_maps(pair)]
-        left, right = st.columns([1, 2])
-        with right:
-            shown = _page_input(pair.latent_dim)
-            strips = [_strips(model, tuple(z.tolist()), tuple(shown)) for model, z in zip(pair, picks, strict=True)]
-            for row, dimension in enumerate(shown):
-                control, film = st.columns([1, 2], vertical_alignment="center")
-                with control:
-                    _move_input(dimension, pair.vae.kl_of_dimensions[dimension] < INACTIVE_KL)
-                with film:
-                    films(
-                        {
-                            model.short: (pictures[row], f"the {model.short}'s decodes along dimension {dimension + 1}")
-                            for model, pictures in zip(pair, strips, strict=True)
-                        },
-                        name=f"dimension-{dimension + 1}",
-                        frames=FRAMES,
-                        at=round((_offset(dimension) / REACH + 1) / 2 * (FRAMES - 1)),
-                    )
-        with left:
-            moves = np.array([_offset(dimension) for dimension in range(pair.latent_dim)])
-            text = "the pick" + "".join(f", dimension {at + 1} by {moves[at]:g} sd" for at in np.flatnonzero(moves))
-            for model, z, place in zip(pair, picks, st.columns(2), strict=True):
-                decode = model.decode([z + moves * model.traversal_unit])[0]
-                with place:
-                    st.markdown(f"#### {model.short}")
-                    card(
-                        [picture(images.data_uri(decode), f"{model.short}: {text}", name=f"moved-{model.name}")],
-                        kind="frame",
-                    )
-            st.button("Back to the pick", on_click=reset, args=(pair,))
+def _rows(pair: ModelPair, picks: list[Array]) -> None:
+    """Draw a slider and both models' film strips for each dimension."""
+    shown = _page_input(pair.latent_dim)
+    strips = [_strips(model, tuple(z.tolist()), tuple(shown)) for model, z in zip(pair, picks, strict=True)]
+    for row, dimension in enumerate(shown):
+        control, film = st.columns([1, 3], vertical_alignment="center")
+        with control:
+            _move_input(dimension, pair.vae.kl_of_dimensions[dimension] < INACTIVE_KL)
+        with film:
+            films(
+                {
+                    model.short: (pictures[row], f"the {model.short}'s decodes along dimension {dimension + 1}")
+                    for model, pictures in zip(pair, strips, strict=True)
+                },
+                name=f"dimension-{dimension + 1}",
+                frames=FRAMES,
+                at=round((_offset(dimension) / REACH + 1) / 2 * (FRAMES - 1)),
+            )
 
 
 def _move(dimension: int) -> Choice[float]:

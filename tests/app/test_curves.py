@@ -1,12 +1,12 @@
 """Training curves."""
 
+import base64
 from pathlib import Path
-from types import SimpleNamespace
 
-import pytest
+import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from explorer.views.curves import FILM_STEP_SECONDS
+from explorer.components.film import quantise
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
@@ -28,41 +28,23 @@ def test_curves_tell_the_test_figures(app: AppTest, checkpoints: Path, experimen
     assert not app.exception
 
 
-def test_film_follows_the_clock_whatever_a_slow_browser_reports(
-    app: AppTest, checkpoints: Path, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 1000.0
-    monkeypatch.setattr("explorer.views.curves.time", SimpleNamespace(monotonic=lambda: now))
-    updates = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).snapshots().update.tolist()
-    app.query_params.update({"tab": "Training curves", "moment": str(updates[-4])})
-    app.run()
-    app.button("play").click().run()
-    for moment in (-3, -2, -1):
-        now += FILM_STEP_SECONDS
-        # Each time the browser still has the moment before; no person set it.
-        slider = app.select_slider("moment")
-        slider.proto.disabled = False
-        slider.set_value(updates[moment - 1]).run()
-        assert not app.exception
-        assert app.select_slider("moment").value == updates[moment]
-        assert app.button("play").label == "Pause"
-        assert app.select_slider("moment").disabled
-    now += FILM_STEP_SECONDS
-    slider = app.select_slider("moment")
-    slider.proto.disabled = False
-    slider.set_value(updates[-2]).run()
-    assert app.select_slider("moment").value == updates[-1]
-    assert app.button("play").label == "Play"
-    # Later the slider is the reader's again.
-    now += 60
-    app.select_slider("moment").set_value(updates[2]).run()
-    assert app.select_slider("moment").value == updates[2]
-    # A pause keeps the moment that was shown; from the last one, it plays from the beginning.
-    app.button("play").click().run()
-    now += 1.5 * FILM_STEP_SECONDS
-    app.button("play").click().run()
-    assert app.button("play").label == "Play"
-    assert app.select_slider("moment").value == updates[3]
-    app.select_slider("moment").set_value(updates[-1]).run()
-    app.button("play").click().run()
-    assert app.select_slider("moment").value == updates[0]
+def test_where_the_film_stopped_is_kept() -> None:
+    def stop() -> None:
+        import streamlit as st
+
+        from explorer.views import curves
+
+        st.text(curves.shown_moment([0, 1, 5, 20]))
+        curves.keep_moment([0, 1, 5, 20], 2)
+        st.text(curves.shown_moment([0, 1, 5, 20]))
+
+    stopped = AppTest.from_function(stop).run()
+    assert [text.value for text in stopped.text] == ["3", "2"]  # at first the end
+    assert stopped.query_params["moment"] == "5"
+
+
+def test_points_of_the_film_are_packed_within_a_hundredth_of_a_pixel() -> None:
+    points = np.random.default_rng(0).normal(size=(5, 40, 2)) * 30
+    reel = quantise("map_vae", points)
+    steps = np.frombuffer(base64.b64decode(reel.points), "<u2").reshape(points.shape)
+    assert np.abs(reel.low + steps / 65535 * reel.span - points).max() < reel.span / 100_000

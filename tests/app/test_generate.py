@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import evaluation, latent
+from explorer import evaluation, latent, metrics
 from explorer.models import open_models
+from explorer.views.generate import DRAWS
 from tests.app.conftest import decode, html, shown
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.classifier import classifier_path, load_classifier
@@ -45,3 +47,29 @@ def test_generate_without_a_classifier_still_decodes(app: AppTest, checkpoints: 
     assert 'data-name="vae-prior-1"' in html(app)
     assert all("digits.classifier.safetensors is missing" in error.value for error in app.error)
     assert len(app.error) == 3
+
+
+def test_a_digit_is_asked_for_by_drawing_until_it_comes(
+    app: AppTest, checkpoints: Path, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "MIN_CONFIDENCE", 0.4)  # these models are hardly fitted
+    vae = open_models(checkpoints / experiment.name).vae
+    z = np.random.default_rng(2).standard_normal((DRAWS, 2))
+    probabilities = evaluation.classify(load_classifier(checkpoints, "digits")[0], vae.decode(z))
+    read = np.where(probabilities.max(axis=1) >= 0.4, probabilities.argmax(axis=1), 10)
+    counts = np.bincount(read, minlength=11)[:10]
+    common, missing = counts.argmax(), counts.argmin()
+    assert counts[common] >= 10
+    assert counts[missing] == 0
+    kept = np.flatnonzero(read == common)[:10]
+    app.query_params.update({"tab": "Generate", "class": str(common), "seed": "2"})
+    app.run()
+    assert not app.exception
+    np.testing.assert_allclose(
+        shown(app, "vae-prior-10"), decode(checkpoints, experiment, "vae", tuple(z[kept[9]].tolist())), atol=0.003
+    )
+    share = f"**10 of {kept[9] + 1:,} draws kept ({100 * 10 / (kept[9] + 1):.2g} %)**: those read as"
+    assert any(share in text.value for text in app.markdown)
+    app.selectbox("class").set_value(str(missing)).run()
+    assert not app.exception
+    assert any(f"**0 of {DRAWS:,} draws kept (0 %)**" in text.value for text in app.markdown)

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from streamlit.testing.v1 import AppTest
 
+from explorer.selection import Drawing
 from explorer.views.interpolate import FRAMES
 from tests.app.conftest import decode, shown
 from training.checkpoint import Checkpoint, checkpoint_path
+from training.datasets import Data
 from training.experiments import Experiment
 
 
@@ -48,3 +51,21 @@ def test_both_ends_can_be_the_pick_and_it_is_said_that_they_are_one(app: AppTest
     app.run()
     assert not app.exception
     assert any("Both ends are the same pick" in text.value for text in app.markdown)
+
+
+def test_a_path_can_begin_at_what_is_drawn(
+    app: AppTest, checkpoints: Path, experiment: Experiment, digits: Data
+) -> None:
+    app.query_params["tab"] = "Interpolate"
+    app.run()
+    assert app.segmented_control("from").options == ["test digit", "pick"]
+    form = digits.test.images[5].numpy()
+    app.session_state["drawing"] = Drawing(form=form)
+    app.run()
+    app.segmented_control("from").set_value("what you drew").run()
+    app.slider("frame").set_value(0).run()
+    assert not app.exception
+    model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_model()
+    with torch.inference_mode():
+        code = model.code(torch.as_tensor(form)[None] / 255)[0].tolist()
+    np.testing.assert_allclose(shown(app, "frame-vae"), decode(checkpoints, experiment, "vae", tuple(code)), atol=0.003)

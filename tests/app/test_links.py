@@ -16,10 +16,10 @@ NAMES = {
     *("from", "from_image", "to", "to_image", "frame"),
     *(f"move_{dimension}" for dimension in range(1, 33)),
     "dimensions",
-    *("samples", "seed"),
+    *("samples", "seed", "class", "fitted"),
     *("images", "rank"),
     *("subject", "belief_seed", "close_up"),
-    *("x_axis", "log", "moment"),
+    *("x_axis", "log"),
     "step",
 }
 # What shows each of them at least once.

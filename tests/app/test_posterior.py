@@ -123,7 +123,7 @@ def test_without_the_images_a_drawing_can_be_shown(
     app.query_params["tab"] = "Posterior"
     app.run()
     assert not app.exception
-    assert "The test images are not on this computer" in app.info[0].value
+    assert "This tool needs the test images" in app.info[0].value
     form = digits.test.images[3].numpy()
     app.session_state["drawing"] = Drawing(form=form)
     app.session_state["subject"] = "what you drew"

@@ -1,43 +1,103 @@
-"""Training curves."""
+"""The film of the fit, in a real Chromium: what is painted is where the codes were."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocket, expect
 
-from tests.browser.conftest import CLOUDS, in_chart, middle, open_map
+from explorer.figures import DIGIT_COLOURS
+from tests.browser.conftest import in_chart, middle, open_map
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
 
+# The colours, with opacity, that the film paints at points of the map; null outside.
+PAINTED = """
+    const canvas = chart.querySelector('canvas.film-codes'), {xaxis, yaxis} = chart._fullLayout;
+    const {data, width} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return points.map(([x, y]) => {
+        const across = xaxis.d2p(x), down = yaxis.d2p(y);
+        if (across < 0 || down < 0 || across >= xaxis._length || down >= yaxis._length) return null;
+        const at = 4 * (Math.round(yaxis._offset + down) * width + Math.round(xaxis._offset + across));
+        return [...data.slice(at, at + 4)];
+    });
+"""
 
-def test_curves_play_through_training(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    snapshots = Checkpoint(checkpoint_path(fitted / experiment.name, "vae")).snapshots()
-    first = snapshots.update[-3]
-    open_map(page, f"{served}/?tab=Training+curves&moment={first}", "curves")
-    codes = f"return {CLOUDS}.flatMap(t => [...t.x]).length"
-    assert in_chart(page, "map_formed_vae", codes) == len(snapshots.labels)
+
+def painted(page: Page, model: str, points: np.ndarray) -> list[list[int] | None]:
+    found: list[list[int] | None] = in_chart(page, f"map_{model}", f"const points = {points.tolist()};" + PAINTED)
+    return found
+
+
+def expect_codes(page: Page, model: str, codes: np.ndarray, labels: np.ndarray) -> None:
+    """At each code there is paint, and at a code far from all others that of its class; none where there is no code."""
+    codes = codes.astype(float)
+    colours = painted(page, model, codes)
+    visible = np.array([colour is not None for colour in colours])
+    assert visible.sum() > 100
+    assert all(colour[3] > 100 for colour in colours if colour is not None)
+    unit = float(
+        in_chart(
+            page, f"map_{model}", "return Math.abs(chart._fullLayout.xaxis.p2d(1) - chart._fullLayout.xaxis.p2d(0))"
+        )
+    )
+    distances = np.linalg.norm(codes[:, None] - codes[None], axis=2)
+    medians = np.array([np.median(codes[labels == digit], axis=0) for digit in range(10)])
+    from_labels = np.linalg.norm(codes[:, None] - medians[None], axis=2).min(axis=1)
+    np.fill_diagonal(distances, np.inf)
+    alone = np.flatnonzero(visible & (distances.min(axis=1) > 7 * unit) & (from_labels > 16 * unit))
+    assert len(alone) >= 3
+    for code in alone:
+        expected = [int(DIGIT_COLOURS[labels[code]][i : i + 2], 16) for i in (1, 3, 5)]
+        colour = colours[code]
+        assert colour is not None
+        assert np.abs(np.array(colour[:3]) - expected).max() < 12
+    left, right = in_chart(page, f"map_{model}", "return chart._fullLayout.xaxis.range")
+    bottom, top = in_chart(page, f"map_{model}", "return chart._fullLayout.yaxis.range")
+    anywhere = np.random.default_rng(0).uniform((left, bottom), (right, top), size=(500, 2))
+    far = np.linalg.norm(anywhere[:, None] - np.concatenate([codes, medians])[None], axis=2).min(axis=1) > 16 * unit
+    empty = [colour for colour in painted(page, model, anywhere[far]) if colour is not None]
+    assert len(empty) > 20
+    assert all(colour[3] == 0 for colour in empty)
+
+
+def test_the_film_plays_in_the_browser(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+    sent: list[str | bytes] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: sent.append(frame))
+
+    page.on("websocket", listen)
+    models = ("autoencoder", "vae")
+    snapshots = {m: Checkpoint(checkpoint_path(fitted / experiment.name, m)).snapshots() for m in models}
+    first, last = snapshots["vae"].update[[-4, -1]].tolist()
+    open_map(page, f"{served}/?tab=Training+curves&moment={first}")
+    expect(page.get_by_role("status").filter(has_text=f"after {first:,} weight updates")).to_be_visible()
+    page.locator(".st-key-curves .map-overlay .moment").last.wait_for(state="attached")
+    for model in models:
+        expect_codes(page, model, snapshots[model].code[-4], snapshots[model].labels)
+        expect(page.locator(f".st-key-map_{model} .gl-container").first).to_have_css("visibility", "hidden")
     before, _ = middle(page.locator(".st-key-curves .map-overlay .moment").last)
+    del sent[:]
     page.get_by_role("button", name="Play").click()
-    # It plays to the last moment, and stops there by itself.
-    expect(page.get_by_role("slider", name="Weight updates")).to_have_attribute(
-        "aria-valuetext", str(snapshots.update[-1])
-    )
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    # It plays to the last moment, and stops there by itself; only then the server hears of it.
+    expect(page.get_by_role("status").filter(has_text=f"after {last:,} weight updates")).to_be_visible()
     expect(page.get_by_role("button", name="Play")).to_be_visible()
-    page.wait_for_function(
-        "before => [...document.querySelectorAll('.st-key-curves .map-overlay .moment')].at(-1)"
-        ".getBoundingClientRect().x > before + 5",
-        arg=before,
-    )
-    # The last snapshot is what the map shows.
-    drawn = in_chart(
-        page,
-        "map_formed_vae",
-        f"return {CLOUDS}.map(t => [...t.x])",
-    )
-    last = snapshots.code[-1, :, 0].astype(float)
-    np.testing.assert_allclose(
-        np.concatenate(drawn), np.concatenate([last[snapshots.labels == d] for d in range(10)]), atol=1e-4
-    )
+    page.wait_for_url(f"**moment={last}*")
+    assert len(sent) == 1
+    after, _ = middle(page.locator(".st-key-curves .map-overlay .moment").last)
+    assert after > before + 5
+    for model in models:
+        expect_codes(page, model, snapshots[model].code[-1], snapshots[model].labels)
+    # The keyboard goes from moment to moment, and the address follows.
+    page.get_by_role("slider", name="Weight updates").press("ArrowLeft")
+    earlier = snapshots["vae"].update[-2]
+    expect(page.get_by_role("status").filter(has_text=f"after {earlier:,} weight updates")).to_be_visible()
+    page.wait_for_url(f"**moment={earlier}*")
+    # Another tool shows the test images' codes again.
+    page.get_by_role("radio", name="Explore").click()
+    expect(page.locator("canvas.film-codes")).to_have_count(0)
+    expect(page.locator(".st-key-map_vae .gl-container").first).to_have_css("visibility", "visible")

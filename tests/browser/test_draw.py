@@ -91,7 +91,7 @@ def assert_models_answer_the_picture(page: Page, fitted: Path, experiment: Exper
         np.testing.assert_allclose(
             seen(page, f"reconstruction-{name}"), decode(fitted, experiment, name, (x, y)), atol=0.02
         )
-        chart = f"map_drawn_{name}"
+        chart = f"map_{name}"
         wait_at(page.locator(f".st-key-{chart} .map-overlay .pick").last, *pixel_of(page, chart, x, y))
 
 
@@ -209,7 +209,7 @@ def test_undo_and_clear(page: Page, served: str) -> None:
     assert painted(page).sum() < both.sum() - 100
     clear.click()
     expect(page.get_by_text("Nothing drawn")).to_have_count(3)
-    expect(page.locator(".pick")).to_have_count(0)
+    expect(page.locator(".map-overlay .pick")).to_have_count(0)
     assert painted(page)[100:180, :40].max() == 0
     undo.click()
     undo.click()

@@ -26,5 +26,5 @@ def test_generate_again_shows_other_codes_and_where_they_fell(
     wait_until_idle(page)
     x, y = np.random.default_rng(1).standard_normal((10, 2))[0].tolist()
     np.testing.assert_allclose(seen(page, "vae-prior-1"), decode(fitted, experiment, "vae", (x, y)), atol=0.01)
-    chart = "map_generated_vae_prior"
+    chart = "map_vae"
     wait_at(page.locator(f".st-key-{chart} .dot").first, *pixel_of(page, chart, x, y))

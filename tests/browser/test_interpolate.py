@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 def test_interpolation_shows_the_frame_and_the_way(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    open_map(page, f"{served}/?tab=Interpolate&from_image=4&to_image=9", "map_small_vae")
+    open_map(page, f"{served}/?tab=Interpolate&from_image=4&to_image=9", "map_vae")
     slider = page.get_by_role("slider", name="Frame")
     slider.press("Home")
     for _ in range(5):
@@ -29,5 +29,5 @@ def test_interpolation_shows_the_frame_and_the_way(
         np.testing.assert_allclose(
             seen(page, f"frame-{model}"), decode(fitted, experiment, model, tuple(at)), atol=0.02
         )
-        dot = page.locator(f".st-key-map_small_{model} .map-overlay .at").last
-        wait_at(dot, *pixel_of(page, f"map_small_{model}", *at))
+        dot = page.locator(f".st-key-map_{model} .map-overlay .at").last
+        wait_at(dot, *pixel_of(page, f"map_{model}", *at))

@@ -18,11 +18,11 @@ pytestmark = pytest.mark.browser
 VIEWS = {
     1: 'img[data-name^="vae-"]',
     2: 'img[data-name="pick-vae"]',
-    4: ".st-key-map_generated_vae_prior .js-plotly-plot",
+    4: ".st-key-map_vae .js-plotly-plot",
     5: 'img[data-name="pick-vae"]',
     6: ".st-key-curves .js-plotly-plot",
     7: 'img[data-name="pick-vae"]',
-    8: ".st-key-map_generated_vae_prior .js-plotly-plot",
+    8: ".st-key-map_vae .js-plotly-plot",
     9: 'img[data-name="frame-vae"]',
     10: ".stAlert",  # the study of latent sizes is not there, which is told
 }

@@ -104,7 +104,7 @@ def test_the_lens_is_saved_while_it_is_shown(page: Page, served: str, fitted: Pa
 
 
 def test_a_film_is_saved_whole_and_no_wider_than_4096(page: Page, served: str) -> None:
-    open_map(page, f"{served}/?tab=Interpolate&frame=20", "map_small_vae")
+    open_map(page, f"{served}/?tab=Interpolate&frame=20", "map_vae")
     film = page.locator('img[data-name="way-vae"]')
     page.locator(".film", has=film).locator("i").hover()  # also where the mark lies over it
     name, png = saved(page, page.locator(".save-picture").click)

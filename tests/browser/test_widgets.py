@@ -1,4 +1,4 @@
-"""Every widget of every tab is used once in Chromium: no exception box, whatever is moved.
+"""Every widget of every tool is used once in Chromium: no exception box, whatever is moved.
 
 `AppTest` reruns the whole script and so does not see what only a fragment's rerun breaks.
 """
@@ -35,14 +35,20 @@ ELSEWHERE = (
 )
 
 
-def name_of(widget: Locator) -> str:
-    """What tells a widget of the page, and one of its options, apart."""
-    return str(
-        widget.evaluate(
-            """each => [...each.closest('[class*="st-key-"]')?.classList ?? []].find((c) => c.startsWith('st-key-'))
-                + '/' + (each.matches('[data-testid="stButtonGroup"] *') ? each.textContent : '')"""
-        )
-    )
+# The first widget, or option of one, that was not used yet: its selector, which of those it is, how, and its name.
+FIND = """([kinds, elsewhere, used]) => {
+    for (const [kind, how] of Object.entries(kinds)) {
+        const selector = `.stMain :is(${kind})`;
+        for (const [at, widget] of [...document.querySelectorAll(selector)].entries()) {
+            if (how !== "move" && !widget.checkVisibility({visibilityProperty: true})) continue;
+            if (widget.closest(elsewhere)) continue;
+            const key = [...widget.closest('[class*="st-key-"]')?.classList ?? []].find((c) => c.startsWith("st-key-"));
+            const name = key + "/" + (widget.matches('[data-testid="stButtonGroup"] *') ? widget.textContent : "");
+            if (!used.includes(name)) return [selector, at, how, name];
+        }
+    }
+    return null;
+}"""
 
 
 class Wire:
@@ -95,39 +101,31 @@ def use(page: Page, widget: Locator, how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("experiment", "tabs", "expected"),
+    ("experiment", "tools", "expected"),
     [
-        ("mnist-2d", TABS, {"from", "to", "frame", "samples", "seed", "images", "x_axis", "face", "n"}),
+        ("mnist-2d", TABS[:4], {"from", "to", "frame", "face", "n"}),
+        ("mnist-2d", TABS[4:8], {"samples", "seed", "class", "images", "x_axis"}),
+        ("mnist-2d", TABS[8:], {"step"}),
         ("mnist-14px-8d", ("Explore", "Traverse", "Posterior"), {"face", "move_1", "belief_seed"}),
     ],
 )
-def test_no_widget_breaks_its_tab(
-    experiment: str, tabs: tuple[str, ...], expected: set[str], own_page: Page, shipped: str
+def test_no_widget_breaks_its_tool(
+    experiment: str, tools: tuple[str, ...], expected: set[str], page: Page, shipped: str
 ) -> None:
-    wire = Wire(own_page)
-    used: set[str] = set()
-    for tab in tabs:
-        own_page.goto(f"{shipped}/?experiment={experiment}&tab={tab}")
-        own_page.wait_for_selector(".stApp[data-test-script-state=notRunning] .st-key-tab", timeout=60_000)
-        own_page.wait_for_load_state("networkidle")  # widgets whose scripts come late are there
-        if tab == "Explore":  # its picks wait for the decoders
-            own_page.locator(".st-key-ae_x input").wait_for()
-        while True:
-            found = [
-                (widget, how, name)
-                for kind, how in KINDS.items()
-                for widget in own_page.locator(f".stMain :is({kind})").all()
-                if (how == "move" or widget.is_visible())
-                and not widget.evaluate(f"each => !!each.closest(':is({', '.join(ELSEWHERE)})')")
-                and (name := name_of(widget)) not in used
-            ]
-            if not found:
-                break
-            widget, how, name = found[0]
-            used.add(name)
+    wire = Wire(page)
+    used: list[str] = []
+    page.goto(f"{shipped}/?experiment={experiment}&tab={tools[0]}")
+    page.locator(".st-key-map_vae .map-overlay").wait_for(state="attached", timeout=60_000)
+    for tool in tools:
+        page.get_by_role("radio", name=tool, exact=True).click()
+        page.wait_for_selector(".stApp[data-test-script-state=notRunning]")
+        page.wait_for_load_state("networkidle")  # widgets whose scripts come late are there
+        while found := page.evaluate(FIND, [KINDS, f":is({', '.join(ELSEWHERE)})", used]):
+            selector, at, how, name = found
+            used.append(name)
             with wire.until_run_ends():
-                use(own_page, widget, how)
-            own_page.wait_for_selector(".stApp[data-test-script-state=notRunning]")
-            assert wire.exceptions == [], f"{tab}, {name}"
-        assert own_page.locator('[data-testid="stException"]').count() == 0, tab
+                use(page, page.locator(selector).nth(at), how)
+            page.wait_for_selector(".stApp[data-test-script-state=notRunning]")
+            assert wire.exceptions == [], f"{tool}, {name}"
+        assert page.locator('[data-testid="stException"]').count() == 0, tool
     assert expected <= {name.split("/")[0].removeprefix("st-key-") for name in used}

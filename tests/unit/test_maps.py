@@ -58,7 +58,6 @@ def test_only_the_vae_has_a_prior_and_a_least_window() -> None:
     assert ae.axes.prior is None
     assert vae.axes.prior == (0, 0)
     assert ae.axes.titles()[0] == "latent dimension 1 (no fixed scale)"
-    assert vae.axes.titles(short=True) == ("latent dimension 1", "latent dimension 2")
     assert np.ptp(vae.points, axis=0).max() < 0.1
     assert vae.window.side == 2.5
 

@@ -14,6 +14,10 @@ SCRIPTS = {
     "overlay": [FOLDER / "latent_map" / name for name in latent_map._MODULES],
     "atlas": [FOLDER / "latent_map" / "atlas.js"],
     "legend": [FOLDER / "latent_map" / "plotly.js", FOLDER / "latent_map" / "legend.js"],
+    "film": [
+        *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js")),
+        FOLDER / "film" / "film.js",
+    ],
     "pad": [FOLDER / "pad" / "pad.js"],
     "save_picture": [FOLDER / "save_picture" / "save_picture.js"],
 }

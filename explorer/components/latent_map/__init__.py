@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 Mark = dict[str, Any]
-Size = Literal["stage", "large", "middle", "small", "beside_pad", "overview", "close_up", "film"]
+Size = Literal["stage", "close_up"]
 
 _FOLDER = Path(__file__).parent
 _MODULES = ("plotly.js", "marks.js", "lens.js", "gestures.js", "keys.js", "overlay.js")

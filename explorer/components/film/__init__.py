@@ -1,0 +1,86 @@
+"""The film of a fit, on the maps: codes glide between recorded moments, in the browser, without a run of the server."""
+
+import base64
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from explorer.components.scripts import script
+
+__all__ = ["Reel", "film", "quantise"]
+
+_FOLDER = Path(__file__).parent
+_film = st.components.v2.component(
+    "film",
+    js=script(
+        _FOLDER.parent / "latent_map" / "plotly.js", _FOLDER.parent / "latent_map" / "marks.js", _FOLDER / "film.js"
+    ),
+    css=(_FOLDER / "film.css").read_text(),
+    isolate_styles=False,
+)
+STEPS = 65535  # of a coordinate: far less than a pixel each
+
+
+class Reel(NamedTuple):
+    """The points of one map at all moments, as the browser takes them."""
+
+    chart: str  # its key
+    points: str  # base64 of little-endian uint16, (moments, n, 2): `low + value / 65535 * span`
+    low: float
+    span: float
+
+
+def quantise(chart: str, points: NDArray[Any]) -> Reel:
+    """Pack the points of a map, (moments, n, 2)."""
+    low, high = float(points.min()), float(points.max())
+    span = max(high - low, 1e-9)
+    steps = np.round((points - low) / span * STEPS).astype("<u2")
+    return Reel(chart, base64.b64encode(steps.tobytes()).decode(), low, span)
+
+
+def film(
+    reels: Sequence[Reel],
+    labels: NDArray[Any],
+    names: Sequence[str],
+    colours: Sequence[str],
+    *,
+    moments: Sequence[int],
+    at: int,
+    curves: str,
+    when: Sequence[float],
+    on_moment: Callable[[int], None],
+) -> None:
+    """Mount the film and its controls: play, pause, a slider, the speed.
+
+    Args:
+        reels: of each map.
+        labels: the class of each point, (n,).
+        names: of the classes.
+        colours: of the classes.
+        moments: the weight updates at which the points were recorded.
+        at: the index of the moment that is shown at first.
+        curves: the key of the chart of the training curves, over which a line follows.
+        when: where each moment is on its horizontal axis.
+        on_moment: called with the index of the moment at which the film was stopped, or to which it was moved.
+    """
+
+    def report() -> None:
+        moment = st.session_state["film"].get("moment")
+        if moment is not None and 0 <= int(moment) < len(moments):
+            on_moment(int(moment))
+
+    data = {
+        "reels": tuple(reel._asdict() for reel in reels),
+        "labels": tuple(int(label) for label in labels),
+        "names": tuple(names),
+        "colours": tuple(colours),
+        "moments": tuple(moments),
+        "at": at,
+        "curves": curves,
+        "when": tuple(when),
+    }
+    _film(key="film", data=data, on_moment_change=report)
