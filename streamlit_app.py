@@ -17,7 +17,7 @@ from explorer.components import latent_map
 from explorer.components.save_picture import save_picture
 from explorer.maps import MapPair
 from explorer.models import ModelPair
-from explorer.stage import Places, chart_of, draw_legend, draw_stage, open_stage
+from explorer.stage import Places, chart_of, draw_legend, draw_stage, grid_input, open_stage
 from explorer.text import escape_markdown
 from explorer.views import curves
 from training.checkpoint import CheckpointError, misnamed
@@ -116,6 +116,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
         about = st.empty()
         choices = st.container()
         codes_shown = st.container()
+        grid_input()
         selection.class_map_input()
         codes_place = st.empty()
         details = st.container()
@@ -152,4 +153,6 @@ with catalog.show_errors():
     if not is_ready:
         warmup.wait_no_longer()
     for map_ in maps if maps.vae.is_plane and is_ready else ():
-        latent_map.atlas(chart_of(map_), map_.id, map_.window, map_layers.atlas(map_))
+        latent_map.atlas(chart_of(map_), map_.id, map_.window, map_layers.atlas(map_, map_.window))
+        if map_.crowd != map_.window:
+            latent_map.atlas(chart_of(map_), map_.id, map_.crowd, map_layers.atlas(map_, map_.crowd), part="crowd")

@@ -41,6 +41,7 @@ USUAL_PICTURE = 'img[alt="0"], [data-testid="stImage"] img'
 PICK = 'img[data-name="pick-vae"]'
 LENS = "document.querySelector('.lens')?.toDataURL()"
 
+BOTH_LENSES = "globalThis.latentAtlases?.has('map_autoencoder') && latentAtlases.has('map_vae')"
 MAP_IS_DRAWN = "document.querySelector('.st-key-map_vae .js-plotly-plot .nsewdrag')?.getBoundingClientRect().width > 0"
 
 # From the event (mouse up, key down) to the frame after the one in which the new picture was there, whole.
@@ -230,7 +231,9 @@ def _experiments(browser: Browser) -> None:
             with part(experiment):
                 began = time.perf_counter()
                 page = _open(browser, f"?experiment={experiment}")
-                page.wait_for_function("globalThis.latentAtlases?.size === 2")
+                page.wait_for_function(
+                    "globalThis.latentAtlases?.has('map_autoencoder') && latentAtlases.has('map_vae')"
+                )
                 print(f"{experiment}: both lenses work {time.perf_counter() - began:.1f} s after the page was opened")
                 page.wait_for_timeout(2000)  # whatever loads behind the map is over
                 print(f"{experiment}: mouse to picture {_summary(_lens(page))}")

@@ -509,7 +509,7 @@ def _plane(window: Window, axes: Axes) -> go.Figure:
         margin=margin,
         hovermode=False,
         dragmode="pan",
-        uirevision="keep",
+        uirevision=repr(window),
         showlegend=False,
     )
     return figure

@@ -12,6 +12,7 @@ __all__ = [
     "Nearest",
     "Plane",
     "Window",
+    "crowd",
     "dimensions_plane",
     "ellipse",
     "gap_percentile",
@@ -31,6 +32,7 @@ __all__ = [
 Array = NDArray[Any]
 
 KTH = 5  # k of the k-NN distance; 5, so that a single outlier is not a cluster
+CROWD_STEPS = 30  # after which the square of the crowd moves no more
 GAP_SIDE = 200  # candidate centres of the largest gap along each side of a map
 
 
@@ -169,6 +171,22 @@ def window(codes: Array, share: float = 0.995, margin: float = 0.05, min_side: f
     inside = codes[(from_corner >= 0).all(axis=1) & (from_corner.max(axis=1) <= side)]
     centre = (inside.min(axis=0) + inside.max(axis=0)) / 2
     side = max((side or 1.0) * (1 + margin), min_side)  # a single point still gets a window
+    return Window(float(centre[0] - side / 2), float(centre[1] - side / 2), side)
+
+
+def crowd(points: Array, share: float) -> Window:
+    """Find a small square that holds a share of the points: shrunk around the densest part until it holds no more.
+
+    Args:
+        points: (n, 2), n at least 1.
+        share: of the points, in (0, 1].
+    """
+    centre = np.median(points, axis=0)
+    for _ in range(CROWD_STEPS):
+        distance = np.abs(points - centre).max(axis=1)
+        near = points[distance <= np.quantile(distance, share)]
+        centre = (near.min(axis=0) + near.max(axis=0)) / 2
+    side = 2 * float(np.quantile(np.abs(points - centre).max(axis=1), share)) or 1.0
     return Window(float(centre[0] - side / 2), float(centre[1] - side / 2), side)
 
 

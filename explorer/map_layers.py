@@ -6,6 +6,7 @@ from explorer import atlas as atlases
 from explorer import catalog, evaluation, figures, images, latent
 from explorer.atlas import Atlas
 from explorer.cache import cached
+from explorer.latent import Window
 from explorer.maps import Map
 
 __all__ = ["atlas", "codes_figure", "grid_figure"]
@@ -14,38 +15,38 @@ CLASS_MAP_SIDE = 100  # points along each side of a map that the classifier read
 
 
 @cached()
-def codes_figure(map_: Map, shown: int, show_classes: bool = False) -> go.Figure:
-    """Draw the codes face of a map, with the first so many test codes, over the class map if `show_classes`."""
+def codes_figure(map_: Map, window: Window, shown: int, show_classes: bool = False) -> go.Figure:
+    """Draw the codes face of a window, with the first so many test codes, over the class map if `show_classes`."""
     return figures.codes_map(
         map_.points[:shown],
         map_.model.codes.labels[:shown],
-        map_.window,
+        window,
         map_.axes,
-        class_map=_class_map(map_) if show_classes else "",
+        class_map=_class_map(map_, window) if show_classes else "",
     )
 
 
 @cached("Decoding the grid …")
-def grid_figure(map_: Map, n: int, show_classes: bool = False) -> go.Figure:
-    """Draw the grid face of a map, with n x n decodes, under the class map if `show_classes`."""
-    decodes = map_.decode(latent.grid(map_.window, n))
+def grid_figure(map_: Map, window: Window, n: int, show_classes: bool = False) -> go.Figure:
+    """Draw the grid face of a window, with n x n decodes, under the class map if `show_classes`."""
+    decodes = map_.decode(latent.grid(window, n))
     return figures.grid_map(
         images.data_uri(images.tile(decodes, n)),
-        map_.window,
+        window,
         map_.axes,
-        class_map=_class_map(map_) if show_classes else "",
+        class_map=_class_map(map_, window) if show_classes else "",
     )
 
 
 @cached()
-def atlas(map_: Map) -> Atlas:
-    """Decode a map's window for the lens."""
-    return atlases.atlas(map_.decode, map_.window)
+def atlas(map_: Map, window: Window) -> Atlas:
+    """Decode a window of a map for the lens."""
+    return atlases.atlas(map_.decode, window)
 
 
 @cached("Reading the plane …")
-def _class_map(map_: Map) -> str:
-    """Colour each point of a map's window as the classifier reads its decode, paled by its confidence: a data URI."""
-    decodes = map_.decode(latent.grid(map_.window, CLASS_MAP_SIDE))
+def _class_map(map_: Map, window: Window) -> str:
+    """Colour each point of a window as the classifier reads its decode, paled by its confidence: a data URI."""
+    decodes = map_.decode(latent.grid(window, CLASS_MAP_SIDE))
     probabilities = evaluation.classify(catalog.classifier(map_.model), decodes)
     return images.data_uri(figures.class_colours(probabilities.reshape(CLASS_MAP_SIDE, CLASS_MAP_SIDE, -1)))

@@ -12,10 +12,12 @@ from explorer import latent
 from explorer.figures import Axes
 from explorer.models import Model
 
-__all__ = ["Map", "MapPair"]
+__all__ = ["CROWD_SHARE", "Map", "MapPair"]
 
 Array = NDArray[Any]
 
+CROWD_SHARE = 0.8  # of the codes
+CROWDED = 3  # times wider than its crowd: such a window shows little of the others but that they are few
 VAE_MIN_SIDE = 2.5  # keeps a collapsed posterior visibly collapsed: the prior's first circle fits into the window
 
 
@@ -81,6 +83,17 @@ class Map:
     def window(self) -> latent.Window:
         """The part of the plane that the map shows at first."""
         return latent.window(self.points, min_side=self.min_side)
+
+    @cached_property
+    def crowd(self) -> latent.Window:
+        """Where most codes are: a square with `CROWD_SHARE` of them; the window, where that is hardly larger."""
+        crowd = latent.crowd(self.points.astype(np.float64), CROWD_SHARE)
+        return crowd if max(crowd.side, self.min_side) < self.window.side / CROWDED else self.window
+
+    def share_in(self, window: latent.Window) -> float:
+        """Return the share of the codes that lie in a window, in [0, 1]."""
+        low = np.array([window.left, window.bottom])
+        return float(((self.points >= low) & (self.points <= low + window.side)).all(axis=1).mean())
 
     @cached_property
     def largest_empty_circle(self) -> latent.Gap:

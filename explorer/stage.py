@@ -14,11 +14,28 @@ from streamlit.delta_generator import DeltaGenerator
 from explorer import catalog, figures, map_layers, selection
 from explorer.choices import Choice
 from explorer.components import latent_map
-from explorer.maps import Map, MapPair
+from explorer.maps import CROWD_SHARE, Map, MapPair
 
-__all__ = ["CHARTS", "FACE", "Places", "Stage", "chart_of", "draw_legend", "draw_stage", "lay_over", "open_stage"]
+__all__ = [
+    "ALL",
+    "CHARTS",
+    "CROWD",
+    "FACE",
+    "VIEW",
+    "Places",
+    "Stage",
+    "chart_of",
+    "draw_legend",
+    "draw_stage",
+    "grid_input",
+    "lay_over",
+    "open_stage",
+]
 
 FACE, GRID = Choice("face", "codes"), Choice("n", 20)
+CROWD, ALL = "crowd", "all codes"
+VIEW = Choice("view", CROWD)
+GRID_SIDES = (5, 40)  # fewest and most decodes along each side of the grid
 
 
 def chart_of(map_: Map) -> str:
@@ -82,25 +99,32 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
         help="*codes*: where the encoder puts each test image. *grid*: what the decoder makes of each place.",
         **FACE.bound,
     )
-    faces.markdown("decodes a side" if face == "grid" else ":gray[decodes a side]")
-    n = faces.number_input(
-        "Decodes along each side of the grid",
-        5,
-        40,
-        GRID.default,
-        disabled=face != "grid",
-        label_visibility="collapsed",
-        width=120,
-        **GRID.bound,
-    )
+    view = CROWD
+    if any(map_.crowd != map_.window for map_ in maps):
+        view = faces.segmented_control(
+            "How much of the maps is shown",
+            [CROWD, ALL],
+            default=VIEW.default,
+            required=True,
+            label_visibility="collapsed",
+            help=f"*crowd*: where {CROWD_SHARE:.0%} of the codes are. *all codes*: how lopsided the "
+            "space is. A number at an edge of a map: so many codes lie beyond it.",
+            **VIEW.bound,
+        )
     for place, map_ in zip(places, maps, strict=True):
         with place, catalog.show_errors():
+            window = map_.window if view == ALL else map_.crowd
             show_classes = selection.SHOW_CLASS_MAP.value and map_.is_plane
             if face == "grid":
-                figure = map_layers.grid_figure(map_, n, show_classes)
+                figure = map_layers.grid_figure(map_, window, int(GRID.value), show_classes)
             else:
-                figure = map_layers.codes_figure(map_, selection.CODES_SHOWN.value, show_classes=show_classes)
+                figure = map_layers.codes_figure(map_, window, selection.CODES_SHOWN.value, show_classes=show_classes)
             latent_map.chart(figure, key=chart_of(map_), size="stage")
+
+
+def grid_input() -> None:
+    """Draw the widget that chooses how fine the grid is."""
+    st.number_input("Decodes along each side of the grid", *GRID_SIDES, GRID.default, **GRID.bound)
 
 
 def open_stage(maps: MapPair, places: Places) -> Stage:

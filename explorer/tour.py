@@ -20,7 +20,7 @@ from explorer.evaluation import PAIRS, SAMPLES, Evaluation
 from explorer.maps import Map, MapPair
 from explorer.metrics import K_NEIGHBOURS
 from explorer.models import Model, ModelPair
-from explorer.stage import FACE, Stage
+from explorer.stage import ALL, CROWD, FACE, VIEW, Stage
 from explorer.text import number, vector
 from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
@@ -83,11 +83,14 @@ class Step:
 
 def _at(maps: MapPair, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
     """Return the choices that show the maps with these picks, and this test image ringed."""
-    values: dict[Choice[Any], Any] = {FACE: "codes", selection.RINGED_IMAGE: image}
+    values: dict[Choice[Any], Any] = {FACE: "codes", VIEW: CROWD, selection.RINGED_IMAGE: image}
     for map_, point in zip(maps, points, strict=True):
         # Where the map is no plane: the nearest code.
         shown = map_.project(map_.lift(np.reshape(point, (1, 2))))[0]
         values |= zip(selection.PICKS[map_.model.name], shown.tolist(), strict=True)
+        low = (map_.crowd.left, map_.crowd.bottom)
+        if not ((shown >= low) & (shown <= np.add(low, map_.crowd.side))).all():
+            values[VIEW] = ALL
     return values
 
 

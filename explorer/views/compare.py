@@ -16,7 +16,7 @@ from explorer.components import latent_map
 from explorer.evaluation import PAIRS, POSTERIORS, SAMPLES
 from explorer.metrics import K_NEIGHBOURS, MIN_CONFIDENCE
 from explorer.models import ModelPair
-from explorer.stage import FACE, Stage
+from explorer.stage import ALL, CROWD, FACE, VIEW, Stage
 from explorer.text import number, percent, rounded
 from training.sweep import SWEEP_EXPERIMENT
 
@@ -169,7 +169,7 @@ ROWS = (
             Claim("an AE's lie anywhere", lambda ae, vae: ae["centre_over_spread"] > MAX_OFFSET),
         ),
         tab="Explore",
-        settings={FACE: "codes"},
+        settings={FACE: "codes", VIEW: ALL},
     ),
     Row(
         name="prior_kl",
@@ -188,7 +188,7 @@ ROWS = (
         ),
         note=_of_prior_kl,
         tab="Explore",
-        settings={FACE: "codes"},
+        settings={FACE: "codes", VIEW: ALL},
     ),
     Row(
         name="plane_entropy",
@@ -207,7 +207,7 @@ ROWS = (
             Claim("a VAE's digits share it more evenly", _larger("plane_entropy", "vae")),
         ),
         tab="Explore",
-        settings={FACE: "grid"},
+        settings={FACE: "grid", VIEW: ALL},
     ),
     Row(
         name="overlap",
@@ -218,7 +218,7 @@ ROWS = (
         better=-1,
         claims=(Claim("A VAE's clusters overlap more: the prior pulls them together.", _larger("overlap", "vae")),),
         tab="Explore",
-        settings={FACE: "codes"},
+        settings={FACE: "codes", VIEW: CROWD},
     ),
     Row(
         name="window_gaps",
@@ -236,7 +236,7 @@ ROWS = (
             Claim("a VAE's has few", lambda ae, vae: vae["window_gaps"] <= MAX_GAPS),
         ),
         tab="Explore",
-        settings={FACE: "codes"},
+        settings={FACE: "codes", VIEW: ALL},
     ),
     Row(
         name="prior_unread",
@@ -286,7 +286,7 @@ ROWS = (
             ),
         ),
         tab="Explore",
-        settings={FACE: "codes"},
+        settings={FACE: "codes", VIEW: ALL},
     ),
     Row(
         name="jump",

@@ -24,7 +24,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     _apply_step(number, step, pair)
     with (stage.viewer if step.on_stage else stage.strip).container(key="lesson", gap="xsmall"):
         _lesson(number, step, pair)
-    step.view(pair, stage._replace(viewer=stage.viewer.container(), controls=stage.controls.container()))
+    step.view(pair, stage._replace(viewer=stage.viewer.container(), controls=stage.strip.container()))
     if number == len(STEPS):
         st.markdown(REFERENCES)
 

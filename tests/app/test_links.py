@@ -12,7 +12,7 @@ from training.folders import CHECKPOINTS_VARIABLE, checkpoints_dir
 
 NAMES = {
     *("experiment", "beta", "plane", "rightwards", "upwards", "codes", "reading", "tab"),
-    *("face", "n", "path", "ae_x", "ae_y", "vae_x", "vae_y", "digit"),
+    *("face", "view", "n", "path", "ae_x", "ae_y", "vae_x", "vae_y", "digit"),
     *("from", "from_image", "to", "to_image", "frame"),
     *(f"move_{dimension}" for dimension in range(1, 33)),
     "dimensions",

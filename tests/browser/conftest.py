@@ -239,7 +239,7 @@ def zoom_and_pan(page: Page, chart: str) -> None:
 RANGE = "const {xaxis, yaxis} = chart._fullLayout; return [...xaxis.range, ...yaxis.range]"
 
 
-THERE = "globalThis.latentAtlases?.size === 2"
+THERE = "globalThis.latentAtlases?.has('map_autoencoder') && latentAtlases.has('map_vae')"
 
 
 def open_lens(page: Page, address: str) -> None:

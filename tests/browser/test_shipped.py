@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-from explorer import latent
-from explorer.maps import Map
+from explorer.maps import CROWD_SHARE, Map
 from explorer.models import open_models
+from explorer.stage import chart_of
+from tests.browser.conftest import THERE
 from tests.conftest import ROOT
-from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
 
 CHECKPOINTS = ROOT / "checkpoints"
 
@@ -28,24 +28,48 @@ ALL = [(experiment, None) for experiment in SHIPPED] + [("mnist-2d", beta) for b
 @pytest.mark.parametrize(("experiment", "beta"), ALL)
 def test_lens_is_right_and_small_enough(experiment: str, beta: float | None, page: Page, shipped: str) -> None:
     page.goto(f"{shipped}/?experiment={experiment}" + (f"&beta={beta:g}" if beta else ""))
-    page.wait_for_function("globalThis.latentAtlases?.size === 2", timeout=120_000)  # computed for the first time
-    for model in MODEL_NAMES if beta is None else ("vae",):  # the AE is the same at every beta
-        checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / experiment, model, beta))
-        codes = checkpoint.codes().code
-        plane = latent.principal_plane(codes) if codes.shape[1] > 2 else latent.dimensions_plane(codes, 0, 1)
-        pair = open_models(CHECKPOINTS / experiment, beta=beta)
-        window = Map(pair.ae if model == "autoencoder" else pair.vae).window
-        points = (window.left, window.bottom) + window.side * np.random.default_rng(0).uniform(size=(4000, 2))
-        # As text: millions of numbers would take minutes on their way.
-        decode = f"([x, y]) => String.fromCharCode(...latentAtlases.get('map_{model}').decode(x, y))"
-        text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())
-        shown = np.frombuffer(text.encode("latin-1"), np.uint8).reshape(len(points), -1) / 255
-        z = torch.as_tensor(plane.lift(points), dtype=torch.float32)
-        network = checkpoint.load_model()
-        exact = torch.cat(
-            [network.decode(part).sigmoid().flatten(1) for part in z.split(128)]
-        )  # they fit into the cache
-        error = np.abs(shown - exact.numpy())
-        assert error.mean() < 0.002
-        assert np.quantile(error, 0.99) < 0.02
-        assert page.evaluate(f"latentAtlases.get('map_{model}').data.image.length") < 1e6
+    page.wait_for_function(THERE, timeout=120_000)  # computed for the first time
+    pair = open_models(CHECKPOINTS / experiment, beta=beta)
+    for model in pair if beta is None else (pair.vae,):  # the AE is the same at every beta
+        map_ = Map(model)
+        windows = {chart_of(map_): map_.window}
+        if map_.crowd != map_.window:
+            windows[f"{chart_of(map_)}/crowd"] = map_.crowd
+            page.wait_for_function(f"latentAtlases.has('{chart_of(map_)}/crowd')")
+        assert len(windows) == 1 + (experiment == "mnist-2d" and model.name == "autoencoder")
+        network = model.checkpoint.load_model()
+        for name, window in windows.items():
+            random = np.random.default_rng(0)
+            points = (window.left, window.bottom) + window.side * random.uniform(size=(4000, 2))
+            # As text: millions of numbers would take minutes on their way.
+            decode = f"([x, y]) => String.fromCharCode(...latentAtlases.get('{name}').decode(x, y))"
+            text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())
+            shown = np.frombuffer(text.encode("latin-1"), np.uint8).reshape(len(points), -1) / 255
+            z = torch.as_tensor(map_.lift(points), dtype=torch.float32)
+            parts = [network.decode(part).sigmoid().flatten(1) for part in z.split(128)]  # they fit into the cache
+            error = np.abs(shown - torch.cat(parts).numpy())
+            assert error.mean() < 0.002
+            assert np.quantile(error, 0.99) < 0.02
+            assert page.evaluate(f"latentAtlases.get('{name}').data.image.length") < 1e6
+
+
+@pytest.mark.browser
+def test_first_view_holds_the_crowd_and_the_edges_say_what_lies_outside(page: Page, shipped: str) -> None:
+    page.goto(f"{shipped}/?experiment=mnist-2d&ae_x=-100&ae_y=1")
+    map_ = Map(open_models(CHECKPOINTS / "mnist-2d").ae)
+    x, y = map_.points[:5000].T
+    for view, window in (("crowd", map_.crowd), ("all codes", map_.window)):
+        page.get_by_role("radio", name=view, exact=True).click()
+        left, right = window.left, window.left + window.side
+        between = (x >= left) & (x <= right)
+        outside = {
+            "◀ {}": (x < left).sum(),
+            "{} ▶": (x > right).sum(),
+            "▲ {}": (between & (y > window.bottom + window.side)).sum(),
+            "▼ {}": (between & (y < window.bottom)).sum(),
+        }
+        expected = [text.format(count) for text, count in outside.items() if count]
+        expect(page.locator(".st-key-map_autoencoder .outside")).to_have_text(expected)
+        # The pick lies outside of the crowd, to the left.
+        expect(page.locator(".st-key-map_autoencoder .away")).to_have_count(2 if view == "crowd" else 0)
+    assert map_.share_in(map_.crowd) == pytest.approx(CROWD_SHARE, abs=0.001)

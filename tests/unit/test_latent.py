@@ -229,3 +229,21 @@ def test_points_along_a_path_are_equally_spaced_by_its_length(n: int) -> None:
 
 def test_a_path_of_one_point_stays_there() -> None:
     np.testing.assert_array_equal(latent.resample_polyline([(2, -1)], 3), [[2, -1]] * 3)
+
+
+def test_crowd_is_where_most_points_are() -> None:
+    random = np.random.default_rng(0)
+    dense, scattered = random.normal((3, -2), 0.5, (900, 2)), random.uniform(-100, 100, (100, 2))
+    crowd = latent.crowd(np.concatenate([scattered, dense]), 0.8)
+    inside = np.abs(dense - (crowd.left + crowd.side / 2, crowd.bottom + crowd.side / 2)).max(axis=1) <= crowd.side / 2
+    assert inside.sum() >= 790
+    assert crowd.side < 4
+    assert latent.crowd(np.ones((5, 2)), 0.8) == (0.5, 0.5, 1.0)  # all in one place
+
+
+@given(clouds)
+def test_crowd_holds_its_share(points: np.ndarray) -> None:
+    left, bottom, side = latent.crowd(points, 0.8)
+    tolerance = 1e-9 * (1 + np.abs(points).max())
+    inside = (np.abs(points - (left + side / 2, bottom + side / 2)) <= side / 2 + tolerance).all(axis=1)
+    assert inside.mean() >= 0.8 - 1 / len(points)

@@ -49,7 +49,7 @@ class Film {
     this.slider.addEventListener("keydown", (event) => this.onKey(event));
     // Charts come and go; and the legend greys classes out.
     this.changes = new MutationObserver((records) => {
-      const isOurs = (/** @type {Node} */ place) => place instanceof Element && place.closest(".map-overlay, .film-controls");
+      const isOurs = (/** @type {Node} */ node) => node instanceof Element && node.closest(".map-overlay, .film-controls");
       if (!records.every(({ target }) => isOurs(target))) this.changed();
     });
     const watched = { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-pressed"] };

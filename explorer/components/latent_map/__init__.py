@@ -34,7 +34,7 @@ Mark = dict[str, Any]
 Size = Literal["stage", "close_up"]
 
 _FOLDER = Path(__file__).parent
-_MODULES = ("plotly.js", "marks.js", "lens.js", "gestures.js", "keys.js", "overlay.js")
+_MODULES = ("plotly.js", "marks.js", "edges.js", "lens.js", "gestures.js", "keys.js", "overlay.js")
 
 
 _overlays = st.components.v2.component(
@@ -79,7 +79,7 @@ def chart(figure: go.Figure, *, key: str, size: Size | None = None) -> None:
     )
 
 
-def atlas(chart: str, map_id: str, window: Window, sent: Atlas) -> None:
+def atlas(chart: str, map_id: str, window: Window, sent: Atlas, part: str = "") -> None:
     """Send the atlas of a chart, which lets its overlay decode the point under the mouse without the server.
 
     Args:
@@ -87,9 +87,11 @@ def atlas(chart: str, map_id: str, window: Window, sent: Atlas) -> None:
         map_id: tells atlases apart.
         window: what the atlas holds: the outermost of its decodes stand on the edges.
         sent: the atlas.
+        part: names a finer atlas of a part of the map; empty: the whole.
     """
     place = {"left": window.left, "top": window.top, "side": window.side, "n": sent.side}
-    _atlas(key=f"atlas_{chart}", data={"chart": chart, "id": map_id, "image": sent.image} | place, height=0)
+    data = {"chart": chart, "part": part, "id": map_id, "image": sent.image}
+    _atlas(key=f"atlas_{chart}_{part}", data=data | place, height=0)
 
 
 def legend(

@@ -1,10 +1,11 @@
 // @ts-check
-// Unpacks the atlas of a map, and keeps it where the overlay of that map finds it: `latentAtlases`, by the chart's key.
+// Unpacks the atlas of a map, and keeps it where the overlay of that map finds it: `latentAtlases`, by the chart's key, and
+// that of its crowd, which is finer, by this and `/crowd`.
 // One that cannot be unpacked stands there as its data alone.
 
 import { lifecycle } from "../lifecycle.js";
 
-/** @typedef {{chart: string, id: string, left: number, top: number, side: number, n: number, image: string}} Data */
+/** @typedef {{chart: string, part: string, id: string, left: number, top: number, side: number, n: number, image: string}} Data */
 
 export default lifecycle(() => new Keeper());
 
@@ -19,7 +20,7 @@ class Keeper {
 
   /** @param {Data} data */
   async update(data) {
-    if (this.data?.id === data.id && this.data.chart === data.chart) return;
+    if (this.data?.id === data.id && nameOf(this.data) === nameOf(data)) return;
     this.data = data;
     const atlas = await unpack(data).catch((error) => {
       console.error(error);
@@ -27,15 +28,20 @@ class Keeper {
     });
     if (this.data !== data) return; // another has come meanwhile, or the map has gone
     this.atlas = atlas;
-    this.atlases.set(data.chart, atlas);
+    this.atlases.set(nameOf(data), atlas);
     document.dispatchEvent(new Event("latent-atlas"));
   }
 
   remove() {
-    const chart = this.data?.chart ?? "";
-    if (this.atlas && this.atlases.get(chart) === this.atlas) this.atlases.delete(chart);
+    const name = this.data ? nameOf(this.data) : "";
+    if (this.atlas && this.atlases.get(name) === this.atlas) this.atlases.delete(name);
     this.data = null;
   }
+}
+
+/** @param {Data} data */
+function nameOf({ chart, part }) {
+  return part ? `${chart}/${part}` : chart;
 }
 
 /** @param {Data} data */
@@ -59,6 +65,12 @@ class Atlas {
     this.width = width;
     this.grey = grey;
     this.size = width / data.n; // of a decode, in pixels
+  }
+
+  /** Whether it holds the decode of a point. @param {number} x @param {number} y */
+  has(x, y) {
+    const { left, top, side } = this.data;
+    return x >= left && x <= left + side && y <= top && y >= top - side;
   }
 
   /** The decode of a point: grey values in reading order; null outside the atlas.

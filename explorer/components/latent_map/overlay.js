@@ -4,6 +4,7 @@
 // the decode of the point under the mouse in place of the answer's picture: the lens.
 
 import { lifecycle } from "../lifecycle.js";
+import { edges } from "./edges.js";
 import { Gestures } from "./gestures.js";
 import { Keys, keysHelp } from "./keys.js";
 import { Lens } from "./lens.js";
@@ -212,15 +213,24 @@ export class Overlay {
     this.draw();
   }
 
+  /** The finest atlas that has a point; not that of another decoder. @param {number[] | undefined} point */
+  atlasOf(point) {
+    const { lens, chart } = this.data;
+    const atlases = /** @type {any} */ (globalThis).latentAtlases;
+    const [whole, crowd] = [atlases?.get(chart), atlases?.get(`${chart}/crowd`)];
+    if (point && crowd?.data.id === lens && crowd.has?.(...point)) return crowd;
+    return whole?.data.id === lens ? whole : undefined;
+  }
+
   /** Show the decode of the point under mouse, finger or cursor, else of the one just clicked, else the answer's own picture. */
   show() {
-    const { lens, chart, notifies } = this.data;
+    const { lens, notifies } = this.data;
     if (notifies) return; // such an overlay has no answer; it may stay for long, while the server loads the decoders
-    const found = /** @type {any} */ (globalThis).latentAtlases?.get(chart);
-    const atlas = found?.data.id === lens ? found : undefined; // not that of another decoder
+    const point = this.hovered?.point ?? this.clicked.at(-1)?.point;
+    const atlas = this.atlasOf(point);
     let works = !lens || !atlas || Boolean(atlas.decode);
     try {
-      if (lens) this.lens.show(atlas, this.hovered?.point ?? this.clicked.at(-1)?.point, this.hovered?.source ?? "");
+      if (lens) this.lens.show(atlas, point, this.hovered?.source ?? "");
     } catch (error) {
       console.error(error);
       works = false;
@@ -237,6 +247,7 @@ export class Overlay {
     if (this.hovered?.source === "cursor") marks.push({ kind: "cursor", points: [this.hovered.point] });
     const panels = /** @type {any[]} */ (Object.values(this.chart._fullLayout._plots));
     this.layer.replaceChildren(...panels.map((panel) => drawMarks(panel, marks)));
+    if (this.data.title) this.layer.append(edges(this.chart, this.picked));
   }
 }
 
