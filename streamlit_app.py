@@ -12,12 +12,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import explorer
-from explorer import catalog, map_layers, selection, tables, warmup
+from explorer import catalog, map_layers, originals, selection, tables, warmup
 from explorer.components import latent_map
 from explorer.components.save_picture import save_picture
 from explorer.maps import MapPair
 from explorer.models import ModelPair
-from explorer.stage import Places, chart_of, draw_legend, draw_stage, grid_input, open_stage
+from explorer.stage import Places, chart_of, draw_legend, draw_stage, grid_input, open_stage, send_codes
 from explorer.text import escape_markdown
 from explorer.views import curves
 from training.checkpoint import CheckpointError, misnamed
@@ -37,6 +37,8 @@ TOOLS = {
     "Compare": "compare",
     "Learn": "learn",
 }
+
+SPRITE_COLUMNS = 100  # of the picture with all originals
 
 st.set_page_config("Latent Space Explorer", "🔢", layout="wide")
 st.html(Path(explorer.__file__).parent / "page.css")
@@ -156,3 +158,6 @@ with catalog.show_errors():
         latent_map.atlas(chart_of(map_), map_.id, map_.window, map_layers.atlas(map_, map_.window))
         if map_.crowd != map_.window:
             latent_map.atlas(chart_of(map_), map_.id, map_.crowd, map_layers.atlas(map_, map_.crowd), part="crowd")
+        send_codes(map_)
+    if is_ready and (sprite := originals.sprite(pair, SPRITE_COLUMNS)):
+        latent_map.originals(sprite, pair.vae.checkpoint.experiment.image_size, SPRITE_COLUMNS)

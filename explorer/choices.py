@@ -47,6 +47,11 @@ class Choice(Generic[T]):
         """Set the value, in a callback or before the widget is drawn."""
         st.session_state[self.name] = value
 
+    def keep(self, value: T) -> None:
+        """Set the value of a choice without a widget, which would hold it in the URL; a callback."""
+        self.set(value)
+        st.query_params[self.name] = str(value)
+
 
 def seed_input(choice: Choice[int], again: str) -> int:
     """Draw the widgets of a seed, a number and a button that takes the next; return the seed."""

@@ -78,7 +78,9 @@ class Axes(NamedTuple):
         return x, y
 
 
-def codes_map(points: Array, labels: Array, window: Window, axes: Axes, *, class_map: str = "") -> go.Figure:
+def codes_map(
+    points: Array, labels: Array, window: Window, axes: Axes, *, class_map: str = "", images: bool = False
+) -> go.Figure:
     """Draw the *codes* face of a map: a scatter plot, one trace per digit.
 
     Args:
@@ -87,8 +89,11 @@ def codes_map(points: Array, labels: Array, window: Window, axes: Axes, *, class
         window: what the map shows at first.
         axes: what its coordinates are.
         class_map: an image's address, covering the window, that lies under the codes; see `class_colours`.
+        images: whether the overlay draws the originals over the codes: the *images* face.
     """
     figure = _plane(window, axes)
+    if images:
+        figure.update_layout(meta={"images": True, "colours": list(DIGIT_COLOURS)})
     if class_map:
         _add_picture(figure, class_map, window, opacity=CLASS_MAP_OPACITY)
     for digit, colour in enumerate(DIGIT_COLOURS):

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["data_uri", "gif", "png", "strip", "tile"]
+__all__ = ["data_uri", "difference", "gif", "png", "strip", "tile"]
 
 Array = NDArray[Any]
 
 GIF_SCALE = 8  # saved pixels for one of a decode, along each side
+ORANGE, BLUE = (1.0, 0.6, 0.1), (0.35, 0.65, 1.0)
 GIF_FRAME = 80  # milliseconds
 
 
@@ -32,6 +33,16 @@ def gif(images: Array) -> bytes:
     buffer = io.BytesIO()
     first.save(buffer, "gif", save_all=True, append_images=others, duration=GIF_FRAME, loop=0)
     return buffer.getvalue()
+
+
+def difference(image: Array, other: Array) -> Array:
+    """Colour what an image has and another lacks orange, what it lacks blue: (h, w) twice -> (h, w, 4), as `png` takes.
+
+    Black where both agree. Orange and blue are told apart by protanopes and deuteranopes, too.
+    """
+    more = (np.asarray(image) - other)[..., None]
+    colours = np.clip(more, 0, 1) * np.array(ORANGE) + np.clip(-more, 0, 1) * np.array(BLUE)
+    return np.concatenate([colours, np.ones_like(more)], axis=-1)
 
 
 def data_uri(pixels: Array) -> str:

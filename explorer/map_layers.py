@@ -15,7 +15,7 @@ CLASS_MAP_SIDE = 100  # points along each side of a map that the classifier read
 
 
 @cached()
-def codes_figure(map_: Map, window: Window, shown: int, show_classes: bool = False) -> go.Figure:
+def codes_figure(map_: Map, window: Window, shown: int, show_classes: bool = False, images: bool = False) -> go.Figure:
     """Draw the codes face of a window, with the first so many test codes, over the class map if `show_classes`."""
     return figures.codes_map(
         map_.points[:shown],
@@ -23,6 +23,7 @@ def codes_figure(map_: Map, window: Window, shown: int, show_classes: bool = Fal
         window,
         map_.axes,
         class_map=_class_map(map_, window) if show_classes else "",
+        images=images,
     )
 
 

@@ -18,6 +18,7 @@ Array = NDArray[Any]
 
 CROWD_SHARE = 0.8  # of the codes
 CROWDED = 3  # times wider than its crowd: such a window shows little of the others but that they are few
+MIN_VISIBLE = 1e-3  # of a map's side: less cannot be told apart on it
 VAE_MIN_SIDE = 2.5  # keeps a collapsed posterior visibly collapsed: the prior's first circle fits into the window
 
 
@@ -74,6 +75,12 @@ class Map:
         """The test images' codes on the map, (n, 2)."""
         return self.project(self.model.codes.code)
 
+    @cached_property
+    def residuals(self) -> Array:
+        """The codes' distances from the map's plane, (n,)."""
+        code = self.model.codes.code.astype(np.float64)
+        return np.linalg.norm(code - self.lift(self.points), axis=1)
+
     @property
     def min_side(self) -> float:
         """Minimum side of the window; an AE's space has no scale, and so no minimum."""
@@ -94,6 +101,11 @@ class Map:
         """Return the share of the codes that lie in a window, in [0, 1]."""
         low = np.array([window.left, window.bottom])
         return float(((self.points >= low) & (self.points <= low + window.side)).all(axis=1).mean())
+
+    @property
+    def least_visible(self) -> float:
+        """A distance that can hardly be told from none on the map."""
+        return MIN_VISIBLE * self.window.side
 
     @cached_property
     def largest_empty_circle(self) -> latent.Gap:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer import evaluation
+from explorer import evaluation, images
 from explorer.cache import FEW, cached
 from explorer.models import Model, ModelPair, freeze_gc
 from training.folders import data_dir
@@ -22,6 +22,7 @@ __all__ = [
     "original",
     "reduced",
     "split",
+    "sprite",
     "test_terms",
 ]
 
@@ -41,6 +42,17 @@ def original(pair: ModelPair, image: int) -> Array | None:
     """Return the test image that a code was computed from: (h, w), pixels in [0, 1]; None if it is not here."""
     data = _data(pair)
     return None if data is None else data.test.images[image].numpy() / 255
+
+
+@cached()
+def sprite(pair: ModelPair, columns: int) -> str:
+    """Put all test images into one picture, so many to a row, a data URI; empty if they are not here."""
+    data = _data(pair)
+    if data is None:
+        return ""
+    shown = data.test.images.numpy().astype(np.float32) / 255
+    rest = -len(shown) % columns
+    return images.data_uri(images.tile(np.pad(shown, ((0, rest), (0, 0), (0, 0))), columns))
 
 
 def binarised(pair: ModelPair, image: int) -> Array | None:

@@ -30,6 +30,7 @@ __all__ = [
     "grid_input",
     "lay_over",
     "open_stage",
+    "send_codes",
 ]
 
 FACE, GRID = Choice("face", "codes"), Choice("n", 20)
@@ -92,11 +93,12 @@ def draw_stage(maps: MapPair) -> Places:
 def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces: DeltaGenerator) -> None:
     face = faces.segmented_control(
         "What the maps show",
-        ["codes", "grid"],
+        ["codes", "images", "grid"],
         default=FACE.default,
         required=True,
         label_visibility="collapsed",
-        help="*codes*: where the encoder puts each test image. *grid*: what the decoder makes of each place.",
+        help="*codes*: where the encoder puts each test image. *images*: these images themselves, as many as fit. "
+        "*grid*: what the decoder makes of each place.",
         **FACE.bound,
     )
     view = CROWD
@@ -118,7 +120,9 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
             if face == "grid":
                 figure = map_layers.grid_figure(map_, window, int(GRID.value), show_classes)
             else:
-                figure = map_layers.codes_figure(map_, window, selection.CODES_SHOWN.value, show_classes=show_classes)
+                figure = map_layers.codes_figure(
+                    map_, window, selection.CODES_SHOWN.value, show_classes=show_classes, images=face == "images"
+                )
             latent_map.chart(figure, key=chart_of(map_), size="stage")
 
 
@@ -138,6 +142,22 @@ def open_stage(maps: MapPair, places: Places) -> Stage:
         places.legend.container(),
         places.controls.container(),
         places.strip.container(),
+    )
+
+
+def send_codes(map_: Map) -> None:
+    """Send a map's codes to the browser, which says what is near the point under the mouse."""
+    if not map_.is_plane:
+        return
+    latent_map.codes(
+        chart_of(map_),
+        map_.id,
+        points=map_.points,
+        residuals=map_.residuals,
+        spacings=map_.model.neighbour_distances,
+        labels=map_.model.codes.labels,
+        names=[str(digit) for digit in range(len(figures.DIGIT_COLOURS))],
+        invisible=map_.least_visible,
     )
 
 

@@ -35,7 +35,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     ringed = selection.ringed_image(pair)
     for map_, answer in zip(stage.maps, stage.answers, strict=True):
         with answer, catalog.show_errors():
-            draw_pick(map_, ringed)
+            draw_pick(pair, map_, ringed)
     if len(catalog.betas(name)) == 1:
         stage.viewer.markdown(
             f"This experiment has one VAE, of beta {experiment.beta:g}. `python -m training fit {name} --beta 4` fits "

@@ -113,8 +113,7 @@ def shown_moment(updates: list[int]) -> int:
 
 def keep_moment(updates: list[int], moment: int) -> None:
     """Keep the index of the moment at which the film was stopped; a callback."""
-    MOMENT.set(updates[moment])
-    st.query_params[MOMENT.name] = str(updates[moment])  # it has no widget that would
+    MOMENT.keep(updates[moment])
 
 
 @cached()

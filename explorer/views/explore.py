@@ -31,7 +31,6 @@ NO_OVERLAY = (
 FILM_FRAMES = 24  # along a drawn path
 FILM_COLUMNS = FILM_FRAMES // 2  # two rows: frames large enough for the last row of a room
 KTH_NEAREST = f"Its {latent.KTH}th nearest code"
-MIN_VISIBLE = 1e-3  # of a map's side: less cannot be told apart on it
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
@@ -40,7 +39,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     # What the eye waits for is sent first.
     for map_, answer in zip(maps, stage.answers, strict=True):
         with answer, catalog.show_errors():
-            draw_pick(map_, selection.ringed_image(pair), draws=PATH.value)
+            draw_pick(pair, map_, selection.ringed_image(pair), draws=PATH.value)
     stage.viewer.markdown(_what_to_look_for(maps))
     with stage.controls:
         _path_input(disabled=not maps.vae.is_plane)
@@ -79,7 +78,7 @@ def _what_to_look_for(maps: MapPair) -> str:
     return f"**Click a map** to decode any point of it. {more}"
 
 
-def draw_pick(map_: Map, ringed: int, draws: bool = False) -> None:
+def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> None:
     """Mark the pick and the ringed image on a map, and show the pick's decode; `draws`: dragging draws a path."""
     model = map_.model
     point = selection.pick(map_)
@@ -89,7 +88,7 @@ def draw_pick(map_: Map, ringed: int, draws: bool = False) -> None:
     where = vector(point)
     verdict = "In a gap" if percentile > 99 else "At the edge of a cluster" if percentile > 90 else "Among the codes"
     than = f"sparser than at {percentile:.0f} % of the codes"
-    if near.neighbour_distance < MIN_VISIBLE * map_.window.side:  # the codes of a collapsed posterior
+    if near.neighbour_distance < map_.least_visible:  # the codes of a collapsed posterior
         verdict, than = "Among the codes", "nearer than could be seen on the map"
     decode = images.data_uri(map_.decode([point])[0])
 
@@ -97,7 +96,8 @@ def draw_pick(map_: Map, ringed: int, draws: bool = False) -> None:
         return markup(
             [picture(decode, f"{model.short}: decode of {where}", name=f"{name}-{model.name}", caption=PICKED)],
             f"Decode of {where}",
-            f"Nearest test code: <b>{with_article(nearest_digit)}</b> (image {near.image}), {_away(near.distance)}.",
+            f"{_original(pair, map_, near.image)}Nearest test code: <b>{with_article(nearest_digit)}</b> "
+            f"(image {near.image}), {_away(near.distance)}.",
             f'<span title="{KTH_NEAREST} is {_away(near.neighbour_distance)}"><b>{verdict}</b>: {than}.</span>',
             kind="pick",
         )
@@ -122,6 +122,15 @@ def draw_pick(map_: Map, ringed: int, draws: bool = False) -> None:
 def _film_of(map_: Map, corners: tuple[tuple[float, float], ...]) -> Array:
     """Decode `FILM_FRAMES` equally spaced points of a path over a map: (n, h, w)."""
     return map_.decode(latent.resample_polyline(corners, FILM_FRAMES))
+
+
+def _original(pair: ModelPair, map_: Map, image: int) -> str:
+    """Return a test image as small HTML; nothing where the images are not on this computer."""
+    original = originals.original(pair, image)
+    if original is None:
+        return ""
+    shown = picture(images.data_uri(original), f"test image {image}", name=f"near-{map_.model.name}")
+    return f'<span class="original">{shown}</span>'
 
 
 def _path_input(disabled: bool) -> None:

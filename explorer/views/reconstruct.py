@@ -35,8 +35,11 @@ class ImageSet(StrEnum):
 SPLITS = {str(ImageSet.TRAINING): "train", str(ImageSet.VALIDATION): "validation", str(ImageSet.TEST): "test"}
 RANKINGS = {"VAE ELBO": "vae", "AE reconstruction": "autoencoder"}
 IMAGES, RANK = Choice("images", str(ImageSet.TEST)), Choice("rank", next(iter(RANKINGS)))
-PAGE = "page"  # which images of a split are shown: a seed; in the session, not in the URL
-ROWS = {"original": "", "AE": "log p(x|f(x))", "VAE": "log p(x|z)"}  # with what stands below the pictures
+PAGE = Choice("others", 0)  # which images of a split are shown: a seed
+ERROR = "orange: lost, blue: added"
+MODEL_ROWS = ("AE", "VAE")
+# With what stands below the pictures, or what they mean.
+ROWS = {"original": "", "AE": "log p(x|f(x))", "AE error": ERROR, "VAE": "log p(x|z)", "VAE error": ERROR}
 WHAT_NATS_ARE = (
     "Below each reconstruction, what compares: log p(x|f(x)) of the AE and log p(x|z) of the VAE (mean over five "
     "posterior samples), in nats and, as the length of a message that would tell the black-and-white image to one who "
@@ -84,7 +87,7 @@ def _images(pair: ModelPair) -> None:
                 st.button("Others", key="others", on_click=_next_page)
                 size = len(originals.split(pair, split))
                 # Another seed for each page: drawn at random, and the same for everyone who opens the link.
-                shown = np.random.default_rng(_page()).permutation(size)[:SHOWN_AT_ONCE]
+                shown = np.random.default_rng(max(PAGE.value, 0)).permutation(size)[:SHOWN_AT_ONCE]
         reconstructions = _reconstructions(pair, split, tuple(shown.tolist()))
         st.html(_table(reconstructions, shown.tolist(), split))
         st.caption(WHAT_NATS_ARE)
@@ -94,7 +97,7 @@ class Reconstruction(NamedTuple):
     """An image and both models' reconstructions of it."""
 
     label: int
-    pictures: list[str]  # the image, the AE's decode of its code, the VAE's; data URIs
+    pictures: list[str]  # as `ROWS`: the image, each model's decode of its code and what that misses; data URIs
     reconstructions: list[float]  # the AE's log p(x|f(x)), the VAE's log p(x|z) averaged over q(z|x), in nats
     kl: float  # of the VAE, in nats
 
@@ -121,14 +124,19 @@ def _reconstructions(pair: ModelPair, split: str, images_shown: tuple[int, ...])
     return [
         Reconstruction(
             label=int(part.labels[image]),
-            pictures=[
-                images.data_uri(picture) for picture in (grey[row].numpy() / 255, *(each[row] for each in decodes))
-            ],
+            pictures=_pictures(grey[row].numpy() / 255, [each[row] for each in decodes]),
             reconstructions=[float(ae[row]), float(vae[row])],
             kl=float(kl[row]),
         )
         for row, image in enumerate(chosen)
     ]
+
+
+def _pictures(original: Array, decodes: list[Array]) -> list[str]:
+    shown = [original]
+    for decode in decodes:
+        shown += [decode, images.difference(original, decode)]
+    return [images.data_uri(each) for each in shown]
 
 
 def _ranked(pair: ModelPair, by: str) -> Array:
@@ -146,8 +154,10 @@ def _table(reconstructions: list[Reconstruction], numbers: list[int], split: str
     for row, label in enumerate(ROWS):
         cells = []
         for each, image in zip(reconstructions, numbers, strict=True):
-            shown = picture(each.pictures[row], f"{label}, {split} image {image}", name=f"{label.lower()}-{image}")
-            cells.append(f"<td>{shown}{_in_nats_and_bits(each.reconstructions[row - 1]) if row else ''}</td>")
+            name = f"{label.lower().replace(' ', '-')}-{image}"
+            shown = picture(each.pictures[row], f"{label}, {split} image {image}", name=name)
+            value = _in_nats_and_bits(each.reconstructions[MODEL_ROWS.index(label)]) if label in MODEL_ROWS else ""
+            cells.append(f"<td>{shown}{value}</td>")
         rows.append(f"<tr><th>{label}<small>{ROWS[label]}</small></th>{''.join(cells)}</tr>")
     bounds = "".join(f"<td>{_bound(each.reconstructions[1], each.kl)}</td>" for each in reconstructions)
     rows.append(f'<tr class="apart"><th>VAE: ELBO<small>log p(x|z) − KL</small></th>{bounds}</tr>')
@@ -163,9 +173,5 @@ def _in_nats_and_bits(value: float) -> str:
     return f"<b>{nats(value, '.1f')}</b><small>{number(-value / math.log(2), '.0f')} bits</small>"
 
 
-def _page() -> int:
-    return int(st.session_state.get(PAGE, 0))
-
-
 def _next_page() -> None:
-    st.session_state[PAGE] = _page() + 1
+    PAGE.keep(PAGE.value + 1)

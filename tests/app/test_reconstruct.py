@@ -7,6 +7,7 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from tests.app.conftest import html, shown
+from tests.conftest import ROOT
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.datasets import Data
 from training.experiments import Experiment
@@ -28,6 +29,11 @@ def test_reconstruct_shows_what_both_models_make_of_each_split(
         np.testing.assert_allclose(shown(app, f"original-{number}"), grey, atol=0.003)
         own = model.decode(model.code(grey[None])).sigmoid()[0]
         np.testing.assert_allclose(shown(app, f"vae-{number}"), own, atol=0.003)
+        colours = shown(app, f"vae-error-{number}")[..., :3]
+        lost = grey.numpy() - own.detach().numpy()
+        assert (colours[lost > 0.05][:, 0] > colours[lost > 0.05][:, 2]).all()  # orange
+        assert (colours[lost < -0.05][:, 2] > colours[lost < -0.05][:, 0]).all()  # blue
+        np.testing.assert_allclose(colours.max(axis=2), np.abs(lost), atol=0.003)
     # Like stands beside like: both reconstructions below the pictures, the ELBO in a row of its own.
     each = evaluate_each(model, digits.test, samples=5)
     assert each.kl is not None
@@ -38,6 +44,13 @@ def test_reconstruct_shows_what_both_models_make_of_each_split(
     before = html(app)
     app.button("others").click().run()
     assert html(app) != before
+    # A link opens the same images.
+    other = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+    other.query_params.update({"tab": "Reconstruct", "images": "test images", "others": "1"})
+    other.run()
+    assert re.findall(r"<small>image (\d+)</small>", html(other)) == re.findall(
+        r"<small>image (\d+)</small>", html(app)
+    )
 
 
 def test_worst_images_are_the_worst(app: AppTest, checkpoints: Path, experiment: Experiment, digits: Data) -> None:

@@ -281,6 +281,11 @@ def told(page: Page, model: str = "vae") -> tuple[str, list[float]]:
     return caption.split(":")[0], [float(number.replace("−", "-")) for number in numbers]
 
 
+def words_of(page: Page) -> str:
+    """The coordinates in the caption, as text."""
+    return page.locator('figure:has(img[data-name="pick-vae"]) figcaption').inner_text().split(": ")[1]
+
+
 def expect_lens(page: Page, by: str, fitted: Path, experiment: Experiment, point: tuple[float, float]) -> None:
     """The lens shows the decode of a point of the VAE's map, and says where it is."""
     expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_contain_text(f"under the {by}: (")
@@ -288,7 +293,7 @@ def expect_lens(page: Page, by: str, fitted: Path, experiment: Experiment, point
     assert words == f"under the {by}"
     assert numbers == pytest.approx(point, rel=0.006, abs=0.006)
     np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", point), atol=0.03)
-    expect(page.locator(WORDS)).to_have_css("opacity", "0.4")  # they are of the pick
+    expect(page.locator(f"{WORDS} h5")).to_have_text(f"Decode of {words_of(page)}")  # the words are of this point
 
 
 def expect_pick(page: Page, fitted: Path, experiment: Experiment) -> None:
@@ -296,7 +301,7 @@ def expect_pick(page: Page, fitted: Path, experiment: Experiment) -> None:
     expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_have_text("the point you picked")
     x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
     np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (x, y)), atol=0.02)
-    expect(page.locator(WORDS)).to_have_css("opacity", "1")
+    expect(page.locator(f"{WORDS} h5")).to_have_text(re.compile(r"Decode of \("))
 
 
 class Fingers:

@@ -18,6 +18,7 @@ from tests.browser.conftest import (
     MODELS,
     RANGE,
     THERE,
+    WORDS,
     Fingers,
     decode,
     expect_lens,
@@ -507,3 +508,29 @@ def test_at_rest_nothing_is_missing(page: Page, served: str) -> None:
         for found in page.get_by_text(sentence).all():
             expect(found).to_be_hidden()
     expect(page.locator('img[data-name="typed-vae"]')).to_be_hidden()
+
+
+def test_words_and_original_under_the_mouse_are_those_of_the_server(page: Page, served: str) -> None:
+    open_lens(page, served)
+    page.wait_for_function("latentCodes.has('map_vae') && latentOriginals.image.complete")
+    words, original = page.locator(WORDS), page.locator(f"{WORDS} .original :is(img, canvas)")
+    verdicts = set()
+    for across, down in ((0.5, 0.5), (0.31, 0.42), (0.62, 0.7), (0.02, 0.03), (0.9, 0.5), (0.45, 0.12), (0.98, 0.97)):
+        place = part(page, "map_vae", across, down)
+        page.mouse.move(*place)
+        expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_contain_text("under the mouse")
+        said, title = words.inner_text(), words.locator("span[title]").get_attribute("title")
+        shown = original.screenshot()
+        page.mouse.click(*place)
+        wait_for_input(page, "VAE pick, x", point_at(page, "map_vae", *place)[0])
+        wait_until_idle(page)
+        page.mouse.move(5, 5)
+        expect(original).to_have_js_property("tagName", "IMG")  # the server's
+        assert words.inner_text() == said
+        assert words.locator("span[title]").get_attribute("title") == title
+        answered, hovered = (
+            np.asarray(Image.open(io.BytesIO(each)).convert("L")) for each in (original.screenshot(), shown)
+        )
+        np.testing.assert_allclose(answered.astype(float), hovered, atol=3)
+        verdicts.add(said.split(":")[-2].split("\n")[-1])
+    assert len(verdicts) > 1

@@ -103,7 +103,7 @@ def use(page: Page, widget: Locator, how: str) -> None:
 @pytest.mark.parametrize(
     ("experiment", "tools", "expected"),
     [
-        ("mnist-2d", TABS[:4], {"from", "to", "frame", "face", "n"}),
+        ("mnist-2d", TABS[:4], {"from", "to", "frame", "face", "view"}),
         ("mnist-2d", TABS[4:8], {"samples", "seed", "class", "images", "x_axis"}),
         ("mnist-2d", TABS[8:], {"step"}),
         ("mnist-14px-8d", ("Explore", "Traverse", "Posterior"), {"face", "move_1", "belief_seed"}),
@@ -117,7 +117,10 @@ def test_no_widget_breaks_its_tool(
     page.goto(f"{shipped}/?experiment={experiment}&tab={tools[0]}")
     page.locator(".st-key-map_vae .map-overlay").wait_for(state="attached", timeout=60_000)
     for tool in tools:
-        page.get_by_role("radio", name=tool, exact=True).click()
+        radio = page.get_by_role("radio", name=tool, exact=True)
+        if not radio.is_checked():
+            with wire.until_run_ends():
+                radio.click()
         page.wait_for_selector(".stApp[data-test-script-state=notRunning]")
         page.wait_for_load_state("networkidle")  # widgets whose scripts come late are there
         while found := page.evaluate(FIND, [KINDS, f":is({', '.join(ELSEWHERE)})", used]):

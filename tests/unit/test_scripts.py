@@ -13,6 +13,7 @@ FOLDER = Path(components.__file__).parent
 SCRIPTS = {
     "overlay": [FOLDER / "latent_map" / name for name in latent_map._MODULES],
     "atlas": [FOLDER / "latent_map" / "atlas.js"],
+    "codes": [FOLDER / "latent_map" / "codes.js"],
     "legend": [FOLDER / "latent_map" / "plotly.js", FOLDER / "latent_map" / "legend.js"],
     "film": [
         *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js")),

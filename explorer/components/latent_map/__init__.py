@@ -3,12 +3,15 @@
 The chart is drawn once and stays; marks and clicks travel alone.
 """
 
+import base64
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
+from numpy.typing import NDArray
 
 from explorer.atlas import Atlas
 from explorer.components.scripts import script
@@ -18,10 +21,12 @@ __all__ = [
     "Mark",
     "atlas",
     "chart",
+    "codes",
     "dots",
     "drawn",
     "legend",
     "moment",
+    "originals",
     "outline",
     "overlay",
     "overlays",
@@ -30,11 +35,22 @@ __all__ = [
     "ring",
 ]
 
+Array = NDArray[Any]
 Mark = dict[str, Any]
 Size = Literal["stage", "close_up"]
 
 _FOLDER = Path(__file__).parent
-_MODULES = ("plotly.js", "marks.js", "edges.js", "lens.js", "gestures.js", "keys.js", "overlay.js")
+_MODULES = (
+    "plotly.js",
+    "marks.js",
+    "edges.js",
+    "words.js",
+    "images.js",
+    "lens.js",
+    "gestures.js",
+    "keys.js",
+    "overlay.js",
+)
 
 
 _overlays = st.components.v2.component(
@@ -45,6 +61,7 @@ _overlays = st.components.v2.component(
 )
 _overlay = st.components.v2.component("map_overlay", js=(_FOLDER / "mount.js").read_text(), isolate_styles=False)
 _atlas = st.components.v2.component("map_atlas", js=script(_FOLDER / "atlas.js"))
+_codes = st.components.v2.component("map_codes", js=script(_FOLDER / "codes.js"))
 _legend = st.components.v2.component(
     "map_legend", js=script(_FOLDER / "plotly.js", _FOLDER / "legend.js"), isolate_styles=False
 )
@@ -92,6 +109,55 @@ def atlas(chart: str, map_id: str, window: Window, sent: Atlas, part: str = "") 
     place = {"left": window.left, "top": window.top, "side": window.side, "n": sent.side}
     data = {"chart": chart, "part": part, "id": map_id, "image": sent.image}
     _atlas(key=f"atlas_{chart}_{part}", data=data | place, height=0)
+
+
+def codes(
+    chart: str,
+    map_id: str,
+    *,
+    points: Array,
+    residuals: Array,
+    spacings: Array,
+    labels: Array,
+    names: Sequence[str],
+    invisible: float,
+) -> None:
+    """Send the codes of a map, from which its overlay says what is near a point without the server.
+
+    Args:
+        chart: the chart's key.
+        map_id: tells maps apart.
+        points: of the codes on the map, (n, 2).
+        residuals: the codes' distances from the map's plane, (n,).
+        spacings: see `latent.neighbour_distances`, (n,).
+        labels: of the codes, (n,).
+        names: of the classes.
+        invisible: a distance that cannot be seen on the map.
+    """
+    packed = {
+        name: base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()
+        for name, values in (("points", points), ("residuals", residuals), ("spacings", spacings))
+    }
+    others = {
+        "labels": base64.b64encode(np.ascontiguousarray(labels, np.uint8).tobytes()).decode(),
+        "names": tuple(names),
+        "invisible": invisible,
+    }
+    none = {"originals": "", "size": 0, "columns": 0}
+    _codes(key=f"codes_{chart}", data={"chart": chart, "id": map_id} | packed | others | none, height=0)
+
+
+def originals(picture: str, size: int, columns: int) -> None:
+    """Send the originals of all test images in one picture, once a page.
+
+    Args:
+        picture: a data URI: the images in reading order.
+        size: of an image, in pixels.
+        columns: how many stand side by side.
+    """
+    none = {"points": "", "residuals": "", "spacings": "", "labels": "", "names": (), "invisible": 0.0}
+    data = {"chart": "", "id": "", "originals": picture, "size": size, "columns": columns}
+    _codes(key="originals", data=none | data, height=0)
 
 
 def legend(

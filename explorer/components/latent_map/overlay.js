@@ -8,8 +8,10 @@ import { edges } from "./edges.js";
 import { Gestures } from "./gestures.js";
 import { Keys, keysHelp } from "./keys.js";
 import { Lens } from "./lens.js";
+import { Images } from "./images.js";
 import { drawMarks, element } from "./marks.js";
 import { inside, keepWholeDomains, pointAt } from "./plotly.js";
+import { wordsOf } from "./words.js";
 
 /** @typedef {import("./marks.js").Mark} Mark */
 /** @typedef {import("./plotly.js").ScreenPoint} ScreenPoint */
@@ -46,6 +48,7 @@ export class Overlay {
     this.notified = false; // where only that is asked: that the chart is drawn
     /** @type {AbortController | null} */ this.listening = null;
     this.layer = element("svg", { class: "map-overlay" });
+    this.images = new Images();
     this.draw = this.draw.bind(this);
   }
 
@@ -87,7 +90,9 @@ export class Overlay {
     this.changes = new MutationObserver(() => this.attempt(() => this.attach()));
     this.changes.observe(document.body, { childList: true, subtree: true });
     this.listening = new AbortController();
-    document.addEventListener("latent-atlas", () => this.show(), { signal: this.listening.signal });
+    const { signal } = this.listening;
+    document.addEventListener("latent-atlas", () => this.show(), { signal });
+    document.addEventListener("latent-codes", () => this.draw(), { signal });
     this.missed = setTimeout(() => this.show(), CHART_TIMEOUT);
     this.since = performance.now();
   }
@@ -132,6 +137,7 @@ export class Overlay {
     this.gestures?.remove();
     this.keys?.remove();
     this.resize?.disconnect();
+    this.images.remove();
     this.layer.remove();
     this.chart = null;
   }
@@ -213,6 +219,15 @@ export class Overlay {
     this.draw();
   }
 
+  /** Say what is to be said of a point, in place of the pick; undefined: of the pick. @param {number[] | undefined} point */
+  say(point) {
+    const { chart, lens } = this.data;
+    const codes = /** @type {any} */ (globalThis).latentCodes?.get(chart);
+    if (!point || codes?.id !== lens) return this.lens.say("", 0);
+    const near = codes.near(...point);
+    this.lens.say(wordsOf(point, near, "latentOriginals" in globalThis), near.image);
+  }
+
   /** The finest atlas that has a point; not that of another decoder. @param {number[] | undefined} point */
   atlasOf(point) {
     const { lens, chart } = this.data;
@@ -230,7 +245,10 @@ export class Overlay {
     const atlas = this.atlasOf(point);
     let works = !lens || !atlas || Boolean(atlas.decode);
     try {
-      if (lens) this.lens.show(atlas, point, this.hovered?.source ?? "");
+      if (lens) {
+        this.lens.show(atlas, point, this.hovered?.source ?? "");
+        this.say(point);
+      }
     } catch (error) {
       console.error(error);
       works = false;
@@ -247,7 +265,9 @@ export class Overlay {
     if (this.hovered?.source === "cursor") marks.push({ kind: "cursor", points: [this.hovered.point] });
     const panels = /** @type {any[]} */ (Object.values(this.chart._fullLayout._plots));
     this.layer.replaceChildren(...panels.map((panel) => drawMarks(panel, marks)));
-    if (this.data.title) this.layer.append(edges(this.chart, this.picked));
+    if (!this.data.title) return;
+    this.layer.append(edges(this.chart, this.picked));
+    this.images.draw(this.chart, /** @type {any} */ (globalThis).latentCodes?.get(this.data.chart));
   }
 }
 
