@@ -35,7 +35,7 @@ class ImageSet(StrEnum):
 SPLITS = {str(ImageSet.TRAINING): "train", str(ImageSet.VALIDATION): "validation", str(ImageSet.TEST): "test"}
 RANKINGS = {"VAE ELBO": "vae", "AE reconstruction": "autoencoder"}
 IMAGES, RANK = Choice("images", str(ImageSet.TEST)), Choice("rank", next(iter(RANKINGS)))
-PAGE = Choice("others", 0)  # which images of a split are shown: a seed
+PAGE = Choice("page", 0)  # which images of a split are shown: a seed
 ERROR = "orange: lost, blue: added"
 MODEL_ROWS = ("AE", "VAE")
 # With what stands below the pictures, or what they mean.

@@ -46,7 +46,7 @@ def test_reconstruct_shows_what_both_models_make_of_each_split(
     assert html(app) != before
     # A link opens the same images.
     other = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-    other.query_params.update({"tab": "Reconstruct", "images": "test images", "others": "1"})
+    other.query_params.update({"tab": "Reconstruct", "images": "test images", "page": "1"})
     other.run()
     assert re.findall(r"<small>image (\d+)</small>", html(other)) == re.findall(
         r"<small>image (\d+)</small>", html(app)
