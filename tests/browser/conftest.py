@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Locator, Page, expect, sync_playwright
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from explorer import latent
 from explorer.evaluation import evaluate_pair, write_evaluation
@@ -339,3 +340,10 @@ def pixels(png: bytes, scale: int = 8) -> np.ndarray:
     small = large[::scale, ::scale]
     np.testing.assert_array_equal(large, small.repeat(scale, 0).repeat(scale, 1))
     return small / 255
+
+
+def message(payload: bytes | str) -> ForwardMsg:
+    """A message of the server to the browser."""
+    parsed = ForwardMsg()
+    parsed.ParseFromString(payload if isinstance(payload, bytes) else payload.encode())
+    return parsed

@@ -2,10 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
-from playwright.sync_api import Page
+from PIL import Image
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import in_chart, open_map, wait_until_idle
+from explorer.maps import Map
+from explorer.models import open_models
+from tests.browser.conftest import RANGE, in_chart, message, open_map, wait_for_width, wait_until_idle, zoom_and_pan
+from tests.conftest import likeness
+from training.datasets import load
+from training.folders import checkpoints_dir, data_dir
 
 pytestmark = pytest.mark.browser
 
@@ -89,3 +96,94 @@ def test_on_a_phone_either_map_is_a_tap_away(page: Page, served: str) -> None:
         "document.querySelector('.st-key-map_autoencoder .nsewdrag').getBoundingClientRect().width >= 340"
     )
     assert not page.locator(".st-key-map_vae").is_visible()
+
+
+TOOLS = {  # on the stage, each with something that it alone shows
+    "Interpolate": 'img[data-name="frame-vae"]',
+    "Draw": ".pad canvas",
+    "Traverse": 'img[data-name="moved-vae"]',
+    "Generate": 'img[data-name="sample-vae"]',
+    "Posterior": 'img[data-name="resampled"]',
+    "Training curves": ".film-controls",
+    "Beta": 'img[data-name="pick-vae"]',
+    "Explore": 'img[data-name="ringed-vae"]',
+}
+
+
+def test_a_change_of_tool_sends_no_map_and_keeps_zoom_and_legend(page: Page, served: str) -> None:
+    charts: list[str] = []
+
+    def receive(frame: str | bytes) -> None:
+        element = message(frame).delta.new_element
+        if element.WhichOneof("type") == "plotly_chart":
+            charts.append(element.plotly_chart.id)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", receive))
+    open_map(page, served)
+    page.locator(TOOLS["Explore"]).wait_for()
+    zoom_and_pan(page, "map_vae")
+    page.locator(".classes button").nth(3).click()
+    before = in_chart(page, "map_vae", RANGE)
+    box = page.locator(".st-key-map_vae .nsewdrag").bounding_box()
+    assert any("map_vae" in chart for chart in charts)
+    del charts[:]
+    for tool, own in TOOLS.items():
+        page.get_by_role("radio", name=tool, exact=True).click()
+        expect(page.locator(own).first).to_be_visible()
+        wait_until_idle(page)
+        assert in_chart(page, "map_vae", RANGE) == before
+        assert page.locator(".st-key-map_vae .nsewdrag").bounding_box() == pytest.approx(box)
+        assert page.locator(".classes button").nth(3).get_attribute("aria-pressed") == "false"
+    # A page without maps, and back: they waited out of sight.
+    page.get_by_role("radio", name="Reconstruct", exact=True).click()
+    expect(page.locator('img[data-name^="vae-"]').first).to_be_visible()
+    expect(page.locator(".st-key-stage")).to_be_hidden()
+    page.get_by_role("radio", name="Explore", exact=True).click()
+    expect(page.locator(TOOLS["Explore"])).to_be_visible()
+    assert in_chart(page, "map_vae", RANGE) == before
+    assert [chart for chart in charts if "map_autoencoder" in chart or "map_vae" in chart] == []
+
+
+# The images that are drawn: how much of the canvas is painted, in images; and those at some points, in grey.
+IMAGES = """
+    const canvas = chart.querySelector('canvas.map-images'), {xaxis, yaxis} = chart._fullLayout;
+    const context = canvas.getContext('2d');
+    const {data} = context.getImageData(0, 0, canvas.width, canvas.height);
+    let painted = 0;
+    for (let i = 3; i < data.length; i += 4) painted += data[i] > 0;
+    const grey = points.map(([x, y]) => {
+        const left = Math.round(xaxis._offset + xaxis.d2p(x) - 13), top = Math.round(yaxis._offset + yaxis.d2p(y) - 13);
+        return [...context.getImageData(left, top, 26, 26).data].filter((_, at) => at % 4 === 0);
+    });
+    return [painted / 900, grey];
+"""
+
+
+def test_images_stand_at_their_codes_and_more_come_with_zoom(page: Page, shipped: str) -> None:
+    page.goto(f"{shipped}/?face=images")
+    page.wait_for_function("globalThis.latentOriginals?.image.complete && latentCodes.has('map_vae')")
+    page.locator(".st-key-map_vae canvas.map-images").wait_for()
+    vae_map = Map(open_models(checkpoints_dir() / "mnist-2d").vae)
+    points = vae_map.points
+    originals = load("mnist", data_dir()).test.images.numpy()
+
+    def expect_images(first: list[int]) -> float:
+        painted, shown = in_chart(page, "map_vae", f"const points = {points[first].tolist()};" + IMAGES)
+        for image, found in zip(first, shown, strict=True):
+            small = np.asarray(Image.fromarray(originals[image]).resize((26, 26), Image.Resampling.NEAREST), float)
+            assert likeness(np.array(found, float).reshape(26, 26), small) > 0.85
+        return float(painted)
+
+    # Image 0 comes first, and so stands whole where its code is.
+    whole = expect_images([0])
+    assert whole > 60
+    # The keyboard zooms where the pick is: there, too.
+    page.locator(".st-key-map_vae .map-overlay").focus()
+    for _ in range(15):
+        page.keyboard.press("+")
+    wait_for_width(page, vae_map.window.side / 1.25**15)
+    left, right, bottom, top = in_chart(page, "map_vae", RANGE)
+    inside = np.flatnonzero((points > (left, bottom)).all(axis=1) & (points < (right, top)).all(axis=1))
+    assert 3 < len(inside) < 120
+    near = expect_images([0])
+    assert near / len(inside) > 3 * whole / len(points)  # of those in sight, a larger part

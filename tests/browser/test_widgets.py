@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, WebSocket
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from tests.browser.conftest import message
 from tests.conftest import TABS
 
 pytestmark = pytest.mark.browser
@@ -72,13 +73,6 @@ class Wire:
         """Wait for the end of a run that begins here."""
         with self.socket.expect_event("framereceived", is_end):
             yield
-
-
-def message(payload: bytes | str) -> ForwardMsg:
-    """A message of the server to the browser."""
-    parsed = ForwardMsg()
-    parsed.ParseFromString(payload if isinstance(payload, bytes) else payload.encode())
-    return parsed
 
 
 def is_end(payload: bytes | str) -> bool:

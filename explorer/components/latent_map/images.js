@@ -38,8 +38,8 @@ export class Images {
     const { image, size, columns } = originals;
     const inner = SIZE - 2 * FRAME;
     for (const code of spacedCodes(codes, xaxis, yaxis)) {
-      const left = xaxis._offset + toPixel(xaxis, codes.points[2 * code]) - SIZE / 2;
-      const top = yaxis._offset + yaxis._length - toPixel(yaxis, codes.points[2 * code + 1]) - SIZE / 2;
+      const left = Math.round(xaxis._offset + toPixel(xaxis, codes.points[2 * code]) - SIZE / 2);
+      const top = Math.round(yaxis._offset + yaxis._length - toPixel(yaxis, codes.points[2 * code + 1]) - SIZE / 2);
       context.fillStyle = meta.colours[codes.labels[code]];
       context.fillRect(left, top, SIZE, SIZE);
       const [u, v] = [(code % columns) * size, Math.floor(code / columns) * size];
