@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 import explorer
 from explorer import catalog, map_layers, originals, selection, tables, warmup
 from explorer.components import latent_map
+from explorer.components.present import present_keys
 from explorer.components.save_picture import save_picture
 from explorer.maps import MapPair
 from explorer.models import ModelPair
@@ -38,10 +39,11 @@ TOOLS = {
     "Learn": "learn",
 }
 
+FOLDER = Path(explorer.__file__).parent
 SPRITE_COLUMNS = 100  # of the picture with all originals
 
-st.set_page_config("Latent Space Explorer", "🔢", layout="wide")
-st.html(Path(explorer.__file__).parent / "page.css")
+st.set_page_config("Latent Space Explorer", FOLDER / "favicon.png", layout="wide")
+st.html(FOLDER / "page.css")
 latent_map.overlays()
 
 
@@ -84,7 +86,7 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
     with choice:
         tool = st.segmented_control(
             "Tools",
-            list(TOOLS),
+            selection.tools_shown(list(TOOLS)),
             default=selection.TAB.default,
             required=True,
             label_visibility="collapsed",
@@ -120,11 +122,15 @@ with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
         codes_shown = st.container()
         grid_input()
         selection.class_map_input()
+        selection.lesson_inputs(list(TOOLS))
         codes_place = st.empty()
         details = st.container()
     tools = st.container(key="tools", width="content")
 
 save_picture(experiment)
+if selection.PRESENT.value:
+    with st.container(key="presenting"):  # see `page.css`
+        present_keys()
 for name in misnamed(checkpoints_dir()):
     st.warning(escape_markdown(f"A folder of experiments is left out: its name, {name}, is not UTF-8. Rename it."))
 

@@ -39,7 +39,7 @@ class Choice(Generic[T]):
             return value
         try:
             text = st.query_params[self.name]
-            return (text == "true") if isinstance(default, bool) else type(default)(text)  # type: ignore[return-value, call-arg]
+            return (text in ("true", "1")) if isinstance(default, bool) else type(default)(text)  # type: ignore[return-value, call-arg]
         except (KeyError, ValueError):
             return default
 
@@ -50,7 +50,10 @@ class Choice(Generic[T]):
     def keep(self, value: T) -> None:
         """Set the value of a choice without a widget, which would hold it in the URL; a callback."""
         self.set(value)
-        st.query_params[self.name] = str(value)
+        if value == self.default:
+            st.query_params.pop(self.name, None)
+        else:
+            st.query_params[self.name] = "1" if value is True else str(value)
 
 
 def seed_input(choice: Choice[int], again: str) -> int:

@@ -1,6 +1,6 @@
 """What is chosen everywhere: experiment, beta, plane, how many codes, pick, ringed test image, drawing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -18,9 +18,11 @@ __all__ = [
     "BETA",
     "CODES_SHOWN",
     "EXPERIMENT",
+    "HIDE",
     "MAX_COORDINATE",
     "PICKS",
     "PLANE",
+    "PRESENT",
     "RIGHTWARDS",
     "RINGED_IMAGE",
     "SHOW_CLASS_MAP",
@@ -36,9 +38,11 @@ __all__ = [
     "codes_shown_input",
     "drawing",
     "is_pending",
+    "lesson_inputs",
     "nearest",
     "pick",
     "pick_inputs",
+    "picks_inputs",
     "plane_inputs",
     "ringed_image",
     "ringed_image_input",
@@ -46,8 +50,10 @@ __all__ = [
     "set_pick",
     "set_pick_to_code",
     "show",
+    "tools_shown",
 ]
 
+_PRESENTS, _HIDDEN = "presents", "hidden_tools"  # the widgets of `PRESENT` and `HIDE`
 _PENDING = "pending"  # choices for the page's next run; in the session, not in the URL
 MAX_COORDINATE = 1e6  # of a pick: far beyond any map, and no decoder overflows
 CODES_OPTIONS = (500, 1000, 2000, 5000, 10000)
@@ -68,6 +74,8 @@ RIGHTWARDS, UPWARDS = Choice("rightwards", 1), Choice("upwards", 2)  # the dimen
 CODES_SHOWN = Choice("codes", 5000)  # on a map
 SHOW_CLASS_MAP = Choice("reading", False)  # whether the maps show what the classifier reads
 TAB = Choice("tab", "Explore")
+PRESENT = Choice("present", False)  # the stage alone, for a lecture
+HIDE = Choice("hide", "")  # the tools that a lesson leaves out, with commas between them
 RINGED_IMAGE = Choice("digit", 0)  # a test image
 PICKS = {  # of each model: both coordinates on its map; the default is where the first test image lies
     "autoencoder": (Choice("ae_x", 0.0), Choice("ae_y", 0.0)),
@@ -175,6 +183,38 @@ def class_map_input() -> None:
     )
 
 
+def tools_shown(tools: Sequence[str]) -> list[str]:
+    """Return the tools that the lesson shows: all but those left out, and at least the first."""
+    left_out = {name.strip().lower() for name in HIDE.value.split(",")}
+    return [tool for tool in tools if tool.lower() not in left_out] or list(tools[:1])
+
+
+def lesson_inputs(tools: Sequence[str]) -> None:
+    """Draw the widgets that choose what a lesson shows."""
+    st.session_state.setdefault(_PRESENTS, PRESENT.value)
+    st.toggle(
+        "Present: the stage alone",
+        key=_PRESENTS,
+        on_change=_keep_present,
+        help="Larger words, and keys: 1 to 9 tools, arrows the tool's slider, Space plays, c, i and g the faces of the "
+        "maps; ? lists them.",
+    )
+    if _HIDDEN not in st.session_state:
+        shown = tools_shown(tools)
+        st.session_state[_HIDDEN] = [tool for tool in tools if tool not in shown]
+    st.multiselect(
+        "Tools left out", tools, key=_HIDDEN, on_change=_keep_hidden, help="A link to this page leaves them out, too."
+    )
+
+
+def _keep_present() -> None:
+    PRESENT.keep(st.session_state[_PRESENTS])
+
+
+def _keep_hidden() -> None:
+    HIDE.keep(",".join(st.session_state[_HIDDEN]))
+
+
 def code_on_map(map_: Map, image: int) -> tuple[float, float]:
     """Return where a test image's code lies on a map, to the three decimals of the inputs."""
     rounded = np.round(map_.points[image].astype(float), 3).clip(-MAX_COORDINATE, MAX_COORDINATE)
@@ -210,6 +250,13 @@ def pick_inputs(map_: Map) -> None:
             args=(map_,),
             **choice.bound,
         )
+
+
+def picks_inputs(maps: MapPair) -> None:
+    """Draw the widgets of both picks in a row; while they are there, the URL holds the picks."""
+    with st.container(horizontal=True):
+        for map_ in maps:
+            pick_inputs(map_)
 
 
 def set_pick_to_code(map_: Map, image: int) -> None:

@@ -48,6 +48,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
             f"**Beta {experiment.beta:g}:** ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − "
             f"{nats(test['kl'])} per test image. {_what_happened(pair)}"
         )
+    selection.picks_inputs(stage.maps)
     text, chart = st.columns([1, 2])
     with chart:
         latent_map.chart(_trade_off_figure(pair), key="trade_off")

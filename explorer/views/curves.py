@@ -55,6 +55,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         st.info("t-SNE has no place for codes of another moment: choose a plane (button at the top) to play the film.")
     latent_map.chart(_curves_figure(pair, x_axis, logarithmic), key="curves")
     _figures(pair, st.columns(4))
+    selection.picks_inputs(stage.maps)
     st.caption("ELBO = reconstruction − KL, in nats per image; higher is better. The AE pays no KL, and has no ELBO.")
 
 

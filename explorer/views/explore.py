@@ -48,8 +48,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         with film.container(), catalog.show_errors():
             _film(map_)
     with st.container(horizontal=True):
-        for map_ in maps:
-            selection.pick_inputs(map_)
+        selection.picks_inputs(maps)
         selection.ringed_image_input(pair)
     with catalog.show_errors():
         _ringed(pair, selection.ringed_image(pair))

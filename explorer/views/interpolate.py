@@ -35,18 +35,13 @@ def render(pair: ModelPair, stage: Stage) -> None:
     maps = stage.maps
     at = st.slider(f"Frame: 0 is the start, {FRAMES - 1} the end", 0, FRAMES - 1, FRAME.default, **FRAME.bound)
     strips = st.container()
-    with stage.viewer:
-        with catalog.show_errors():
-            for end in LABELS:
-                _end(end, pair)
-            if any(map(_is_pick, LABELS)):
-                st.caption("Click a map to move its pick.")
-            if all(map(_is_pick, LABELS)):
-                st.markdown("Both ends are the same pick: choose a test digit for one.")
-        st.markdown(
-            "**Move the slider** along the straight path between two points. Look at the middle: is it still a digit, "
-            "and does it change evenly or all at once?"
-        )
+    with stage.viewer, catalog.show_errors():
+        for end in LABELS:
+            _end(end, pair)
+        if any(map(_is_pick, LABELS)):
+            st.caption("Click a map to move its pick.")
+        if all(map(_is_pick, LABELS)):
+            st.markdown("Both ends are the same pick: choose a test digit for one.")
     interpolations = [_interpolation(map_, *(_end_point(end, pair, map_) for end in LABELS)) for map_ in maps]
     for answer, map_, found in zip(stage.answers, maps, interpolations, strict=True):
         short = map_.model.short
@@ -77,10 +72,12 @@ def render(pair: ModelPair, stage: Stage) -> None:
             frames=FRAMES,
             at=at,
         )
+    st.markdown(
+        "**Move the slider** along the straight path between two points. Look at the middle: is it still a digit, "
+        "and does it change evenly or all at once?"
+    )
     if any(map(_is_pick, LABELS)):
-        with st.container(horizontal=True):
-            for map_ in maps:
-                selection.pick_inputs(map_)
+        selection.picks_inputs(maps)
 
 
 class Interpolation(NamedTuple):

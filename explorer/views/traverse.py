@@ -48,6 +48,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         _rows(pair, picks)
     with bars:
         latent_map.chart(_kl_figure(pair), key="kl")
+    selection.picks_inputs(stage.maps)
 
 
 def _moved(map_: Map, z: Array, moves: Array) -> None:

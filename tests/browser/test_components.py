@@ -1,9 +1,15 @@
 """What the page keeps: sizes through full screen, words through a second click."""
 
-import pytest
-from playwright.sync_api import Page, Route, expect
+import shutil
+from pathlib import Path
 
-from tests.browser.conftest import WORDS, open_lens, part
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.browser.conftest import WORDS, open_lens, open_map, part, point_at, wait_for_input
+from training.checkpoint import Checkpoint, checkpoint_path
+from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
 
@@ -15,7 +21,7 @@ def test_a_second_click_on_the_same_spot_leaves_the_words_as_they_are(page: Page
         page.mouse.down()
         page.mouse.up()
         expect(page.locator('figure:has(img[data-name="pick-vae"]) .lens')).to_have_count(0)
-        expect(page.locator(WORDS)).to_have_css("opacity", "1")
+        expect(page.locator(f"{WORDS} .original img")).to_be_visible()  # the server's own words
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
@@ -52,3 +58,24 @@ def test_an_uploader_that_comes_late_moves_nothing(width: int, own_page: Page, s
     assert held
     expect(own_page.get_by_text("Or a picture")).to_be_visible()
     assert place.bounding_box() == pytest.approx(before, abs=0.5)
+
+
+def test_without_webgl_the_maps_are_drawn_all_the_same(
+    browser: Browser, served: str, fitted: Path, experiment: Experiment
+) -> None:
+    warnings: list[str] = []
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-3d-apis"]
+    path = shutil.which("chromium") or browser.browser_type.executable_path
+    with browser.browser_type.launch(executable_path=path, args=arguments) as without:
+        page = without.new_page()
+        page.on("console", lambda told: warnings.append(told.text))
+        open_map(page, served)
+        codes = Checkpoint(checkpoint_path(fitted / experiment.name, "vae")).codes()
+        dots = page.locator(".st-key-map_vae .scatterlayer .point")
+        expect(dots).to_have_count(len(codes.labels) + len(np.unique(codes.labels)))  # and the digits' labels
+        assert len([told for told in warnings if "no WebGL" in told]) == 2  # each map once
+        place = part(page, "map_vae", 0.4, 0.6)
+        page.mouse.click(*place)
+        wait_for_input(page, "VAE pick, x", point_at(page, "map_vae", *place)[0])
+        page.locator(".classes button").nth(3).click()
+        expect(page.locator(".st-key-map_vae .scatterlayer .point[style*='rgb(154, 154, 154)']").first).to_be_attached()

@@ -20,6 +20,7 @@ SCRIPTS = {
         FOLDER / "film" / "film.js",
     ],
     "pad": [FOLDER / "pad" / "pad.js"],
+    "present": [FOLDER / "present" / "present.js"],
     "save_picture": [FOLDER / "save_picture" / "save_picture.js"],
 }
 

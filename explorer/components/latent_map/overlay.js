@@ -10,7 +10,7 @@ import { Keys, keysHelp } from "./keys.js";
 import { Lens } from "./lens.js";
 import { Images } from "./images.js";
 import { drawMarks, element } from "./marks.js";
-import { inside, keepWholeDomains, pointAt } from "./plotly.js";
+import { drawWithoutWebGl, inside, keepWholeDomains, lacksWebGl, pointAt } from "./plotly.js";
 import { wordsOf } from "./words.js";
 
 /** @typedef {import("./marks.js").Mark} Mark */
@@ -121,6 +121,7 @@ export class Overlay {
     this.gestures = new Gestures(chart, this);
     this.keys = new Keys(chart, this.layer, this);
     this.resize?.observe(chart);
+    if (lacksWebGl(chart)) drawWithoutWebGl(chart);
     this.draw();
     this.show();
   }

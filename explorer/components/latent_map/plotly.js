@@ -75,6 +75,22 @@ export function restyle(chart, update, traces) {
   chart.querySelector(".updatemenu-button").dispatchEvent(new MouseEvent("click"));
 }
 
+/** Draw a chart's dots without WebGL, where the browser has none, or has run out of it. @param {any} chart */
+export function drawWithoutWebGl(chart) {
+  const traces = chart.data.flatMap((/** @type {any} */ trace, /** @type {number} */ at) => (trace.type === "scattergl" ? [at] : []));
+  if (!traces.length || !chart._fullLayout.updatemenus?.length) return;
+  console.warn("This browser has no WebGL: the maps are drawn without it, which is slower.");
+  restyle(chart, { type: ["scatter"] }, traces);
+}
+
+/** Whether a chart's dots need WebGL that is not there. @param {any} chart */
+export function lacksWebGl(chart) {
+  const canvases = [...chart.querySelectorAll(".gl-canvas")];
+  if (!chart.data.some((/** @type {any} */ trace) => trace.type === "scattergl")) return false;
+  if (chart.querySelector(".no-webgl")) return true;
+  return canvases.length > 0 && !canvases.some((canvas) => canvas.getContext("webgl"));
+}
+
 /** As the wheel does. @param {any} chart @param {ScreenPoint} place that stays @param {number} factor above 1: nearer */
 export function zoom(chart, { x, y }, factor) {
   const turn = -200 * Math.log(factor);

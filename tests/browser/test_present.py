@@ -1,0 +1,55 @@
+"""What a teacher's link holds: the stage alone, its keys, tools that are left out."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import open_map, wait_until_idle
+
+pytestmark = pytest.mark.browser
+
+
+def test_keys_choose_tools_faces_and_frames(page: Page, served: str) -> None:
+    open_map(page, f"{served}/?present=1&hide=Posterior,compare")
+    tools = page.locator(".st-key-tab").get_by_role("radio")
+    expect(tools).to_have_count(9)
+    for left_out in ("Posterior", "Compare"):
+        expect(page.get_by_role("radio", name=left_out)).to_have_count(0)
+    page.keyboard.press("2")
+    expect(page.locator('img[data-name="frame-vae"]')).to_have_attribute("alt", "VAE: frame 10")
+    wait_until_idle(page)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator('img[data-name="frame-vae"]')).to_have_attribute("alt", "VAE: frame 11")
+    for key, face in (("g", "grid"), ("i", "images"), ("c", "codes")):
+        page.keyboard.press(key)
+        expect(page.get_by_role("radio", name=face, exact=True)).to_be_checked()
+    wait_until_idle(page)
+    page.keyboard.press("7")
+    expect(page.locator(".film-controls")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(re.compile(r"moment=\d+"))
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("note")).to_contain_text("the tool's slider")
+    page.keyboard.press("?")
+    expect(page.get_by_role("note")).to_have_count(0)
+    assert re.search(r"present=1", page.url)
+    assert re.search(r"hide=Posterior(,|%2C)compare", page.url)
+
+
+def test_the_menu_has_both_and_the_link_keeps_them(page: Page, served: str) -> None:
+    open_map(page, served)
+    page.keyboard.press("2")  # keys are the presenter's
+    expect(page.get_by_role("radio", name="Explore", exact=True)).to_be_checked()
+    page.locator(".st-key-topbar").get_by_test_id("stPopover").get_by_role("button").locator(
+        "visible=true"
+    ).first.click()
+    page.get_by_text("Present: the stage alone").click()
+    page.wait_for_url("**present=1*")
+    page.get_by_role("combobox", name="Tools left out").click()
+    page.get_by_role("option", name="Beta").click()
+    page.wait_for_url("**hide=Beta*")
+    page.keyboard.press("Escape")
+    expect(page.locator(".st-key-tab").get_by_role("radio", name="Beta")).to_have_count(0)
