@@ -137,7 +137,7 @@ class Map:
             right, up = self.dimensions or (0, 1)
             names = (f"latent dimension {right + 1}", f"latent dimension {up + 1}")
         if self.model.name == "autoencoder":
-            return Axes(names, ("no fixed scale", "no fixed scale"))
+            return Axes(names, ("arbitrary units", "arbitrary units"))
         x, y = self.project(np.zeros((1, self.model.latent_dim)))[0].tolist()
         # Shorter upwards: the map is less high than its title would be long.
         return Axes(names, ("standard deviations of the prior", "st. dev. of the prior"), prior=(x, y))

@@ -126,7 +126,7 @@ def beta_input(name: str, on_change: Callable[[], None]) -> None:
         return
     st.markdown("beta")
     st.select_slider(
-        "Beta, the VAE's weight of the KL",
+        "Beta (weight of the KL term)",
         betas,
         catalog.load(name).vae.checkpoint.experiment.beta,
         format_func=lambda beta: f"{beta:g}",
@@ -164,7 +164,7 @@ def codes_shown_input(codes: int) -> None:
     """Draw the widget that chooses how many codes a map shows, of as many as there are."""
     few = codes <= CODES_OPTIONS[0]
     st.select_slider(
-        f"Test codes on a map: all {codes}" if few else "Test codes on a map",
+        f"Number of test images shown: all {codes}" if few else "Number of test images shown",
         CODES_OPTIONS,
         CODES_SHOWN.default,
         disabled=few,

@@ -240,9 +240,9 @@ def _drawn_from_what(pair: ModelPair) -> str:
     code = pair.ae.codes.code.astype(float)
     return (
         f"The AE's codes have the mean {vector(code.mean(axis=0))} and the standard deviations "
-        f"{vector(code.std(axis=0))}: an outcome of this fit; another seed gives another. Below each wall stands how "
-        f"many of {SAMPLES:,} decodes a classifier reads as a digit. Where they are many, for the AE too, look at "
-        "*which* digits: do all ten come up, and about equally often?"
+        f"{vector(code.std(axis=0))}: an outcome of this fit; another seed gives another. Below each block of pictures "
+        f"stands how many of {SAMPLES:,} decodes a classifier reads as a digit. Where they are many, for the AE "
+        "too, look at *which* digits: do all ten come up, and about equally often?"
     )
 
 

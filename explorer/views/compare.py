@@ -22,7 +22,7 @@ from training.sweep import SWEEP_EXPERIMENT
 
 __all__ = ["ROWS", "difference", "render", "sweep_figure", "verdict"]
 
-NO_PRIOR = "undefined: it has no prior"
+NO_PRIOR = "– (an AE has no prior)"
 COLUMNS = [4.6, 2, 2, 2.8, 1.2]
 # What the textbook's words are taken to mean. They have no numbers there, so these are stated with the verdict.
 MAX_OFFSET = 0.25  # of a standard deviation: the codes' mean is no farther from the origin
@@ -364,7 +364,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
 
 def _page(pair: ModelPair) -> None:
     st.markdown(
-        "**The textbook's sentences, measured.** Look for sentences that the numbers contradict, or bear out by half: "
+        "**The textbook's sentences, measured.** Look for sentences that the numbers contradict, or confirm by half: "
         "they are worth a discussion. A verdict is about the sentence, part by part, and what its words are taken to "
         "mean stands in brackets. All is measured on the test images; the better number is bold. *Show* opens the view "
         "in which it can be seen."

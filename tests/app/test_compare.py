@@ -29,7 +29,7 @@ def test_compare_shows_what_was_measured(app: AppTest, checkpoints: Path, experi
         for name, text in (("knn_accuracy", "{:.1%}"), ("jump", "{:.2f}"), ("plane_entropy", "{:.2f} nats")):
             assert text.format(measured.values[model][name]).replace("%", " %") in told
         assert f"{measured.overlap[model][3]:.1%}".replace("%", " %") in told
-    assert told.count("undefined: it has no prior") == 2
+    assert told.count("– (an AE has no prior)") == 2
     # The better number is bold, and what the textbook says of it is judged by it.
     ae, vae = (measured.values[model]["centre_over_spread"] for model in ("autoencoder", "vae"))
     assert f"**{min(ae, vae):.2f}**" in told

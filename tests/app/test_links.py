@@ -24,8 +24,9 @@ NAMES = {
 }
 # What shows each of them at least once.
 PAGES: tuple[dict[str, str], ...] = (
-    *({"experiment": "mnist-2d", "tab": tab} for tab in TABS),
-    {"experiment": "mnist-2d", "tab": "Reconstruct", "images": "worst test images"},
+    *({"experiment": "digits-2d", "tab": tab} for tab in TABS),
+    {"experiment": "mnist-2d", "tab": "Explore"},  # several betas, and a map with a crowd
+    {"experiment": "digits-2d", "tab": "Reconstruct", "images": "worst test images"},
     {"experiment": "mnist-32d", "tab": "Explore", "plane": "two dimensions"},
     *(
         {"experiment": "mnist-32d", "tab": "Traverse", "dimensions": f"{first} to {first + 7}"}

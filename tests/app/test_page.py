@@ -85,7 +85,7 @@ def test_without_the_data_set_everything_but_the_original_is_there(
 def test_how_many_codes_a_map_shows_is_no_choice_where_there_are_few(app: AppTest) -> None:
     app.run()
     slider = app.select_slider("codes")
-    assert slider.label == "Test codes on a map: all 300"
+    assert slider.label == "Number of test images shown: all 300"
     assert slider.disabled
 
 

@@ -101,8 +101,7 @@ def boxes(page: Page) -> list[object]:
     return list(page.locator('.stMain [data-testid="stElementContainer"], .stMain .card').evaluate_all(script))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+@pytest.mark.parametrize(("width", "height", "theme"), [(1280, 800, "light"), (1920, 1080, "dark")])
 def test_mouse_draws_and_moves_nothing_on_the_page(
     theme: Any, width: int, height: int, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:

@@ -3,6 +3,7 @@
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -236,3 +237,26 @@ def test_second_of_two_quick_clicks_is_not_taken_back(page: Page, served: str) -
     wait_until_idle(page)
     assert page.evaluate("window.crosses") == pytest.approx([left + 60] * len(page.evaluate("window.crosses")), abs=1.5)
     assert len(page.evaluate("window.crosses")) > 0
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of `rgb(...)` (WCAG 2.2)."""
+    channels = np.array([float(each) for each in re.findall(r"[\d.]+", colour)[:3]]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_dot_stands_out_from_the_page(theme: Any, page: Page, served: str) -> None:
+    page.emulate_media(color_scheme=theme)
+    open_map(page, served)
+    page.locator(".classes button").last.wait_for()
+    background = luminance(page.locator(".stApp").evaluate("e => getComputedStyle(e).backgroundColor"))
+    assert (background > 0.5) == (theme == "light")
+    for model in MODELS:
+        lines = in_chart(page, f"map_{model}", f"return {CLOUDS}.map(t => [t.marker.line.color, t.marker.line.width])")
+        assert len(lines) == 10
+        for colour, width in lines:
+            low, high = sorted((luminance(colour), background))
+            assert (high + 0.05) / (low + 0.05) >= 2.99
+            assert width == 1

@@ -9,7 +9,16 @@ from playwright.sync_api import Page, expect
 
 from explorer.maps import Map
 from explorer.models import open_models
-from tests.browser.conftest import RANGE, in_chart, message, open_map, wait_for_width, wait_until_idle, zoom_and_pan
+from tests.browser.conftest import (
+    CLOUDS,
+    RANGE,
+    in_chart,
+    message,
+    open_map,
+    wait_for_width,
+    wait_until_idle,
+    zoom_and_pan,
+)
 from tests.conftest import likeness
 from training.datasets import load
 from training.folders import checkpoints_dir, data_dir
@@ -42,15 +51,27 @@ def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height", "side", "decode", "both"), SIZES)
-def test_maps_and_decodes_are_large_and_whole(
-    width: int, height: int, side: int, decode: int, both: bool, theme: Any, page: Page, shipped: str
-) -> None:
-    page.set_viewport_size({"width": width, "height": height})
+def test_maps_and_decodes_are_large_and_whole(theme: Any, page: Page, shipped: str) -> None:
     page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": 1280, "height": 800})
     open_map(page, shipped)
     page.locator('img[data-name="pick-vae"]').wait_for()
     wait_until_idle(page)
+    for width, height, side, decode, both in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(SETTLED, arg=side)
+        assert_large_and_whole(page, width, height, side, decode, both)
+
+
+# The VAE's map is square, as wide as its place, and so large.
+SETTLED = """(side) => {
+    const place = document.querySelector('.st-key-map_vae').getBoundingClientRect();
+    const map = document.querySelector('.st-key-map_vae .nsewdrag').getBoundingClientRect();
+    return map.width >= side && Math.abs(map.width - map.height) < 2 && place.width - map.width < 12;
+}"""
+
+
+def assert_large_and_whole(page: Page, width: int, height: int, side: int, decode: int, both: bool) -> None:
     boxes = page.evaluate(BOXES)
     assert boxes["vae"]["width"] >= side
     assert boxes["vae"]["width"] == pytest.approx(boxes["vae"]["height"], abs=2)
@@ -187,3 +208,25 @@ def test_images_stand_at_their_codes_and_more_come_with_zoom(page: Page, shipped
     assert 3 < len(inside) < 120
     near = expect_images([0])
     assert near / len(inside) > 3 * whole / len(points)  # of those in sight, a larger part
+
+
+def test_codes_glide_from_one_beta_to_the_next(page: Page, shipped: str) -> None:
+    open_map(page, f"{shipped}/?tab=Beta")
+    page.locator(TOOLS["Beta"]).wait_for()
+    wait_until_idle(page)
+    page.evaluate("""() => {
+        window.glided = new Set();
+        const note = (records) => records.forEach(({target}) => {
+            if (target.classList.contains("gliding")) glided.add(target.closest('[class*="st-key-map_"]').className);
+        });
+        new MutationObserver(note).observe(document.body, {subtree: true, attributeFilter: ["class"]});
+    }""")
+    before = in_chart(page, "map_vae", f"return {CLOUDS}.map(t => t.x[0])")
+    page.get_by_role("slider", name="Beta").press("ArrowRight")
+    page.wait_for_function("glided.size === 1 && !document.querySelector('.gliding')")
+    assert "map_vae" in page.evaluate("[...glided][0]")  # the AE is the same at every beta
+    after = in_chart(page, "map_vae", f"return {CLOUDS}.map(t => t.x[0])")
+    points = Map(open_models(checkpoints_dir() / "mnist-2d", beta=2).vae).points
+    labels = open_models(checkpoints_dir() / "mnist-2d").labels
+    assert after != before
+    np.testing.assert_allclose(after, [points[labels == digit][0, 0] for digit in range(10)], atol=1e-3)

@@ -57,7 +57,7 @@ def test_only_the_vae_has_a_prior_and_a_least_window() -> None:
     ae, vae = Map(pair.ae), Map(pair.vae)
     assert ae.axes.prior is None
     assert vae.axes.prior == (0, 0)
-    assert ae.axes.titles()[0] == "latent dimension 1 (no fixed scale)"
+    assert ae.axes.titles()[0] == "latent dimension 1 (arbitrary units)"
     assert np.ptp(vae.points, axis=0).max() < 0.1
     assert vae.window.side == 2.5
 

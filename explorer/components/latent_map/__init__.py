@@ -46,6 +46,7 @@ _MODULES = (
     "edges.js",
     "words.js",
     "images.js",
+    "glide.js",
     "lens.js",
     "gestures.js",
     "keys.js",

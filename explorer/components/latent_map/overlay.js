@@ -8,6 +8,7 @@ import { edges } from "./edges.js";
 import { Gestures } from "./gestures.js";
 import { Keys, keysHelp } from "./keys.js";
 import { Lens } from "./lens.js";
+import { Glide } from "./glide.js";
 import { Images } from "./images.js";
 import { drawMarks, element } from "./marks.js";
 import { drawWithoutWebGl, inside, keepWholeDomains, lacksWebGl, pointAt } from "./plotly.js";
@@ -49,6 +50,7 @@ export class Overlay {
     /** @type {AbortController | null} */ this.listening = null;
     this.layer = element("svg", { class: "map-overlay" });
     this.images = new Images();
+    this.glide = new Glide();
     this.draw = this.draw.bind(this);
   }
 
@@ -139,6 +141,7 @@ export class Overlay {
     this.keys?.remove();
     this.resize?.disconnect();
     this.images.remove();
+    this.glide.remove();
     this.layer.remove();
     this.chart = null;
   }
@@ -268,6 +271,7 @@ export class Overlay {
     this.layer.replaceChildren(...panels.map((panel) => drawMarks(panel, marks)));
     if (!this.data.title) return;
     this.layer.append(edges(this.chart, this.picked));
+    this.glide.look(this.chart);
     this.images.draw(this.chart, /** @type {any} */ (globalThis).latentCodes?.get(this.data.chart));
   }
 }
