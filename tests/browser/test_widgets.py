@@ -25,6 +25,8 @@ KINDS = {
     '[data-testid="stCheckbox"] label:not(:has(input[disabled]))': "click",
     '[data-testid="stButton"] button:not([disabled])': "click",
 }
+WIDGETS_ARE_THERE = """() => !document.querySelector('.stSkeleton, [data-testid="stSkeleton"]')
+    && [...document.querySelectorAll(".stMain .stSlider, .stMain .stNumberInput")].every((e) => e.querySelector("input"))"""
 # These lead to another tab, or go round for ever.
 ELSEWHERE = (
     ".st-key-experiment",
@@ -95,7 +97,7 @@ def use(page: Page, widget: Locator, how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("experiment", "tools", "expected"),
+    ("opened", "tools", "expected"),
     [
         ("digits-2d", TABS[:4], {"from", "to", "frame", "face"}),
         ("digits-2d", TABS[4:8], {"samples", "seed", "class", "images", "x_axis"}),
@@ -104,12 +106,12 @@ def use(page: Page, widget: Locator, how: str) -> None:
     ],
 )
 def test_no_widget_breaks_its_tool(
-    experiment: str, tools: tuple[str, ...], expected: set[str], page: Page, served: str, shipped: str
+    opened: str, tools: tuple[str, ...], expected: set[str], page: Page, served: str, shipped: str
 ) -> None:
     wire = Wire(page)
     used: list[str] = []
-    address = served if experiment == "digits-2d" else shipped  # small data, and few dimensions; or many
-    page.goto(f"{address}/?experiment={experiment}&tab={tools[0]}")
+    address = served if opened == "digits-2d" else shipped  # small data, and few dimensions; or many
+    page.goto(f"{address}/?experiment={opened}&tab={tools[0]}")
     page.locator(".st-key-map_vae .map-overlay").wait_for(state="attached", timeout=60_000)
     for tool in tools:
         radio = page.get_by_role("radio", name=tool, exact=True)
@@ -117,7 +119,8 @@ def test_no_widget_breaks_its_tool(
             with wire.until_run_ends():
                 radio.click()
         page.wait_for_selector(".stApp[data-test-script-state=notRunning]")
-        page.wait_for_load_state("networkidle")  # widgets whose scripts come late are there
+        page.wait_for_load_state("networkidle")
+        page.wait_for_function(WIDGETS_ARE_THERE)  # those whose scripts come late, too
         while found := page.evaluate(FIND, [KINDS, f":is({', '.join(ELSEWHERE)})", used]):
             selector, at, how, name = found
             used.append(name)
