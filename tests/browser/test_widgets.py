@@ -26,7 +26,7 @@ KINDS = {
     '[data-testid="stButton"] button:not([disabled])': "click",
 }
 WIDGETS_ARE_THERE = """() => !document.querySelector('.stSkeleton, [data-testid="stSkeleton"]')
-    && [...document.querySelectorAll(".stMain :is(.stSlider, .stNumberInput)")].every((e) => e.querySelector("input"))"""
+    && [...document.querySelectorAll(".stMain :is(.stSlider, .stNumberInput)")].every(e => e.querySelector("input"))"""
 # These lead to another tab, or go round for ever.
 ELSEWHERE = (
     ".st-key-experiment",
