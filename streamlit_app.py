@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 import explorer
 from explorer import catalog, map_layers, originals, selection, tables, warmup
+from explorer.choices import restore_kept
 from explorer.components import latent_map
 from explorer.components.present import present_keys
 from explorer.components.save_picture import save_picture
@@ -92,6 +93,7 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
             label_visibility="collapsed",
             **selection.TAB.bound,
         )
+    restore_kept()
     stage = open_stage(maps, places)
     if not is_ready:
         stage.viewer.caption("The decoders are being loaded …")

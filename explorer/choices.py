@@ -5,11 +5,12 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
-__all__ = ["Choice", "seed_input"]
+__all__ = ["Choice", "restore_kept", "seed_input"]
 
 T = TypeVar("T")
 
 LAST_SEED = 9999
+_KEPT = "kept"  # what the URL is to hold of choices without widgets, by name; in the session
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,18 @@ class Choice(Generic[T]):
     def keep(self, value: T) -> None:
         """Set the value of a choice without a widget, which would hold it in the URL; a callback."""
         self.set(value)
-        if value == self.default:
-            st.query_params.pop(self.name, None)
-        else:
-            st.query_params[self.name] = "1" if value is True else str(value)
+        text = "" if value == self.default else "1" if value is True else str(value)
+        st.session_state.setdefault(_KEPT, {})[self.name] = text
+        restore_kept()
+
+
+def restore_kept() -> None:
+    """Write the choices without widgets to the URL, where it lacks them: a run that follows may drop the last one's."""
+    for name, text in st.session_state.get(_KEPT, {}).items():
+        if text and st.query_params.get(name) != text:
+            st.query_params[name] = text
+        elif not text:
+            st.query_params.pop(name, None)
 
 
 def seed_input(choice: Choice[int], again: str) -> int:

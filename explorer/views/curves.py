@@ -23,7 +23,7 @@ from explorer.text import nats, vector
 __all__ = ["LOGARITHMIC", "MOMENT", "X_AXIS", "keep_moment", "render", "reset", "shown_moment"]
 
 X_AXIS, LOGARITHMIC = Choice("x_axis", "updates"), Choice("log", True)
-MOMENT = Choice("moment", 0)  # weight updates so far; the default is the end of the fit
+MOMENT = Choice("moment", 0)  # weight updates so far; 0: the end of the fit
 HOW_MEASURED = "Mean over the test images, each pixel drawn black or white once with its grey value as probability."
 
 
@@ -108,7 +108,7 @@ def _film(pair: ModelPair, stage: Stage, x_axis: str, logarithmic: bool) -> None
 
 def shown_moment(updates: list[int]) -> int:
     """Return the index of the recorded moment that is chosen, the last without a choice."""
-    chosen = int(MOMENT.value_or(updates[-1]))
+    chosen = int(MOMENT.value) or updates[-1]
     return max(int(np.searchsorted(updates, chosen, side="right")) - 1, 0)
 
 
@@ -137,5 +137,4 @@ def _figures(pair: ModelPair, places: Sequence[DeltaGenerator]) -> None:
 
 def reset(pair: ModelPair) -> None:
     """Show the end of the fit of other models."""
-    MOMENT.set(int(pair.vae.snapshots.update[-1]))
-    st.query_params.pop(MOMENT.name, None)
+    MOMENT.keep(MOMENT.default)

@@ -67,7 +67,8 @@ def test_maps_and_decodes_are_large_and_whole(theme: Any, page: Page, shipped: s
 SETTLED = """(side) => {
     const place = document.querySelector('.st-key-map_vae').getBoundingClientRect();
     const map = document.querySelector('.st-key-map_vae .nsewdrag').getBoundingClientRect();
-    return map.width >= side && Math.abs(map.width - map.height) < 2 && place.width - map.width < 12;
+    const isSquare = Math.abs(map.width - map.height) < 2;
+    return isSquare && map.width >= side && place.width - map.width < 12 && map.right <= innerWidth;
 }"""
 
 
