@@ -308,7 +308,7 @@ def _lens(page: Page, *, click: bool = False) -> list[float]:
         changed = [now != then for now, then in zip(page.evaluate(LENS), before, strict=True)]
         assert all(changed), "the lens shows, or says, what it did before: the frame was skipped"
         if click:
-            page.wait_for_function(f"!{LENS}")  # the server has answered, and its picture stands there
+            page.wait_for_function("!document.querySelector('.lens')")  # the server's own picture stands there
             page.wait_for_timeout(300)
     return times[5:]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["data_uri", "difference", "gif", "png", "strip", "tile"]
+__all__ = ["address", "data_uri", "difference", "gif", "png", "png_of_levels", "strip", "tile"]
 
 Array = NDArray[Any]
 
@@ -19,7 +19,11 @@ GIF_FRAME = 80  # milliseconds
 
 def png(pixels: Array) -> bytes:
     """Return a PNG with pixels in [0, 1]: grey of (h, w), white is 1; or of (h, w, 4): red, green, blue, opacity."""
-    levels = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
+    return png_of_levels((np.clip(pixels, 0, 1) * 255).round().astype(np.uint8))
+
+
+def png_of_levels(levels: Array) -> bytes:
+    """Return a PNG of bytes, as `png` does of pixels: uint8, 255 is white."""
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, "png")
     return buffer.getvalue()
@@ -47,7 +51,12 @@ def difference(image: Array, other: Array) -> Array:
 
 def data_uri(pixels: Array) -> str:
     """Return a PNG as a data URI, which needs no second request; see `png`."""
-    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
+    return address(png(pixels))
+
+
+def address(png: bytes) -> str:
+    """Return a PNG as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def strip(images: Array) -> Array:

@@ -1,5 +1,6 @@
 """The images that the models were fitted to, where they are on this computer; else scikit-learn's small digits."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ __all__ = [
 
 Array = NDArray[Any]
 
+LOOK_AGAIN = 1.0  # seconds after which the folder of images is looked at again: a click has no time for it
+_seen: dict[Path, tuple[float, tuple[int, ...]]] = {}
 HOW_TO_GET_ORIGINALS = (
     "Everything else works without it. `python -m training fit` downloads the data set; README says how to copy it."
 )
@@ -50,9 +53,10 @@ def sprite(pair: ModelPair, columns: int) -> str:
     data = _data(pair)
     if data is None:
         return ""
-    shown = data.test.images.numpy().astype(np.float32) / 255
+    shown = data.test.images.numpy()
     rest = -len(shown) % columns
-    return images.data_uri(images.tile(np.pad(shown, ((0, rest), (0, 0), (0, 0))), columns))
+    tiled = images.tile(np.pad(shown, ((0, rest), (0, 0), (0, 0))), columns)
+    return images.address(images.png_of_levels(tiled))
 
 
 def binarised(pair: ModelPair, image: int) -> Array | None:
@@ -110,11 +114,18 @@ def _substitute(pair: ModelPair) -> "Data":
 def _data(pair: ModelPair) -> "Data | None":
     """Load the data set, if it is here and its test images are those that the pair was evaluated on."""
     folder = data_dir()
-    # They may be put there while the app runs: the folder's time of change is part of the cache's key.
-    versions = tuple(path.stat().st_mtime_ns for path in folder.glob("*/raw"))
     experiment = pair.vae.checkpoint.experiment
-    data = _load(folder, versions, experiment.dataset, experiment.image_size, experiment.binarised)
+    data = _load(folder, _versions(folder), experiment.dataset, experiment.image_size, experiment.binarised)
     return data if data is not None and np.array_equal(data.test.labels.numpy(), pair.labels) else None
+
+
+def _versions(folder: Path) -> tuple[int, ...]:
+    """When the folders of images changed last: they may be put there while the app runs. Looked up once a second."""
+    now = time.monotonic()
+    seen = _seen.get(folder)
+    if seen is None or now - seen[0] > LOOK_AGAIN:
+        seen = _seen[folder] = (now, tuple(path.stat().st_mtime_ns for path in folder.glob("*/raw")))
+    return seen[1]
 
 
 @cached(entries=FEW)

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import catalog, images, latent, originals, selection
-from explorer.cache import cached
+from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture, reel
@@ -35,23 +36,30 @@ KTH_NEAREST = f"Its {latent.KTH}th nearest code"
 
 def render(pair: ModelPair, stage: Stage) -> None:
     """Draw the tool: the picks, the ringed image, the films of drawn paths."""
-    maps = stage.maps
+    with stage.controls:
+        _path_input(disabled=not stage.maps.vae.is_plane)
+    stage.viewer.markdown(_what_to_look_for(stage.maps))
+    _picks(pair, stage.maps, stage.answers, stage.strip.container())
+
+
+@st.fragment  # a click reruns no more than what it changes
+def _picks(
+    pair: ModelPair, maps: MapPair, answers: tuple[DeltaGenerator, DeltaGenerator], strip: DeltaGenerator
+) -> None:
     # What the eye waits for is sent first.
-    for map_, answer in zip(maps, stage.answers, strict=True):
+    for map_, answer in zip(maps, answers, strict=True):
         with answer, catalog.show_errors():
             draw_pick(pair, map_, selection.ringed_image(pair), draws=PATH.value)
-    stage.viewer.markdown(_what_to_look_for(maps))
-    with stage.controls:
-        _path_input(disabled=not maps.vae.is_plane)
-    films = [column.empty() for column in st.columns(2)] if PATH.value and maps.vae.is_plane else []
-    for film, map_ in zip(films, maps, strict=False):
-        with film.container(), catalog.show_errors():
-            _film(map_)
-    with st.container(horizontal=True):
-        selection.picks_inputs(maps)
-        selection.ringed_image_input(pair)
-    with catalog.show_errors():
-        _ringed(pair, selection.ringed_image(pair))
+    with strip.container():
+        films = [column.empty() for column in st.columns(2)] if PATH.value and maps.vae.is_plane else []
+        for film, map_ in zip(films, maps, strict=False):
+            with film.container(), catalog.show_errors():
+                _film(map_)
+        with st.container(horizontal=True):
+            selection.picks_inputs(maps)
+            selection.ringed_image_input(pair)
+        with catalog.show_errors():
+            _ringed(pair, selection.ringed_image(pair))
 
 
 def _what_to_look_for(maps: MapPair) -> str:
@@ -89,13 +97,13 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
     than = f"sparser than at {percentile:.0f} % of the codes"
     if near.neighbour_distance < map_.least_visible:  # the codes of a collapsed posterior
         verdict, than = "Among the codes", "nearer than could be seen on the map"
-    decode = images.data_uri(map_.decode([point])[0])
+    decode, original = _decode_of(map_, point), _original(pair, map_, near.image)
 
     def answer(name: str) -> str:
         return markup(
             [picture(decode, f"{model.short}: decode of {where}", name=f"{name}-{model.name}", caption=PICKED)],
             f"Decode of {where}",
-            f"{_original(pair, map_, near.image)}Nearest test code: <b>{with_article(nearest_digit)}</b> "
+            f"{original}Nearest test code: <b>{with_article(nearest_digit)}</b> "
             f"(image {near.image}), {_away(near.distance)}.",
             f'<span title="{KTH_NEAREST} is {_away(near.neighbour_distance)}"><b>{verdict}</b>: {than}.</span>',
             kind="pick",
@@ -115,6 +123,18 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
         answer=answer("pick"),
     )
     st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
+
+
+@cached(entries=MANY)
+def _decode_of(map_: Map, point: tuple[float, float]) -> str:
+    """Decode a point of a map, a data URI; a click changes one pick, and not the other."""
+    return images.data_uri(map_.decode([point])[0])
+
+
+@cached(entries=MANY)
+def _decode_of_code(model: Model, image: int) -> str:
+    """Decode the code of a test image, a data URI."""
+    return images.data_uri(model.decode(model.codes.code[[image]])[0])
 
 
 @cached()
@@ -191,7 +211,7 @@ def _ellipse(map_: Map, image: int) -> list[latent_map.Mark]:
 def _ringed(pair: ModelPair, image: int) -> None:
     pictures = [
         picture(
-            images.data_uri(model.decode(model.codes.code[[image]])[0]),
+            _decode_of_code(model, image),
             f"the {model.short}'s decode of its own code",
             name=f"ringed-{model.name}",
             caption=f"{model.short}'s decode",

@@ -311,10 +311,10 @@ def test_ten_tab_changes_leave_no_listeners_behind(
 
     def there_and_back() -> None:
         page.get_by_role("radio", name="Interpolate").click()
-        page.locator(".st-key-map_vae .map-overlay").wait_for(state="attached")
+        page.locator('img[data-name="frame-vae"]').wait_for()
         wait_until_idle(page)
         page.get_by_role("radio", name="Explore").click()
-        page.locator(".st-key-map_vae .map-overlay").wait_for(state="attached")
+        page.locator('img[data-name="ringed-vae"]').wait_for()
         page.wait_for_function(THERE)
         wait_until_idle(page)
 
