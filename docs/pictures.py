@@ -52,7 +52,7 @@ def _open(page: Page, query: str) -> None:
             break
         except Exception:  # the server is not up yet
             page.wait_for_timeout(200)
-    page.wait_for_function(BOTH_LENSES + " && latentOriginals?.image.complete", timeout=120_000)
+    page.wait_for_function(BOTH_LENSES + " && globalThis.latentOriginals?.image.complete", timeout=120_000)
     page.locator(".st-key-viewer img").first.wait_for()
     page.wait_for_timeout(1500)  # for the eye: nothing is still on its way
 
