@@ -48,8 +48,8 @@ st.html(FOLDER / "page.css")
 latent_map.overlays()
 
 
-def view_of(title: str) -> ModuleType:
-    """A tool's module: `render(pair, stage)` draws it; `reset(pair)`, if any, chooses anew for another experiment."""
+def tool_module(title: str) -> ModuleType:
+    """Import a tool's module: it has `render(pair, stage)` and may have `reset(pair)`; see `explorer.views`."""
     return import_module(f"explorer.views.{TOOLS[title]}")
 
 
@@ -64,7 +64,7 @@ def reset_for_experiment() -> None:
         selection.set_pick_to_code(map_, 0)
     selection.RINGED_IMAGE.set(0)
     for title in TOOLS:
-        if reset := getattr(view_of(title), "reset", None):
+        if reset := getattr(tool_module(title), "reset", None):
             reset(pair)
 
 
@@ -101,7 +101,7 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
     with stage.viewer:
         warmup.load_torch()
     with stage.strip, catalog.show_errors():
-        view_of(tool).render(pair, stage)
+        tool_module(tool).render(pair, stage)
     with stage.legend:
         draw_legend(maps)
 
@@ -161,7 +161,7 @@ with catalog.show_errors():
     is_ready = warmup.first_map_is_drawn(chart_of(maps.vae))
     run_tool(pair, maps, places, tools, is_ready)
     if not is_ready:
-        warmup.wait_no_longer()
+        warmup.rerun_after_timeout()
     for map_ in maps if maps.vae.is_plane and is_ready else ():
         latent_map.atlas(chart_of(map_), map_.id, map_.window, map_layers.atlas(map_, map_.window))
         if map_.crowd != map_.window:

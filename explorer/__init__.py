@@ -1,1 +1,1 @@
-"""What the browser shows: state, library, geometry, pictures, figures, views and components."""
+"""What the browser shows: choices, experiments, models and their maps, metrics, figures, views and components."""

@@ -17,7 +17,7 @@ _KEPT = "kept"  # what the URL is to hold of choices without widgets, by name; i
 class Choice(Generic[T]):
     """One choice: its widget's key, which is its name in the URL, and its default.
 
-    Compare and the tour set choices of other tabs, also while these are closed.
+    Compare and the tour set choices of other tools, also of those whose widgets are not drawn.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Choice(Generic[T]):
         st.session_state[self.name] = value
 
     def keep(self, value: T) -> None:
-        """Set the value of a choice without a widget, which would hold it in the URL; a callback."""
+        """Set a choice that no widget is bound to, and write it to the URL; a callback."""
         self.set(value)
         text = "" if value == self.default else "1" if value is True else str(value)
         st.session_state.setdefault(_KEPT, {})[self.name] = text

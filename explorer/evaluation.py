@@ -138,25 +138,25 @@ def evaluate_pair(
     values, overlap, tsne = {}, {}, {}
     for model in pair:
         progress(f"{model.name}: codes")
-        values[model.name] = dict(model.checkpoint.test) | _of_codes(model)
+        values[model.name] = dict(model.checkpoint.test) | _code_measures(model)
         _, indices = metrics.neighbours(model.codes.code, _k_neighbours(model))
         values[model.name]["knn_accuracy"] = metrics.knn_accuracy(indices, model.codes.labels)
         overlap[model.name] = metrics.overlap(indices, model.codes.labels).tolist()
         progress(f"{model.name}: samples")
-        values[model.name] |= _of_samples(model, classifier)
+        values[model.name] |= _sample_measures(model, classifier)
         progress(f"{model.name}: interpolation")
-        values[model.name] |= _of_interpolation(model, classifier)
+        values[model.name] |= _interpolation_measures(model, classifier)
         if pair.latent_dim > 2:
             progress(f"{model.name}: t-SNE")
             tsne[model.name] = _tsne(model.codes.code)
     if images is not None and pair.latent_dim == 2:
         progress("vae: posteriors")
-        values["vae"] |= _of_posteriors(pair.vae, binarised(images)[:POSTERIORS])
+        values["vae"] |= _posterior_measures(pair.vae, binarised(images)[:POSTERIORS])
     return Evaluation(values, overlap, tsne)
 
 
 def binarised(images: "Tensor") -> Array:
-    """Binarise test images as `training.objective.evaluate_each` does: uint8 (n, h, w) -> zeros and ones (n, h, w).
+    """Binarise test images as `training.objective.evaluate_per_image` does: uint8 (n, h, w) -> zeros and ones.
 
     Which pixels come out white depends on the number of images, too: binarise all of them, then choose.
     """
@@ -189,7 +189,7 @@ def decode_grid(vae: Model) -> posterior.DecodedGrid:
     return posterior.decode_grid(decoder(vae), *posterior.coarse_grid(*known), known)
 
 
-def _of_posteriors(vae: Model, seen: Array) -> dict[str, float]:
+def _posterior_measures(vae: Model, seen: Array) -> dict[str, float]:
     decode, coarse, rng = decoder(vae), decode_grid(vae), np.random.default_rng(SEED)
     rows = []
     for image, q in zip(seen.reshape(len(seen), -1), encode_posterior(vae, seen), strict=True):
@@ -229,14 +229,14 @@ def samples(model: Model, source: str, n: int, seed: int) -> Array:
         seed: of the noise.
     """
     noise = np.random.default_rng(seed).standard_normal((n, model.codes.code.shape[1]))
-    return noise if source == "prior" else latent.match_moments(noise, model.codes.code)
+    return noise if source == "prior" else latent.noise_to_fitted_gaussian(noise, model.codes.code)
 
 
 def _k_neighbours(model: Model) -> int:
     return min(metrics.K_NEIGHBOURS, len(model.codes.labels) - 1)
 
 
-def _of_codes(model: Model) -> dict[str, float]:
+def _code_measures(model: Model) -> dict[str, float]:
     from scipy.spatial import KDTree
 
     code, labels = model.codes.code.astype(np.float64), model.codes.labels
@@ -248,21 +248,21 @@ def _of_codes(model: Model) -> dict[str, float]:
     shares = np.bincount(labels[owner], minlength=10) / len(grid)
     values = {
         "centre_over_spread": metrics.normalized_offset(code),
-        "prior_kl": metrics.gaussian_kl(code),
+        "prior_kl": metrics.fitted_gaussian_kl(code),
         "plane_entropy": metrics.entropy(shares),
         "window_gaps": metrics.gap_fraction(distances, own_distances),
     }
     if model.codes.std is not None:
         variance = (model.codes.std**2).mean(axis=0)
-        values["aggregate_kl"] = metrics.gaussian_kl(code, variance)
+        values["aggregate_kl"] = metrics.fitted_gaussian_kl(code, variance)
     return values
 
 
-def _of_samples(model: Model, classifier: "Classifier") -> dict[str, float]:
+def _sample_measures(model: Model, classifier: "Classifier") -> dict[str, float]:
     values: dict[str, float] = {}
     for source in ("prior", "fitted") if model.name == "autoencoder" else ("prior",):
         probabilities = classify(classifier, model.decode(samples(model, source, SAMPLES, SEED)))
-        share = metrics.digit_share(probabilities)
+        share = metrics.confident_share(probabilities)
         values |= {
             f"{source}_read": share.value,
             f"{source}_read_error": share.error,
@@ -271,7 +271,7 @@ def _of_samples(model: Model, classifier: "Classifier") -> dict[str, float]:
     return values
 
 
-def _of_interpolation(model: Model, classifier: "Classifier") -> dict[str, float]:
+def _interpolation_measures(model: Model, classifier: "Classifier") -> dict[str, float]:
     labels = model.codes.labels
     rng = np.random.default_rng(SEED)
     pairs: list[Array] = []
@@ -281,11 +281,13 @@ def _of_interpolation(model: Model, classifier: "Classifier") -> dict[str, float
             pairs.append(pair)
     ends = np.stack(pairs)
     starts, stops = model.codes.code[ends[:, 0]], model.codes.code[ends[:, 1]]
-    points = np.concatenate([latent.path(start, stop, FRAMES) for start, stop in zip(starts, stops, strict=True)])
+    points = np.concatenate(
+        [latent.linear_interpolation(start, stop, FRAMES) for start, stop in zip(starts, stops, strict=True)]
+    )
     pictures = model.decode(points)
     films = pictures.reshape(PAIRS, FRAMES, *pictures.shape[1:])
     probabilities = classify(classifier, films[:, FRAMES // 2])
-    held = metrics.endpoint_mass(probabilities, labels[ends].astype(int))
+    held = metrics.endpoint_share(probabilities, labels[ends].astype(int))
     return {
         "jump": metrics.max_step_ratio(films),
         "middle_held": held.value,

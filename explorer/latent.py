@@ -15,17 +15,17 @@ __all__ = [
     "crowd",
     "dimensions_plane",
     "ellipse",
-    "gap_percentile",
     "grid",
     "largest_empty_circle",
-    "match_moments",
+    "linear_interpolation",
     "nearest",
     "nearest_images",
     "neighbour_distances",
     "nodes",
-    "path",
+    "noise_to_fitted_gaussian",
     "principal_plane",
     "resample_polyline",
+    "sparsity_percentile",
     "window",
 ]
 
@@ -175,7 +175,9 @@ def window(codes: Array, share: float = 0.995, margin: float = 0.05, min_side: f
 
 
 def crowd(points: Array, share: float) -> Window:
-    """Find a small square that holds a share of the points: shrunk around the densest part until it holds no more.
+    """Approximate the smallest square that holds a share of the points.
+
+    It starts at their median, and is centred `CROWD_STEPS` times anew on the points that it holds.
 
     Args:
         points: (n, 2), n at least 1.
@@ -211,7 +213,7 @@ def nodes(window: Window, n: int) -> Array:
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def path(start: ArrayLike, end: ArrayLike, n: int) -> Array:
+def linear_interpolation(start: ArrayLike, end: ArrayLike, n: int) -> Array:
     """Return n points on the straight line between two points, both ends included: (d,) and (d,) -> (n, d)."""
     return np.linspace(np.asarray(start, float), np.asarray(end, float), n)
 
@@ -232,7 +234,7 @@ def ellipse(centre: ArrayLike, covariance: ArrayLike, n: int = 48) -> Array:
     return np.asarray(centre, float) + circle @ np.linalg.cholesky(np.asarray(covariance, float)).T
 
 
-def match_moments(noise: ArrayLike, codes: Array) -> Array:
+def noise_to_fitted_gaussian(noise: ArrayLike, codes: Array) -> Array:
     """Turn standard Gaussian noise into samples of N(mean, covariance) of the codes: (m, d), (n, d) -> (m, d).
 
     A sample is mean + L noise, L the Cholesky factor of the covariance.
@@ -264,7 +266,7 @@ def nearest_images(codes: Array, point: ArrayLike, n: int) -> list[int]:
 
 
 def neighbour_distances(codes: Array) -> Array:
-    """Return each code's distance to its `KTH`-th nearest other code, sorted: (n, d) -> (n,)."""
+    """Return the codes' distances to their `KTH`-th nearest other code, in ascending order: (n, d) -> (n,)."""
     # Imported here: scipy.spatial takes half a second, and the first map does without.
     from scipy.spatial import KDTree
 
@@ -300,7 +302,7 @@ def largest_empty_circle(points: Array, window: Window) -> Gap:
     return Gap(x, y, float(radii[widest]))
 
 
-def gap_percentile(distance: float, own_distances: Array) -> float:
+def sparsity_percentile(distance: float, own_distances: Array) -> float:
     """Return the share of the codes, in percent, whose `KTH`-th nearest other code is nearer than `distance`.
 
     Args:

@@ -17,7 +17,7 @@ __all__ = ["CROWD_SHARE", "Map", "MapPair"]
 Array = NDArray[Any]
 
 CROWD_SHARE = 0.8  # of the codes
-CROWDED = 3  # times wider than its crowd: such a window shows little of the others but that they are few
+MAX_WINDOW_TO_CROWD = 3  # in a wider window the crowd would be squeezed; it is then shown first
 MIN_VISIBLE = 1e-3  # of a map's side: less cannot be told apart on it
 VAE_MIN_SIDE = 2.5  # keeps a collapsed posterior visibly collapsed: the prior's first circle fits into the window
 
@@ -36,7 +36,7 @@ class Map:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What tells it apart from all other maps that a server may meet."""
+        """The cache's key: the model's file and its version, and the plane shown."""
         return *self.model.key, self.dimensions, self.layout is not None
 
     @cached_property
@@ -95,7 +95,7 @@ class Map:
     def crowd(self) -> latent.Window:
         """Where most codes are: a square with `CROWD_SHARE` of them; the window, where that is hardly larger."""
         crowd = latent.crowd(self.points.astype(np.float64), CROWD_SHARE)
-        return crowd if max(crowd.side, self.min_side) < self.window.side / CROWDED else self.window
+        return crowd if max(crowd.side, self.min_side) < self.window.side / MAX_WINDOW_TO_CROWD else self.window
 
     def share_in(self, window: latent.Window) -> float:
         """Return the share of the codes that lie in a window, in [0, 1]."""

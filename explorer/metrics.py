@@ -10,12 +10,12 @@ __all__ = [
     "K_NEIGHBOURS",
     "MIN_CONFIDENCE",
     "Estimate",
+    "confident_share",
     "digit_entropy",
-    "digit_share",
-    "endpoint_mass",
+    "endpoint_share",
     "entropy",
+    "fitted_gaussian_kl",
     "gap_fraction",
-    "gaussian_kl",
     "knn_accuracy",
     "max_step_ratio",
     "neighbours",
@@ -43,7 +43,7 @@ def normalized_offset(codes: Array) -> float:
     return float(np.linalg.norm(codes.mean(axis=0)) / np.sqrt(codes.var(axis=0).mean()))
 
 
-def gaussian_kl(codes: Array, variance: Array | float = 0.0) -> float:
+def fitted_gaussian_kl(codes: Array, variance: Array | float = 0.0) -> float:
     """Compute `KL(N(m, S) || N(0, I)) = 1/2 (tr S + m'm - d - log det S)`, in nats.
 
     Args:
@@ -109,7 +109,7 @@ def knn_accuracy(indices: Array, labels: Array, classes: int = 10) -> float:
     return float((votes.argmax(axis=1) == labels).mean())
 
 
-def digit_share(probabilities: Array) -> Estimate:
+def confident_share(probabilities: Array) -> Estimate:
     """Return the share of pictures classified with probability `MIN_CONFIDENCE` or more: (n, classes)."""
     confident = probabilities.max(axis=1) >= MIN_CONFIDENCE
     value = float(confident.mean())
@@ -117,7 +117,7 @@ def digit_share(probabilities: Array) -> Estimate:
 
 
 def digit_entropy(probabilities: Array) -> float:
-    """Return the entropy of the classes among the pictures that `digit_share` counts, in nats: (n, classes)."""
+    """Return the entropy of the classes among the pictures that `confident_share` counts, in nats: (n, classes)."""
     confident = probabilities.max(axis=1) >= MIN_CONFIDENCE
     counts = np.bincount(probabilities[confident].argmax(axis=1), minlength=probabilities.shape[1])
     return entropy(counts / max(counts.sum(), 1))
@@ -135,7 +135,7 @@ def max_step_ratio(films: Array) -> float:
     return float((steps.max(axis=1) / steps.mean(axis=1)).mean())
 
 
-def endpoint_mass(probabilities: Array, ends: Array) -> Estimate:
+def endpoint_share(probabilities: Array, ends: Array) -> Estimate:
     """Return the share of middle frames whose two end digits together get `MIN_CONFIDENCE` of the probability.
 
     Args:

@@ -75,14 +75,14 @@ class Model:
         return None if self.codes.std is None else self.codes.std[image]
 
     @cached_property
-    def kl_of_dimensions(self) -> Array:
+    def kl_per_dimension(self) -> Array:
         """Mean KL of each latent dimension over the test images, (d,), in nats; of the VAE."""
         import torch
 
-        from training.objective import kl_of_dimensions
+        from training.objective import kl_per_dimension
 
         mean, log_variance = (torch.as_tensor(part) for part in (self.codes.code, self.codes.log_variance))
-        return kl_of_dimensions(mean, log_variance).double().mean(0).numpy()
+        return kl_per_dimension(mean, log_variance).double().mean(0).numpy()
 
     @cached_property
     def history(self) -> dict[str, Curve]:
@@ -102,14 +102,14 @@ class Model:
         return _load_model(self.checkpoint.path, self.checkpoint.version)
 
     def decode(self, z: ArrayLike) -> Array:
-        """Decodes of latent points: (n, d) -> (n, 28, 28), the probability of white for each pixel."""
+        """Decode latent points: (n, d) -> (n, h, w), the probability of white for each pixel."""
         logits = self.logits(z)
         import torch
 
         return torch.from_numpy(logits).sigmoid().numpy()
 
     def logits(self, z: ArrayLike) -> Array:
-        """The logits of those probabilities: (n, d) -> (n, 28, 28)."""
+        """Decode latent points to the logits of the pixels: (n, d) -> (n, h, w)."""
         model = self._model
         import torch
 
@@ -127,7 +127,7 @@ class Model:
         return decoded(parts[0]).numpy()
 
     def reconstruct(self, grey: "Tensor") -> Array:
-        """Decodes of images' own codes: (n, h, w) with pixels in [0, 1] -> (n, h, w)."""
+        """Encode images and decode their codes: (n, h, w) with pixels in [0, 1] -> (n, h, w)."""
         import torch
 
         with torch.inference_mode():
@@ -154,10 +154,10 @@ class Model:
         """log p(x|z) of each image, by the VAE averaged over q(z|x), and its KL, which the AE lacks: (n,), in nats."""
         import torch
 
-        from training.objective import evaluate_each
+        from training.objective import evaluate_per_image
 
         torch.set_num_threads(1)  # see `decode`
-        each = evaluate_each(self._model, images, samples=LIKELIHOOD_SAMPLES)
+        each = evaluate_per_image(self._model, images, samples=LIKELIHOOD_SAMPLES)
         return each.reconstruction.numpy(), None if each.kl is None else each.kl.numpy()
 
 

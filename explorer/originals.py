@@ -21,7 +21,7 @@ __all__ = [
     "binarised_drawing",
     "has_data",
     "original",
-    "reduced",
+    "preprocessed",
     "split",
     "sprite",
     "test_terms",
@@ -64,7 +64,7 @@ def binarised(pair: ModelPair, image: int) -> Array | None:
     return _binarised(pair)[image] if has_data(pair) else None
 
 
-def reduced(pair: ModelPair, picture: Array) -> Array:
+def preprocessed(pair: ModelPair, picture: Array) -> Array:
     """Preprocess a picture in MNIST's form as the models' images were: uint8 (28, 28) -> uint8 (h, w)."""
     import torch
 
@@ -78,7 +78,7 @@ def binarised_drawing(pair: ModelPair, picture: Array) -> Array:
     """Preprocess and binarise a picture in MNIST's form: uint8 (28, 28) -> (h, w), zeros and ones."""
     import torch
 
-    return evaluation.binarised(torch.as_tensor(reduced(pair, picture))[None])[0]
+    return evaluation.binarised(torch.as_tensor(preprocessed(pair, picture))[None])[0]
 
 
 def split(pair: ModelPair, name: str) -> "Split":

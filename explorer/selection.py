@@ -76,7 +76,7 @@ SHOW_CLASS_MAP = Choice("reading", False)  # whether the maps show what the clas
 TAB = Choice("tab", "Explore")
 PRESENT = Choice("present", False)  # the stage alone, for a lecture
 HIDE = Choice("hide", "")  # the tools that a lesson leaves out, with commas between them
-RINGED_IMAGE = Choice("digit", 0)  # a test image
+RINGED_IMAGE = Choice("digit", 0)  # index of the ringed test image; the name is that of old links
 PICKS = {  # of each model: both coordinates on its map; the default is where the first test image lies
     "autoencoder": (Choice("ae_x", 0.0), Choice("ae_y", 0.0)),
     "vae": (Choice("vae_x", 0.0), Choice("vae_y", 0.0)),

@@ -132,7 +132,7 @@ def grid_input() -> None:
 
 
 def open_stage(maps: MapPair, places: Places) -> Stage:
-    """Return the stage for one run of a tool, which may write only where the last run of the whole page did."""
+    """Return fresh containers for one run of a tool, inside `places`: a fragment may write nowhere else."""
     viewer = places.viewer.container()
     left, right = viewer.columns(2, gap="xsmall")
     return Stage(

@@ -100,7 +100,7 @@ def _posterior_stds(model: Model) -> np.ndarray:
     return model.codes.std
 
 
-def _large_cloud(map_: Map) -> tuple[np.ndarray, np.ndarray, int]:
+def _widest_posterior(map_: Map) -> tuple[np.ndarray, np.ndarray, int]:
     """Return the VAE's mu(x) and sigma(x) of the image with the widest Gaussian well inside the map, and its number."""
     stds, window = _posterior_stds(map_.model), map_.window
     off_centre = np.abs(map_.points - (window.left + window.side / 2, window.bottom + window.side / 2)).max(axis=1)
@@ -261,9 +261,9 @@ A_RANDOM_CODE = Step(
 )
 
 
-def _at_a_cloud(pair: ModelPair) -> dict[Choice[Any], Any]:
+def _settings_for_widest_posterior(pair: ModelPair) -> dict[Choice[Any], Any]:
     maps = selection.chosen_maps(pair)
-    _, _, image = _large_cloud(maps.vae)
+    _, _, image = _widest_posterior(maps.vae)
     return _at(maps, (map_.points[image] for map_ in maps), image)
 
 
@@ -288,7 +288,7 @@ WHAT_THE_VAE_CHANGES = Step(
     answer=_how_large_the_clouds_are,
     sources=(Source("training/models.py", "VariationalAutoencoder"),),
     view=explore.render,
-    point=_at_a_cloud,
+    point=_settings_for_widest_posterior,
 )
 
 
@@ -322,7 +322,7 @@ THE_ELBO_AND_ITS_TWO_TERMS = Step(
     answer=_which_is_better,
     sources=(
         Source("training/objective.py", "terms", "if isinstance(model", "gaussian_kl("),
-        Source("training/objective.py", "kl_of_dimensions"),
+        Source("training/objective.py", "kl_per_dimension"),
         Source("training/fit.py", "_updates", "batch_terms = terms(", "run.optimizer.step()"),
     ),
     view=curves.render,
@@ -330,15 +330,15 @@ THE_ELBO_AND_ITS_TWO_TERMS = Step(
 )
 
 
-def _at_a_throw(pair: ModelPair) -> dict[Choice[Any], Any]:
+def _settings_for_posterior_sample(pair: ModelPair) -> dict[Choice[Any], Any]:
     maps = selection.chosen_maps(pair)
-    mean, std, image = _large_cloud(maps.vae)
+    mean, std, image = _widest_posterior(maps.vae)
     z = mean + std * np.random.default_rng().standard_normal(len(mean))
     return _at(maps, (maps.ae.points[image], maps.vae.project(z[None])[0]), image)
 
 
 def _what_is_random(pair: ModelPair) -> str:
-    mean, std, image = _large_cloud(selection.chosen_maps(pair).vae)
+    mean, std, image = _widest_posterior(selection.chosen_maps(pair).vae)
     return (
         f"Only ε. For test image {image}, whose cloud is large, the encoder gives "
         f"μ = {vector(mean)} and σ = {vector(std)}. For a given throw, raising μ by a little raises z by as "
@@ -359,7 +359,7 @@ REPARAMETRISATION = Step(
     answer=_what_is_random,
     sources=(Source("training/objective.py", "reparametrise"),),
     view=explore.render,
-    point=_at_a_throw,
+    point=_settings_for_posterior_sample,
     again="Throw again",
 )
 
@@ -420,7 +420,10 @@ def _how_even_the_ways_are(pair: ModelPair) -> str:
     texts = []
     for model in pair:
         start, end = (model.codes.code[interpolate.default_image(pair, end)] for end in ("from", "to"))
-        far = max(latent.nearest(model.codes.code, z).distance for z in latent.path(start, end, interpolate.FRAMES))
+        far = max(
+            latent.nearest(model.codes.code, z).distance
+            for z in latent.linear_interpolation(start, end, interpolate.FRAMES)
+        )
         texts.append(f"the {model.short}'s keeps within {far:.2g}")
     measured = _measured(pair)
     pairs = (
@@ -444,7 +447,7 @@ FROM_A_2_TO_A_6 = Step(
     formula=r"z(t) = (1 - t)\, z_{\text{from}} + t\, z_{\text{to}}",
     question="Which way is the smoother one?",
     answer=_how_even_the_ways_are,
-    sources=(Source("explorer/latent.py", "path"), Source("training/models.py", "Autoencoder.decode")),
+    sources=(Source("explorer/latent.py", "linear_interpolation"), Source("training/models.py", "Autoencoder.decode")),
     view=interpolate.render,
     point=_at_half_way,
 )

@@ -1,4 +1,4 @@
-"""The first map stands before torch is loaded, which takes seconds in which a server answers no browser."""
+"""Delay the import of torch until the first map is drawn: it takes seconds in which the server answers no browser."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer.components import latent_map
 
-__all__ = ["FIRST_MAP_TIMEOUT", "first_map_is_drawn", "is_torch_loaded", "load_torch", "wait_no_longer"]
+__all__ = ["FIRST_MAP_TIMEOUT", "first_map_is_drawn", "is_torch_loaded", "load_torch", "rerun_after_timeout"]
 
 FIRST_MAP_TIMEOUT = 8  # seconds in which a browser that can draw the maps has drawn the first
 _WAITED_SINCE = "waited_since"  # on a monotonic clock; in the session, not in the URL
@@ -31,7 +31,7 @@ def load_torch() -> None:
 
 
 @st.fragment(run_every=FIRST_MAP_TIMEOUT + 1)
-def wait_no_longer() -> None:
+def rerun_after_timeout() -> None:
     """Go on after the time-out: a browser in which the component does not start never says that it has drawn a map."""
     if _has_waited():
         st.rerun()

@@ -1,4 +1,4 @@
-"""The command line: `python -m training list | fit EXPERIMENT | evaluate EXPERIMENT`."""
+"""The command line: `python -m training list | fit | evaluate | classifier | study`."""
 
 import dataclasses
 import json
@@ -153,11 +153,11 @@ def fit(
     from training.fit import fit as fit_model
 
     folder = checkpoints / experiment.name
-    extra_beta = name is None and experiment.beta != shipped.beta
-    if extra_beta and model is Which.AUTOENCODER:
+    is_additional = name is None and experiment.beta != shipped.beta
+    if is_additional and model is Which.AUTOENCODER:
         raise _stop(f"--beta {experiment.beta:g} was given for the autoencoder, which has none; give --model vae")
-    models = ("vae",) if extra_beta else MODEL_NAMES if model is Which.BOTH else (model.value,)
-    for path in (checkpoint_path(folder, each, experiment.beta if extra_beta else None) for each in models):
+    models = ("vae",) if is_additional else MODEL_NAMES if model is Which.BOTH else (model.value,)
+    for path in (checkpoint_path(folder, each, experiment.beta if is_additional else None) for each in models):
         if resume is None and file_version(unfinished_path(path)):
             raise _stop(
                 f"{unfinished_path(path)} is of an unfinished run; go on with the same command and --resume, "
@@ -168,12 +168,12 @@ def fit(
                 f"{path} was fitted with other settings, and would be replaced; "
                 "give the new one a --name, or delete the old one"
             )
-    _check_neighbours(folder, experiment, models, extra_beta)
+    _check_neighbours(folder, experiment, models, is_additional)
     try:
         data = _images(experiment, data_dir)
         for each in models:
             path = fit_model(
-                experiment, each, data, folder, device=_device(device), resume=bool(resume), extra_beta=extra_beta
+                experiment, each, data, folder, device=_device(device), resume=bool(resume), is_additional=is_additional
             )
             print(f"{path}: {_line(Checkpoint(path).test)}")
     except Interrupted as error:
@@ -287,9 +287,9 @@ def _holds_another_experiment(path: Path, experiment: Experiment) -> bool:
         return False
 
 
-def _check_neighbours(folder: Path, experiment: Experiment, models: Sequence[str], extra_beta: bool) -> None:
+def _check_neighbours(folder: Path, experiment: Experiment, models: Sequence[str], is_additional: bool) -> None:
     """Stop where a model of the folder that is not to be fitted now does not belong to those that are."""
-    written = {checkpoint_path(folder, model, experiment.beta if extra_beta else None) for model in models}
+    written = {checkpoint_path(folder, model, experiment.beta if is_additional else None) for model in models}
     for path in _paths(folder):
         if path in written:
             continue
@@ -297,7 +297,7 @@ def _check_neighbours(folder: Path, experiment: Experiment, models: Sequence[str
             neighbour = Checkpoint(path).experiment
         except CheckpointError:  # missing or defective: there is nothing to belong to
             continue
-        additional = extra_beta or "-beta-" in path.stem
+        additional = is_additional or "-beta-" in path.stem
         may_differ = ADDITIONAL_MAY_DIFFER if additional else PAIR_MAY_DIFFER
         if found := differences(neighbour, experiment, ignoring=may_differ):
             settings = ", ".join(f"{name} {there}, not {new}" for name, (there, new) in found.items())

@@ -127,10 +127,11 @@ def file_version(path: Path) -> int:
 
 
 def finite(value: Any) -> float:
-    """Return a number of the settings.
+    """Convert a value of the settings to a finite float.
 
     Raises:
-        ValueError, TypeError: it is none.
+        ValueError: it is not finite, or a text that is no number.
+        TypeError: it is no number.
     """
     number = float(value)
     if not math.isfinite(number):

@@ -97,7 +97,7 @@ class _Run:
     def save(self, path: Path) -> None:
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         if not all(tensor.isfinite().all() for tensor in tensors.values()):
-            raise self.not_finite()
+            raise self.not_finite_error()
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
         tensors |= {f"snapshot.{update}": code for update, code in self.snapshots}
@@ -136,7 +136,7 @@ class _Run:
             raise FitError(f"{path} cannot be resumed from ({error}); begin again with --no-resume") from error
         self.schedule = self._schedule_from(self.update)
 
-    def not_finite(self) -> FitError:
+    def not_finite_error(self) -> FitError:
         return FitError(
             f"the loss or a weight is no longer a finite number at update {self.update} of {self.total}; "
             f"try a learning rate below {self.experiment.learning_rate:g}"
@@ -151,7 +151,7 @@ def fit(
     *,
     device: torch.device,
     resume: bool = False,
-    extra_beta: bool = False,
+    is_additional: bool = False,
 ) -> Path:
     """Fit one model and write its checkpoint.
 
@@ -162,7 +162,7 @@ def fit(
         folder: the experiment's folder; the state of an unfinished run is kept there, too.
         device: where to compute.
         resume: go on with an unfinished run, and leave a model alone that is already fitted; else begin again.
-        extra_beta: an additional VAE of another beta, which names its file.
+        is_additional: an additional VAE of another beta, which names its file.
 
     Returns:
         the checkpoint's path.
@@ -172,7 +172,7 @@ def fit(
         Interrupted: Ctrl-C, after the state was saved.
         OSError: a file could not be written; what stood there is unharmed.
     """
-    path = checkpoint_path(folder, model, experiment.beta if extra_beta else None)
+    path = checkpoint_path(folder, model, experiment.beta if is_additional else None)
     unfinished = unfinished_path(path)
     if resume and not unfinished.exists() and _is_fitted(path, experiment):
         tqdm.write(f"{path} is already fitted with these settings")
@@ -240,7 +240,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
                 if run.update % record_every == 0 or run.update == run.total:
                     reconstruction_sum, kl_sum, images = sums.tolist()
                     if not math.isfinite(reconstruction_sum + kl_sum):
-                        raise run.not_finite()
+                        raise run.not_finite_error()
                     run.seconds = time.monotonic() - started
                     run.record("training", reconstruction_sum / images, kl_sum / images)
                     sums.zero_()
@@ -256,7 +256,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
                     run.seconds = time.monotonic() - started
                     run.since_record = sums.tolist()
                     if not math.isfinite(sum(run.since_record)):
-                        raise run.not_finite()
+                        raise run.not_finite_error()
                     if finished_epoch:
                         line = f"training {_terms_line(run, 'training')}, validation {_terms_line(run, 'validation')}"
                         bar.write(f"{run.model}, epoch {epoch + 1} of {experiment.epochs}: {line}")

@@ -1,10 +1,11 @@
 r"""The objectives: what a fit maximises, in nats per image.
 
-VAE: `ELBO(x) = E_q[log p(x|z)] - KL(q(z|x) || N(0, I))`, a lower bound of `log p(x)`.
+VAE: `E_q[log p(x|z)] - beta KL(q(z|x) || N(0, I))`; with beta = 1 that is the ELBO, a lower bound of `log p(x)`.
 AE: `log p(x|f(x))`, the reconstruction term alone.
 
 Reference:
     Kingma and Welling 2013, Auto-Encoding Variational Bayes, https://arxiv.org/abs/1312.6114
+    Higgins et al. 2017, beta-VAE, https://openreview.net/forum?id=Sy2fzU9gl
 """
 
 from typing import NamedTuple
@@ -22,9 +23,9 @@ __all__ = [
     "Terms",
     "bernoulli_log_likelihood",
     "evaluate",
-    "evaluate_each",
+    "evaluate_per_image",
     "gaussian_kl",
-    "kl_of_dimensions",
+    "kl_per_dimension",
     "reparametrise",
     "terms",
 ]
@@ -58,8 +59,10 @@ def bernoulli_log_likelihood(logits: Tensor, images: Tensor) -> Tensor:
     return -F.binary_cross_entropy_with_logits(logits, images, reduction="none").flatten(1).sum(1)
 
 
-def kl_of_dimensions(mean: Tensor, log_variance: Tensor) -> Tensor:
+def kl_per_dimension(mean: Tensor, log_variance: Tensor) -> Tensor:
     r"""Compute `KL(N(mean_i, exp(log_variance_i)) || N(0, 1)) = 1/2 (mean_i^2 + s_i^2 - 1 - log s_i^2)` in nats.
+
+    s_i^2 is the variance, `exp(log_variance_i)`.
 
     Appendix B of Kingma and Welling 2013, before its sum. (n, d) and (n, d) -> (n, d), at least 0.
     """
@@ -67,8 +70,8 @@ def kl_of_dimensions(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    r"""Compute `KL(N(mean, diag(exp(log_variance))) || N(0, I))`: `kl_of_dimensions` summed, -> (n,)."""
-    return kl_of_dimensions(mean, log_variance).sum(1)
+    r"""Compute `KL(N(mean, diag(exp(log_variance))) || N(0, I))`: `kl_per_dimension` summed, -> (n,)."""
+    return kl_per_dimension(mean, log_variance).sum(1)
 
 
 def reparametrise(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:
@@ -96,7 +99,7 @@ def terms(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Ter
 
 
 @torch.no_grad()
-def evaluate_each(
+def evaluate_per_image(
     model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500
 ) -> Terms:
     """Compute both terms for each image of a split, binarised once with `EVALUATION_SEED`.
@@ -123,10 +126,10 @@ def evaluate_each(
 
 
 def evaluate(model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500) -> Terms:
-    """Compute the mean of both terms over a split; see `evaluate_each`.
+    """Compute the mean of both terms over a split; see `evaluate_per_image`.
 
     Returns:
         scalars, in nats per image.
     """
-    each = evaluate_each(model, split, samples=samples, batch_size=batch_size)
+    each = evaluate_per_image(model, split, samples=samples, batch_size=batch_size)
     return Terms(each.reconstruction.mean(), None if each.kl is None else each.kl.mean())

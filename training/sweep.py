@@ -62,7 +62,7 @@ def sweep(
     import torch
 
     from training.fit import as_dict, fit
-    from training.objective import evaluate, kl_of_dimensions
+    from training.objective import evaluate, kl_per_dimension
 
     points = []
     for latent_dim in latent_sizes:
@@ -73,7 +73,7 @@ def sweep(
         }
         codes = opened["vae"].codes()
         assert codes.log_variance is not None
-        kl = kl_of_dimensions(torch.from_numpy(codes.code), torch.from_numpy(codes.log_variance)).mean(0)
+        kl = kl_per_dimension(torch.from_numpy(codes.code), torch.from_numpy(codes.log_variance)).mean(0)
         train = data.train.to(device)
         training = {
             model: as_dict(evaluate(checkpoint.load_model().to(device), train)) for model, checkpoint in opened.items()

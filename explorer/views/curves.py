@@ -54,7 +54,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     else:
         st.info("t-SNE has no place for codes of another moment: choose a plane (button at the top) to play the film.")
     latent_map.chart(_curves_figure(pair, x_axis, logarithmic), key="curves")
-    _figures(pair, st.columns(4))
+    _draw_metrics(pair, st.columns(4))
     selection.picks_inputs(stage.maps)
     st.caption("ELBO = reconstruction − KL, in nats per image; higher is better. The AE pays no KL, and has no ELBO.")
 
@@ -123,7 +123,7 @@ def _curves_figure(pair: ModelPair, x_axis: str, logarithmic: bool) -> go.Figure
     return figures.curves({model.name: model.history for model in pair}, x_axis, logarithmic=logarithmic)
 
 
-def _figures(pair: ModelPair, places: Sequence[DeltaGenerator]) -> None:
+def _draw_metrics(pair: ModelPair, places: Sequence[DeltaGenerator]) -> None:
     vae, ae = pair.vae.checkpoint.test, pair.ae.checkpoint.test
     shown = {
         "VAE ELBO": (vae["elbo"], "A lower bound of log p(x), the log-probability the model gives to a test image."),

@@ -105,7 +105,7 @@ def encode_drawing(pair: ModelPair, map_: Map, picture: Array) -> EncodedDrawing
     from training.datasets import Split
 
     model = map_.model
-    seen = torch.as_tensor(originals.reduced(pair, picture))[None]
+    seen = torch.as_tensor(originals.preprocessed(pair, picture))[None]
     grey = seen.float() / 255
     code, std = model.encode(grey)
     if std is None:

@@ -178,7 +178,7 @@ def _digit_rate(model: Model, source: str) -> DigitRate:
     probabilities = evaluation.classify(
         reader, model.decode(evaluation.samples(model, source, evaluation.SAMPLES, evaluation.SEED))
     )
-    return DigitRate(metrics.digit_share(probabilities), metrics.digit_entropy(probabilities))
+    return DigitRate(metrics.confident_share(probabilities), metrics.digit_entropy(probabilities))
 
 
 def _digit(samples: Samples, i: int) -> str:

@@ -91,7 +91,7 @@ class Interpolation(NamedTuple):
 @cached(entries=MANY)
 def _interpolation(map_: Map, start: tuple[float, ...], end: tuple[float, ...]) -> Interpolation:
     """Decode the straight line between two latent points at once: the slider along it decodes nothing."""
-    codes = latent.path(start, end, FRAMES)
+    codes = latent.linear_interpolation(start, end, FRAMES)
     decodes = map_.model.decode(codes)
     pictures = [images.data_uri(decode) for decode in decodes]
     return Interpolation(map_.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
@@ -161,7 +161,7 @@ def _code_of_drawing(pair: ModelPair, model: Model, drawn: Array) -> tuple[float
     """Encode a picture in MNIST's form, uint8 (28, 28)."""
     import torch
 
-    code, _ = model.encode(torch.as_tensor(originals.reduced(pair, drawn))[None].float() / 255)
+    code, _ = model.encode(torch.as_tensor(originals.preprocessed(pair, drawn))[None].float() / 255)
     return tuple(np.asarray(code[0], float).tolist())
 
 

@@ -122,7 +122,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         else:
             st.caption(ELLIPSES)
     st.html(markup([], f"z = {place}", kind="belief"))
-    _figures(pair, gap)
+    _draw_metrics(pair, gap)
     st.markdown(WHAT_IT_MEANS)
 
 
@@ -189,7 +189,7 @@ def _frame(vae_map: Map, window: latent.Window) -> list[latent_map.Mark]:
     return marks
 
 
-def _figures(pair: ModelPair, gap: InferenceGap) -> None:
+def _draw_metrics(pair: ModelPair, gap: InferenceGap) -> None:
     elbo = f"<b>ELBO = {nats(gap.elbo)}</b>: reconstruction minus KL, averaged over q(z|x). "
     if gap.true_posterior is None:
         st.html(markup([], "The bound", elbo + "It is never more than log p(x).", kind="belief"))

@@ -30,7 +30,7 @@ DIMENSIONS = Choice("dimensions", "")  # a page of them, as `1 to 8`
 
 def render(pair: ModelPair, stage: Stage) -> None:
     """Draw the tool: where on the maps the moved pick is, the mean KL of each dimension, a row for each dimension."""
-    kl = pair.vae.kl_of_dimensions
+    kl = pair.vae.kl_per_dimension
     inactive = int((kl < INACTIVE_KL).sum())
     picks = [map_.lift(selection.pick(map_)) for map_ in stage.maps]
     moves = np.array([_offset(dimension) for dimension in range(pair.latent_dim)])
@@ -83,7 +83,7 @@ def _strips(model: Model, z: tuple[float, ...], dimensions: tuple[int, ...]) -> 
 @cached()
 def _kl_figure(pair: ModelPair) -> go.Figure:
     """Draw the mean KL of each of the VAE's dimensions."""
-    return figures.kl_bars(pair.vae.kl_of_dimensions, metrics.INACTIVE_KL)
+    return figures.kl_bars(pair.vae.kl_per_dimension, metrics.INACTIVE_KL)
 
 
 def _rows(pair: ModelPair, picks: list[Array]) -> None:
@@ -93,7 +93,7 @@ def _rows(pair: ModelPair, picks: list[Array]) -> None:
     for row, dimension in enumerate(shown):
         control, film = st.columns([1, 3], vertical_alignment="center")
         with control:
-            _move_input(dimension, pair.vae.kl_of_dimensions[dimension] < INACTIVE_KL)
+            _move_input(dimension, pair.vae.kl_per_dimension[dimension] < INACTIVE_KL)
         with film:
             films(
                 {

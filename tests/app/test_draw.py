@@ -19,7 +19,7 @@ from training.checkpoint import Checkpoint, checkpoint_path
 from training.classifier import classifier_path, classify, load_classifier
 from training.datasets import Data, Split
 from training.experiments import Experiment
-from training.objective import evaluate_each
+from training.objective import evaluate_per_image
 
 MODELS = ("autoencoder", "vae")
 
@@ -75,7 +75,7 @@ def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
             code = model.code(drawn[None] / 255)
             back = model.decode(code).sigmoid()[0].numpy()
         np.testing.assert_allclose(shown(app, f"reconstruction-{name}"), back, atol=0.003)
-        terms = evaluate_each(model, Split(drawn[None], torch.zeros(1, dtype=torch.uint8)), samples=2000)
+        terms = evaluate_per_image(model, Split(drawn[None], torch.zeros(1, dtype=torch.uint8)), samples=2000)
         told = re.findall(r"log p\(x\|z\) = (−[\d.]+) nats", html(app))[MODELS.index(name)]
         assert float(told.replace("−", "-")) == pytest.approx(float(terms.reconstruction[0]), abs=0.2)
         codes = checkpoint.codes()

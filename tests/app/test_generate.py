@@ -26,7 +26,7 @@ def test_generate_decodes_the_same_noise_and_says_how_many_are_digits(
     for model in ("vae", "autoencoder"):
         expected = decode(checkpoints, experiment, model, (float(z[3, 0]), float(z[3, 1])))
         np.testing.assert_allclose(shown(app, f"{model}-prior-4"), expected, atol=0.003)
-    x, y = latent.match_moments(
+    x, y = latent.noise_to_fitted_gaussian(
         z, Checkpoint(checkpoint_path(checkpoints / experiment.name, "autoencoder")).codes().code
     )[3]
     expected = decode(checkpoints, experiment, "autoencoder", (float(x), float(y)))

@@ -24,7 +24,7 @@ from training.checkpoint import MODEL_NAMES, checkpoint_path
 from training.datasets import Data, binarise
 from training.experiments import Experiment
 from training.fit import fit
-from training.objective import EVALUATION_SEED, evaluate_each
+from training.objective import EVALUATION_SEED, evaluate_per_image
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def coarse(vae: Model) -> DecodedGrid:
 
 @pytest.fixture(scope="module")
 def seen(digits: Data) -> np.ndarray:
-    """The test images as `evaluate_each` binarises them."""
+    """The test images as `evaluate_per_image` binarises them."""
     return binarise(digits.test.images, torch.Generator().manual_seed(EVALUATION_SEED)).numpy()
 
 
@@ -150,7 +150,7 @@ def test_in_more_dimensions_the_belief_and_the_bound_are_left(
     assert not app.exception
     assert "can be computed on a grid in two dimensions only" in app.info[0].value
     vae = open_models(checkpoints / deep.name).vae
-    each = evaluate_each(vae.checkpoint.load_model(), digits.test, samples=300).elbo
+    each = evaluate_per_image(vae.checkpoint.load_model(), digits.test, samples=300).elbo
     assert each is not None
     assert told(app, "ELBO") == pytest.approx(float(each[5]), abs=0.5)
     assert "log p(x) =" not in html(app)

@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.datasets import Data
 from training.experiments import Experiment
-from training.objective import evaluate_each
+from training.objective import evaluate_per_image
 
 
 def test_reconstruct_shows_what_both_models_make_of_each_split(
@@ -35,7 +35,7 @@ def test_reconstruct_shows_what_both_models_make_of_each_split(
         assert (colours[lost < -0.05][:, 2] > colours[lost < -0.05][:, 0]).all()  # blue
         np.testing.assert_allclose(colours.max(axis=2), np.abs(lost), atol=0.003)
     # Like stands beside like: both reconstructions below the pictures, the ELBO in a row of its own.
-    each = evaluate_each(model, digits.test, samples=5)
+    each = evaluate_per_image(model, digits.test, samples=5)
     assert each.kl is not None
     log_likelihood, kl = float(each.reconstruction[number]), float(each.kl[number])
     assert re.search(rf'data-name="vae-{number}"[^>]*><b>−{-log_likelihood:.1f} nats</b>', html(app))
@@ -60,7 +60,7 @@ def test_worst_images_are_the_worst(app: AppTest, checkpoints: Path, experiment:
     app.run()
     assert not app.exception
     model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "autoencoder")).load_model()
-    each = evaluate_each(model, digits.test).reconstruction
+    each = evaluate_per_image(model, digits.test).reconstruction
     worst = [int(number) for number in re.findall(r"<small>image (\d+)</small>", html(app))]
     assert worst == each.argsort()[:10].tolist()
     assert f"{each[worst[0]]:.1f} nats".replace("-", "−") in html(app)

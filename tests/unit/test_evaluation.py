@@ -52,7 +52,7 @@ def test_samples_of_the_prior_and_of_the_codes_share_their_noise(pair: ModelPair
     code = pair.ae.codes.code
     np.testing.assert_allclose(fitted.mean(axis=0), code.mean(axis=0), atol=0.05 * code.std())
     np.testing.assert_allclose(np.cov(fitted.T), np.cov(code.T), rtol=0.05, atol=0.02 * code.var())
-    np.testing.assert_allclose(latent.match_moments(prior, code), fitted)
+    np.testing.assert_allclose(latent.noise_to_fitted_gaussian(prior, code), fitted)
 
 
 def test_each_number_is_what_its_definition_says(pair: ModelPair, classifier: Classifier, measured: Evaluation) -> None:

@@ -220,7 +220,7 @@ def test_another_beta_is_fitted_beside_the_recipes(checkpoints: Path, experiment
     before = checkpoint_path(folder, "vae").read_bytes()
     for beta in (0.1, 50.0):
         short = replace(experiment, beta=beta, epochs=2)
-        path = fit(short, "vae", digits, folder, device=CPU, extra_beta=True)
+        path = fit(short, "vae", digits, folder, device=CPU, is_additional=True)
         assert path == folder / f"vae-beta-{beta:g}.safetensors"
         assert Checkpoint(path).experiment == short
     assert other_betas(folder) == [0.1, 50.0]

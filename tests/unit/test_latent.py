@@ -70,7 +70,7 @@ def test_grid_is_in_reading_order_at_the_centres_of_equal_cells(
 
 @given(arrays(np.float64, 2, elements=coordinates), arrays(np.float64, 2, elements=coordinates), st.integers(2, 30))
 def test_path_is_straight_even_and_holds_both_ends(start: np.ndarray, end: np.ndarray, n: int) -> None:
-    way = latent.path(start, end, n)
+    way = latent.linear_interpolation(start, end, n)
     np.testing.assert_array_equal(way[[0, -1]], [start, end])
     np.testing.assert_allclose(np.diff(way, axis=0), np.tile((end - start) / (n - 1), (n - 1, 1)), atol=1e-9)
 
@@ -128,7 +128,7 @@ def test_widest_gap_of_two_clusters_lies_between_them() -> None:
 
 def test_percentile_counts_the_codes_with_nearer_neighbours() -> None:
     own = np.array([1.0, 2.0, 3.0, 4.0])
-    assert [latent.gap_percentile(distance, own) for distance in (0.5, 2.5, 9.0)] == [0, 50, 100]
+    assert [latent.sparsity_percentile(distance, own) for distance in (0.5, 2.5, 9.0)] == [0, 50, 100]
 
 
 def test_nodes_stand_on_the_edges_in_reading_order() -> None:
@@ -210,13 +210,13 @@ def test_noise_takes_the_codes_mean_and_covariance(dimensions: int, seed: int) -
     noise = rng.normal(size=(60, dimensions))
     noise -= noise.mean(axis=0)
     noise = noise @ np.linalg.inv(np.linalg.cholesky(np.atleast_2d(np.cov(noise.T)))).T
-    samples = latent.match_moments(noise, codes)
+    samples = latent.noise_to_fitted_gaussian(noise, codes)
     np.testing.assert_allclose(samples.mean(axis=0), codes.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(np.cov(samples.T), np.cov(codes.T), rtol=1e-6, atol=1e-6)
 
 
 def test_codes_without_spread_have_samples_too() -> None:
-    np.testing.assert_allclose(latent.match_moments(np.ones((3, 2)), np.full((10, 2), 4.0)), 4, atol=1e-5)
+    np.testing.assert_allclose(latent.noise_to_fitted_gaussian(np.ones((3, 2)), np.full((10, 2), 4.0)), 4, atol=1e-5)
 
 
 @pytest.mark.parametrize("n", [2, 5, 24])

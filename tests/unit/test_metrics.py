@@ -24,13 +24,13 @@ def test_gaussian_kl_is_that_of_torch_distributions(latent_dim: int) -> None:
     for extra in (0.0, variance):
         s = covariance + torch.diag(torch.tensor(np.broadcast_to(extra, latent_dim).copy()))
         expected = kl_divergence(MultivariateNormal(torch.tensor(codes.mean(axis=0)), s), prior)
-        assert metrics.gaussian_kl(codes, extra) == pytest.approx(float(expected))
+        assert metrics.fitted_gaussian_kl(codes, extra) == pytest.approx(float(expected))
 
 
 def test_standard_gaussian_codes_are_centred_and_cost_nothing() -> None:
     codes = RNG.normal(size=(200_000, 2))
     assert metrics.normalized_offset(codes) == pytest.approx(0, abs=0.01)
-    assert metrics.gaussian_kl(codes) == pytest.approx(0, abs=1e-3)
+    assert metrics.fitted_gaussian_kl(codes) == pytest.approx(0, abs=1e-3)
     # Moved by three spreads along one axis, and scaled: the number has no unit.
     assert metrics.normalized_offset(7 * (codes + np.array([3, 0]))) == pytest.approx(3, abs=0.02)
 
@@ -68,7 +68,7 @@ def test_far_share_counts_what_lies_beyond_twice_the_median() -> None:
 def test_read_pictures_are_the_sure_ones_and_their_evenness() -> None:
     sure = 0.95 * np.eye(10) + 0.005
     probabilities = np.concatenate([sure, np.full((10, 10), 0.1)])
-    share = metrics.digit_share(probabilities)
+    share = metrics.confident_share(probabilities)
     assert share.value == 0.5
     assert share.error == pytest.approx(math.sqrt(0.25 / 20))
     assert metrics.digit_entropy(probabilities) == pytest.approx(math.log(10))
@@ -78,7 +78,7 @@ def test_read_pictures_are_the_sure_ones_and_their_evenness() -> None:
 
 def test_standard_error_is_the_spread_of_repeated_draws() -> None:
     certain = np.where(RNG.uniform(size=(3000, 500, 1)) < 0.3, 1.0, 0.5)
-    shares = [metrics.digit_share(draw) for draw in certain]
+    shares = [metrics.confident_share(draw) for draw in certain]
     assert np.std([share.value for share in shares]) == pytest.approx(
         np.mean([share.error for share in shares]), rel=0.05
     )
@@ -95,5 +95,5 @@ def test_even_film_has_no_jump_and_a_cut_has_one() -> None:
 
 def test_middle_is_held_by_both_ends_together() -> None:
     probabilities = np.array([[0.5, 0.45, 0.05], [0.5, 0.05, 0.45], [0.0, 0.0, 1.0]])
-    held = metrics.endpoint_mass(probabilities, np.array([[0, 1], [0, 1], [2, 0]]))
+    held = metrics.endpoint_share(probabilities, np.array([[0, 1], [0, 1], [2, 0]]))
     assert held.value == pytest.approx(2 / 3)

@@ -25,7 +25,7 @@ from explorer.posterior import (
 from tests.conftest import brute_force
 from training.datasets import Data, Split, binarise
 from training.experiments import Experiment
-from training.objective import EVALUATION_SEED, evaluate_each
+from training.objective import EVALUATION_SEED, evaluate_per_image
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def coarse(vae: Model) -> DecodedGrid:
 
 @pytest.fixture(scope="module")
 def seen(digits: Data) -> np.ndarray:
-    """The test images as `evaluate_each` binarises them."""
+    """The test images as `evaluate_per_image` binarises them."""
     return binarise(digits.test.images, torch.Generator().manual_seed(EVALUATION_SEED)).numpy()
 
 
@@ -185,7 +185,7 @@ def test_elbo_agrees_with_that_of_many_samples(vae: Model, decode: Decoder, digi
     gaussians = evaluation.encode_posterior(vae, seen)
     by_quadrature = np.array([elbo(decode, x.ravel(), q) for x, q in zip(seen, gaussians, strict=True)])
     model = vae.checkpoint.load_model()
-    sampled = evaluate_each(model, Split(digits.test.images, digits.test.labels), samples=200).elbo
+    sampled = evaluate_per_image(model, Split(digits.test.images, digits.test.labels), samples=200).elbo
     assert sampled is not None
     assert by_quadrature.mean() == pytest.approx(float(sampled.mean()), abs=0.05)
     np.testing.assert_allclose(by_quadrature, sampled, atol=1.5)

@@ -72,9 +72,9 @@ def test_checkpoints_are_small() -> None:
     pair = [sizes[checkpoint_path(CHECKPOINTS / "mnist-2d", model)] for model in MODEL_NAMES]
     assert sum(pair) < 12e6
     assert {file.parent.name for file in sizes if file.parent != CHECKPOINTS} == set(SHIPPED)
-    extra_beta = {"latent-sizes.json", "mnist.classifier.safetensors", "digits.classifier.safetensors"}
-    assert {file.name for file in sizes if file.parent == CHECKPOINTS} == extra_beta
-    assert all(sizes[CHECKPOINTS / name] < 1e6 for name in extra_beta)
+    is_additional = {"latent-sizes.json", "mnist.classifier.safetensors", "digits.classifier.safetensors"}
+    assert {file.name for file in sizes if file.parent == CHECKPOINTS} == is_additional
+    assert all(sizes[CHECKPOINTS / name] < 1e6 for name in is_additional)
 
 
 def test_readme_tells_what_the_checkpoints_say() -> None:
