@@ -149,6 +149,7 @@ def window(codes: Array, share: float = 0.995, margin: float = 0.05, min_side: f
         margin: added to its side, as a share of the side.
         min_side: minimum side.
     """
+    codes = codes.astype(np.float64)  # a rounded window would hold other codes, and other gaps
     outside = int(round(len(codes) * (1 - share), 9))  # so many codes may be left out
     edge_x, edge_y = (np.sort(column)[: outside + 1] for column in codes.T)
     # Only codes far to the right or far up can bound the square: with at most `outside` left out on the

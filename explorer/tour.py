@@ -32,7 +32,7 @@ ROOT = Path(training.__file__).parents[1]
 
 
 View = Callable[[ModelPair, Stage], None]
-Point = Callable[[ModelPair], Mapping[Choice[Any], Any]]
+Settings = Callable[[ModelPair], Mapping[Choice[Any], Any]]
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ class Step:
     sources: tuple[Source, ...]
     view: View
     on_stage: bool = True  # whether the view is of the maps; else it is a page of its own
-    point: Point | None = None  # what the view is set to, by key; None: it is shown as it was left
+    settings: Settings | None = None  # the choices that the step makes when it is entered; None: none
     again: str = "Set the view again"
 
 
-def _at(maps: MapPair, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
+def _settings_at(maps: MapPair, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
     """Return the choices that show the maps with these picks, and this test image ringed."""
     values: dict[Choice[Any], Any] = {FACE: "codes", VIEW: CROWD, selection.RINGED_IMAGE: image}
     for map_, point in zip(maps, points, strict=True):
@@ -119,7 +119,7 @@ def _both(pair: ModelPair, measured: Evaluation, name: str, form: str) -> str:
     return " and ".join(f"{measured.values[model.name][name]:{form}} ({model.short})" for model in pair)
 
 
-def _at_held_out_images(pair: ModelPair) -> dict[Choice[Any], Any]:
+def _settings_for_held_out_images(pair: ModelPair) -> dict[Choice[Any], Any]:
     return {reconstruct.IMAGES: str(reconstruct.ImageSet.VALIDATION)}
 
 
@@ -150,13 +150,13 @@ AN_AUTOENCODER = Step(
     ),
     view=reconstruct.render,
     on_stage=False,
-    point=_at_held_out_images,
+    settings=_settings_for_held_out_images,
 )
 
 
-def _at_first_image(pair: ModelPair) -> dict[Choice[Any], Any]:
+def _settings_for_first_image(pair: ModelPair) -> dict[Choice[Any], Any]:
     maps = selection.chosen_maps(pair)
-    return _at(maps, (map_.points[0] for map_ in maps), 0)
+    return _settings_at(maps, (map_.points[0] for map_ in maps), 0)
 
 
 def _why_alike(pair: ModelPair) -> str:
@@ -186,15 +186,15 @@ A_SPACE_OF_TWO_NUMBERS = Step(
     answer=_why_alike,
     sources=(Source("training/models.py", "_networks"),),
     view=explore.render,
-    point=_at_first_image,
+    settings=_settings_for_first_image,
 )
 
 
-def _at_gaps(pair: ModelPair) -> dict[Choice[Any], Any]:
+def _settings_for_gaps(pair: ModelPair) -> dict[Choice[Any], Any]:
     maps = selection.chosen_maps(pair)
     gaps = [map_.largest_empty_circle[:2] for map_ in maps]
     nearest = latent.nearest(pair.ae.codes.code, maps.ae.lift(gaps[0]))
-    return _at(maps, gaps, nearest.image)
+    return _settings_at(maps, gaps, nearest.image)
 
 
 def _what_gaps_hold(pair: ModelPair) -> str:
@@ -232,7 +232,7 @@ THE_GAPS = Step(
         Source("explorer/latent.py", "largest_empty_circle"),
     ),
     view=explore.render,
-    point=_at_gaps,
+    settings=_settings_for_gaps,
 )
 
 
@@ -264,7 +264,7 @@ A_RANDOM_CODE = Step(
 def _settings_for_widest_posterior(pair: ModelPair) -> dict[Choice[Any], Any]:
     maps = selection.chosen_maps(pair)
     _, _, image = _widest_posterior(maps.vae)
-    return _at(maps, (map_.points[image] for map_ in maps), image)
+    return _settings_at(maps, (map_.points[image] for map_ in maps), image)
 
 
 def _how_large_the_clouds_are(pair: ModelPair) -> str:
@@ -288,11 +288,11 @@ WHAT_THE_VAE_CHANGES = Step(
     answer=_how_large_the_clouds_are,
     sources=(Source("training/models.py", "VariationalAutoencoder"),),
     view=explore.render,
-    point=_settings_for_widest_posterior,
+    settings=_settings_for_widest_posterior,
 )
 
 
-def _at_the_curves(pair: ModelPair) -> dict[Choice[Any], Any]:
+def _settings_for_curves(pair: ModelPair) -> dict[Choice[Any], Any]:
     return {curves.X_AXIS: "updates", curves.LOGARITHMIC: True, curves.MOMENT: int(pair.vae.snapshots.update[-1])}
 
 
@@ -326,7 +326,7 @@ THE_ELBO_AND_ITS_TWO_TERMS = Step(
         Source("training/fit.py", "_updates", "batch_terms = terms(", "run.optimizer.step()"),
     ),
     view=curves.render,
-    point=_at_the_curves,
+    settings=_settings_for_curves,
 )
 
 
@@ -334,7 +334,7 @@ def _settings_for_posterior_sample(pair: ModelPair) -> dict[Choice[Any], Any]:
     maps = selection.chosen_maps(pair)
     mean, std, image = _widest_posterior(maps.vae)
     z = mean + std * np.random.default_rng().standard_normal(len(mean))
-    return _at(maps, (maps.ae.points[image], maps.vae.project(z[None])[0]), image)
+    return _settings_at(maps, (maps.ae.points[image], maps.vae.project(z[None])[0]), image)
 
 
 def _what_is_random(pair: ModelPair) -> str:
@@ -359,7 +359,7 @@ REPARAMETRISATION = Step(
     answer=_what_is_random,
     sources=(Source("training/objective.py", "reparametrise"),),
     view=explore.render,
-    point=_settings_for_posterior_sample,
+    settings=_settings_for_posterior_sample,
     again="Throw again",
 )
 
@@ -406,7 +406,7 @@ SAMPLING = Step(
 )
 
 
-def _at_half_way(pair: ModelPair) -> dict[Choice[Any], Any]:
+def _settings_for_half_way(pair: ModelPair) -> dict[Choice[Any], Any]:
     values: dict[Choice[Any], Any] = {interpolate.FRAME: interpolate.FRAMES // 2}
     for end in ("from", "to"):
         values |= {
@@ -449,7 +449,7 @@ FROM_A_2_TO_A_6 = Step(
     answer=_how_even_the_ways_are,
     sources=(Source("explorer/latent.py", "linear_interpolation"), Source("training/models.py", "Autoencoder.decode")),
     view=interpolate.render,
-    point=_at_half_way,
+    settings=_settings_for_half_way,
 )
 
 

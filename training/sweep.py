@@ -27,7 +27,7 @@ class SweepPoint(NamedTuple):
     latent_dim: int
     training: dict[str, dict[str, float]]  # by model, then by term: `reconstruction`, for the VAE `kl` and `elbo`
     test: dict[str, dict[str, float]]
-    kl_of_dimensions: list[float]  # of the VAE, mean over the test images
+    kl_of_dimensions: list[float]  # the VAE's KL per dimension, mean over the test images; named so in the file
 
 
 def sweep_path(checkpoints: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Learn: a guided tour in ten steps, each with the real view set to the point in question."""
+"""Learn: a guided tour in ten steps, each with the real view set to what it talks about."""
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -56,7 +56,7 @@ def _step_input(place: DeltaGenerator) -> int:
 def _lesson(number: int, step: Step, pair: ModelPair) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"#### {step.title} :gray[:small[{number} of {len(STEPS)}]]")
-        if step.point:
+        if step.settings:
             st.button(step.again, key="tour_again", icon=":material/replay:", on_click=_set_again)
     st.markdown(step.text)
     st.latex(step.formula)
@@ -75,20 +75,20 @@ def _lesson(number: int, step: Step, pair: ModelPair) -> None:
 
 
 def _apply_step(number: int, step: Step, pair: ModelPair) -> None:
-    """Set choices to a step's point on entering it; the page runs anew then."""
+    """Make a step's choices on entering it; the page runs anew then."""
     current = (selection.chosen_maps(pair).vae.key, number)
     if st.session_state.get(ARRANGED) == current:
         return
-    # What a link to a step names stands: whoever copied it may have gone on from the step's point.
+    # What a link to a step names stands: whoever copied it may have gone on from the step's choices.
     opened = ARRANGED not in st.session_state and STEP.name in st.query_params
     linked = st.query_params if opened else ()
-    point = step.point(pair) if step.point else {}
+    settings = step.settings(pair) if step.settings else {}
     st.session_state[ARRANGED] = current
-    if settings := {choice: value for choice, value in point.items() if choice.name not in linked}:
+    if settings := {choice: value for choice, value in settings.items() if choice.name not in linked}:
         selection.set_for_page(settings)
         st.rerun()
 
 
 def _set_again() -> None:
-    """Set the step's view to its point again; a callback."""
+    """Make the step's choices again; a callback."""
     st.session_state[ARRANGED] = None

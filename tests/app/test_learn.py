@@ -94,8 +94,7 @@ def test_gap_step_picks_the_widest_gaps_and_decodes_them(
 ) -> None:
     go_to(app, 3)
     for short, model in (("ae", "autoencoder"), ("vae", "vae")):
-        # In double precision, as the map has them: it decides between gaps of one size.
-        code = codes_of(checkpoints, experiment, model).code.astype(float)
+        code = codes_of(checkpoints, experiment, model).code
         gap = latent.largest_empty_circle(code, latent.window(code))
         assert picks(app, short) == pytest.approx(gap[:2])
         np.testing.assert_allclose(
@@ -134,7 +133,7 @@ def test_what_a_link_names_stands(app: AppTest, checkpoints: Path, experiment: E
     go_to(app, 3)
     assert picks(app, "vae") == (0.25, -0.5)
     np.testing.assert_allclose(shown(app, "pick-vae"), decode(checkpoints, experiment, "vae", (0.25, -0.5)), atol=0.003)
-    code = codes_of(checkpoints, experiment, "autoencoder").code.astype(float)
+    code = codes_of(checkpoints, experiment, "autoencoder").code
     assert picks(app, "ae") == pytest.approx(latent.largest_empty_circle(code, latent.window(code))[:2])
 
 

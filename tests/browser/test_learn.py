@@ -56,7 +56,7 @@ def test_tour_from_the_first_step_to_the_last(page: Page, served: str, fitted: P
 
 def _shows_the_gaps(page: Page, fitted: Path, experiment: Experiment) -> None:
     for model in MODELS:
-        code = Checkpoint(checkpoint_path(fitted / experiment.name, model)).codes().code.astype(float)
+        code = Checkpoint(checkpoint_path(fitted / experiment.name, model)).codes().code
         x, y, radius = latent.largest_empty_circle(code, latent.window(code))
         assert np.linalg.norm(code - (x, y), axis=1).min() > 0.99 * radius
         page.locator(f".st-key-map_{model} .map-overlay .pick").last.wait_for(state="attached")

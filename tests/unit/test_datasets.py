@@ -93,13 +93,13 @@ def test_files_of_another_data_set_are_refused(download: bool, tmp_path: Path) -
 
 
 def test_unpacked_files_of_another_data_set_are_refused(raw: dict[str, np.ndarray], tmp_path: Path) -> None:
-    is_additional = tmp_path / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
-    is_additional.write_bytes(idx(raw["MNIST/t10k-images-idx3-ubyte.gz"]))
+    unpacked = tmp_path / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
+    unpacked.write_bytes(idx(raw["MNIST/t10k-images-idx3-ubyte.gz"]))
     load("mnist", tmp_path, download=False)  # what older versions unpacked
-    is_additional.write_bytes(idx(raw["FashionMNIST/t10k-images-idx3-ubyte.gz"]))
-    with pytest.raises(DataError, match=rf"{is_additional} is not MNIST's: .* delete it"):
+    unpacked.write_bytes(idx(raw["FashionMNIST/t10k-images-idx3-ubyte.gz"]))
+    with pytest.raises(DataError, match=rf"{unpacked} is not MNIST's: .* delete it"):
         load("mnist", tmp_path, download=False)
-    for packed in is_additional.parent.glob("*.gz"):
+    for packed in unpacked.parent.glob("*.gz"):
         packed.unlink()
     with pytest.raises(DataError, match=r"MNIST is not in .* \(unpacked ones have no checksum\)"):
         load("mnist", tmp_path, download=False)

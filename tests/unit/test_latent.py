@@ -39,6 +39,12 @@ def test_window_is_the_smallest_square_with_its_share_of_the_codes(codes: np.nda
     assert ((codes >= low) & (codes <= high)).all(axis=1).sum() >= len(codes) - outside
 
 
+@given(clouds)
+def test_window_is_the_same_in_either_precision(codes: np.ndarray) -> None:
+    single = codes.astype(np.float32)
+    assert latent.window(single) == latent.window(single.astype(np.float64))
+
+
 def test_window_has_five_percent_to_spare_and_leaves_outliers_out() -> None:
     codes = np.random.default_rng(0).uniform(0, 1, (1000, 2))
     codes[:5] = 100.0

@@ -72,9 +72,9 @@ def test_checkpoints_are_small() -> None:
     pair = [sizes[checkpoint_path(CHECKPOINTS / "mnist-2d", model)] for model in MODEL_NAMES]
     assert sum(pair) < 12e6
     assert {file.parent.name for file in sizes if file.parent != CHECKPOINTS} == set(SHIPPED)
-    is_additional = {"latent-sizes.json", "mnist.classifier.safetensors", "digits.classifier.safetensors"}
-    assert {file.name for file in sizes if file.parent == CHECKPOINTS} == is_additional
-    assert all(sizes[CHECKPOINTS / name] < 1e6 for name in is_additional)
+    of_no_experiment = {"latent-sizes.json", "mnist.classifier.safetensors", "digits.classifier.safetensors"}
+    assert {file.name for file in sizes if file.parent == CHECKPOINTS} == of_no_experiment
+    assert all(sizes[CHECKPOINTS / name] < 1e6 for name in of_no_experiment)
 
 
 def test_readme_tells_what_the_checkpoints_say() -> None:
