@@ -63,6 +63,24 @@ def test_maps_and_decodes_are_large_and_whole(theme: Any, page: Page, shipped: s
         assert_large_and_whole(page, width, height, side, decode, both)
 
 
+# Whether all of the viewer is seen, or it is as high as it may be and scrolls.
+IS_WHOLE = """() => {
+    const viewer = document.querySelector(".st-key-viewer");
+    const isFull = viewer.clientHeight >= parseFloat(getComputedStyle(viewer).maxHeight) - 1;
+    return isFull || viewer.scrollHeight <= viewer.clientHeight;
+}"""
+
+
+def test_the_viewer_cuts_nothing_off_while_it_has_room(page: Page, served: str) -> None:
+    open_map(page, served)
+    for tool in ("Interpolate", "Draw", "Traverse", "Generate", "Posterior", "Training curves", "Beta"):
+        page.get_by_role("radio", name=tool, exact=True).click()
+        expect(page.get_by_role("radio", name=tool, exact=True)).to_be_checked()
+        wait_until_idle(page)
+        page.wait_for_load_state("networkidle")
+        page.wait_for_function(IS_WHOLE)  # widgets come late, and grow
+
+
 # The VAE's map is square, as wide as its place, and so large.
 SETTLED = """(side) => {
     const place = document.querySelector('.st-key-map_vae').getBoundingClientRect();
