@@ -63,6 +63,15 @@ def painted(page: Page) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(shot)).convert("L").resize((SIDE, SIDE))) / 255
 
 
+def wait_until_painted(page: Page, expected: np.ndarray) -> None:
+    """Until the pad looks so: a tool that was just opened may still be drawn by the browser."""
+    for _ in range(100):
+        if np.allclose(painted(page), expected, rtol=0, atol=0.02):
+            return
+        page.wait_for_timeout(100)
+    np.testing.assert_allclose(painted(page), expected, rtol=0, atol=0.02)
+
+
 def drawn(page: Page) -> np.ndarray:
     """The picture in MNIST's form, bit by bit: uint8 (28, 28)."""
     address = str(page.locator('img[data-name="drawn"]').get_attribute("src"))
@@ -228,7 +237,7 @@ def test_it_survives_other_tabs_and_can_still_be_undone(page: Page, served: str)
     expect(page.locator('img[data-name="vae-prior-1"]')).to_be_visible()
     page.get_by_role("radio", name="Draw").click()
     wait_for_form(page, form(SEVEN, dash))
-    np.testing.assert_allclose(painted(page), before, atol=0.02)
+    wait_until_painted(page, before)
     page.keyboard.press("Control+z")
     wait_for_form(page, form(SEVEN))
 
