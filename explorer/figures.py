@@ -1,6 +1,7 @@
 """Arrays to Plotly figures. Colours and text follow Streamlit's theme where none are given here."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,9 @@ from training.sweep import SweepPoint
 
 __all__ = [
     "AE_COLOUR",
+    "DARK",
     "DIGIT_COLOURS",
+    "LIGHT",
     "VAE_COLOUR",
     "Axes",
     "class_colours",
@@ -23,6 +26,7 @@ __all__ = [
     "curves",
     "grid_map",
     "kl_bars",
+    "outlines",
     "sweep",
     "trade_off",
 ]
@@ -44,6 +48,8 @@ DIGIT_COLOURS = (
     "#de9da4",
     "#392df8",
 )
+MIN_CONTRAST = 3  # of a dot's outline and the page, see `outlines`
+LIGHT, DARK = "#ffffff", "#10141c"  # the pages' backgrounds, see `.streamlit/config.toml`
 AE_COLOUR, VAE_COLOUR = "#de8105", "#2a87f7"
 NEUTRAL = "#808080"  # reads on both themes
 FONT_SIZE = 16
@@ -78,6 +84,42 @@ class Axes(NamedTuple):
         return x, y
 
 
+@cache
+def outlines(background: str) -> tuple[str, ...]:
+    """Return the digits' colours, made darker or lighter until they stand out from the page.
+
+    Args:
+        background: of the page, as `#rrggbb`.
+
+    Returns:
+        As `rgb(r, g, b)`; their contrast with the background is at least 3, as WCAG 2.2, 1.4.11 asks of graphics.
+    """
+    towards = 0 if _luminance(_channels(background)) > 0.5 else 255
+    mixes = [[_mixed(colour, towards, part / 20) for part in range(21)] for colour in DIGIT_COLOURS]
+    found = [next(mix for mix in mixed if _contrast(mix, _channels(background)) >= MIN_CONTRAST) for mixed in mixes]
+    return tuple(f"rgb({red}, {green}, {blue})" for red, green, blue in found)
+
+
+def _channels(colour: str) -> list[int]:
+    return [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+
+
+def _mixed(colour: str, towards: int, part: float) -> list[int]:
+    return [round(channel + part * (towards - channel)) for channel in _channels(colour)]
+
+
+def _contrast(one: Sequence[int], other: Sequence[int]) -> float:
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(channels: Sequence[int]) -> float:
+    """Return the relative luminance, https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
+    share = np.asarray(channels) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
 def codes_map(
     points: Array, labels: Array, window: Window, axes: Axes, *, class_map: str = "", images: bool = False
 ) -> go.Figure:
@@ -96,7 +138,7 @@ def codes_map(
         figure.update_layout(meta={"images": True, "colours": list(DIGIT_COLOURS)})
     if class_map:
         _add_picture(figure, class_map, window, opacity=CLASS_MAP_OPACITY)
-    for digit, colour in enumerate(DIGIT_COLOURS):
+    for digit, (colour, outline) in enumerate(zip(DIGIT_COLOURS, outlines(LIGHT), strict=True)):
         own = points[labels == digit]
         figure.add_scattergl(
             x=own[:, 0],
@@ -104,7 +146,8 @@ def codes_map(
             mode="markers",
             name=str(digit),
             legendgroup=str(digit),
-            marker={"color": colour, "size": 5, "opacity": 0.75},
+            # On a dark page the legend gives the dots the other outlines.
+            marker={"color": colour, "size": 5, "opacity": 0.75, "line": {"color": outline, "width": 1}},
             hoverinfo="skip",
         )
     # The digits themselves, last and so on top of all dots: what colours cannot tell, they do.

@@ -176,7 +176,8 @@ def lay_over(
 def draw_legend(maps: MapPair) -> None:
     """Draw the one legend of both maps; in the fragment that shows the picks, which it may set."""
     names = [str(digit) for digit in range(len(figures.DIGIT_COLOURS))]
-    latent_map.legend(CHARTS, names, figures.DIGIT_COLOURS, partial(_pick_typical, maps))
+    outlines = {"light": figures.outlines(figures.LIGHT), "dark": figures.outlines(figures.DARK)}
+    latent_map.legend(CHARTS, names, figures.DIGIT_COLOURS, outlines, partial(_pick_typical, maps))
 
 
 def _pick_typical(maps: MapPair, label: int) -> None:

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from explorer import catalog, figures, selection
+from explorer.cache import cached
 from explorer.components import latent_map
 from explorer.metrics import INACTIVE_KL
 from explorer.models import ModelPair
@@ -16,17 +17,21 @@ from explorer.views.explore import draw_pick
 __all__ = ["render"]
 
 
-def _trade_off(pair: ModelPair) -> list[tuple[float, float, float]]:
+TradeOff = tuple[tuple[float, float, float], ...]
+
+
+def _trade_off(pair: ModelPair) -> TradeOff:
     """Beta, and the reconstruction and the KL of the test images, of each VAE of the experiment, by beta."""
     name = pair.folder.name
     vaes = [catalog.load(name, beta=beta).vae.checkpoint for beta in catalog.betas(name)]
-    return [(vae.experiment.beta, vae.test["reconstruction"], vae.test["kl"]) for vae in vaes]
+    return tuple((vae.experiment.beta, vae.test["reconstruction"], vae.test["kl"]) for vae in vaes)
 
 
-def _trade_off_figure(pair: ModelPair) -> go.Figure:
-    """What each beta makes of reconstruction and KL, with the chosen one marked."""
+@cached()
+def _trade_off_figure(pair: ModelPair, trade_off: TradeOff) -> go.Figure:
+    """Draw what each beta makes of reconstruction and KL, with the chosen one marked."""
     chosen = pair.vae.checkpoint.experiment.beta
-    return figures.trade_off(_trade_off(pair), chosen, pair.ae.checkpoint.test["reconstruction"])
+    return figures.trade_off(trade_off, chosen, pair.ae.checkpoint.test["reconstruction"])
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
@@ -49,16 +54,17 @@ def render(pair: ModelPair, stage: Stage) -> None:
             f"{nats(test['kl'])} per test image. {_what_happened(pair)}"
         )
     selection.picks_inputs(stage.maps)
+    trade_off = _trade_off(pair)
     text, chart = st.columns([1, 2])
     with chart:
-        latent_map.chart(_trade_off_figure(pair), key="trade_off")
+        latent_map.chart(_trade_off_figure(pair, trade_off), key="trade_off")
     with text:
         st.markdown(
             "**Move beta, at the top.** The VAE was fitted to *reconstruction − beta × KL*: near 0 it is nearly an AE; "
             "a large beta makes its posterior collapse. Watch the codes against the circles of the prior. At beta = 1 "
             "one nat of KL costs as much as one nat of reconstruction."
         )
-        for (beta, worse, kl), (next_beta, better, next_kl) in pairwise(_trade_off(pair)):
+        for (beta, worse, kl), (next_beta, better, next_kl) in pairwise(trade_off):
             if worse < better and kl > next_kl:
                 st.markdown(
                     f"Textbooks say: the smaller beta, the better the reconstruction. Not here: beta {beta:g} reaches "

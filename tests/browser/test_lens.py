@@ -481,9 +481,9 @@ def test_where_something_does_not_load_the_page_says_so_and_numbers_work(
         const {createObjectURL} = URL;
         URL.createObjectURL = (blob) => blob.type === "text/javascript" ? "blob:nothing" : createObjectURL(blob);
         """
-    # The page says so only after a while: all three wait together.
+    # The page says so only after a while, and the first session of a server waits for the map: all wait together.
     with (
-        streamlit_server(fitted, data_dir=tmp_path) as of_its_own,  # its first session waits for the map
+        streamlit_server(fitted, data_dir=tmp_path) as of_its_own,
         spoilt(browser) as no_component,
         spoilt(browser, no_workers) as no_script,
         spoilt(browser) as no_charts,
@@ -498,7 +498,13 @@ def test_where_something_does_not_load_the_page_says_so_and_numbers_work(
             (no_charts, "The map cannot be drawn here", "pick-vae"),
             (no_component, no_clicks, "typed-vae"),
         ):
-            expect(page.get_by_text(sentence).first).to_be_visible(timeout=90_000)
+            waiting = page.get_by_text(sentence).first
+            expect(waiting).to_be_attached(timeout=90_000)
+            waiting.evaluate(
+                """(element) => element.closest('.stElementContainer').getAnimations({subtree: true})
+                .forEach((animation) => animation.finish())"""
+            )  # as if ten seconds had gone by
+            expect(waiting).to_be_visible()
             still_works_by_numbers(page, fitted, experiment, decode)
 
 

@@ -1,7 +1,6 @@
 """What all tabs share: links, sizes, experiments that cannot be opened."""
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
@@ -73,11 +72,9 @@ def test_broken_checkpoint_is_told_and_the_others_still_work(page: Page, served:
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 1920])
-def test_maps_are_square_of_equal_size_and_inside_the_page(theme: Any, width: int, page: Page, served: str) -> None:
+def test_maps_are_square_of_equal_size_and_inside_the_page(width: int, page: Page, served: str) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=theme)
     open_map(page, served)
     axes = "const {xaxis, yaxis} = chart._fullLayout; return [xaxis._length, yaxis._length, xaxis._m, -yaxis._m]"
     sizes = [in_chart(page, f"map_{model}", axes) for model in MODELS]

@@ -40,7 +40,7 @@ def test_lens_is_right_and_small_enough(experiment: str, beta: float | None, pag
         network = model.checkpoint.load_model()
         for name, window in windows.items():
             random = np.random.default_rng(0)
-            points = (window.left, window.bottom) + window.side * random.uniform(size=(1500, 2))
+            points = (window.left, window.bottom) + window.side * random.uniform(size=(600, 2))
             # As text: millions of numbers would take minutes on their way.
             decode = f"([x, y]) => String.fromCharCode(...latentAtlases.get('{name}').decode(x, y))"
             text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())

@@ -119,7 +119,6 @@ def test_no_widget_breaks_its_tool(
             with wire.until_run_ends():
                 radio.click()
         page.wait_for_selector(".stApp[data-test-script-state=notRunning]")
-        page.wait_for_load_state("networkidle")
         page.wait_for_function(WIDGETS_ARE_THERE)  # those whose scripts come late, too
         while found := page.evaluate(FIND, [KINDS, f":is({', '.join(ELSEWHERE)})", used]):
             selector, at, how, name = found

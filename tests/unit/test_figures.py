@@ -2,6 +2,8 @@
 
 import base64
 import io
+import re
+import tomllib
 from itertools import combinations
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image, ImageSequence
 
 from explorer import figures, images
 from explorer.latent import Window
+from tests.conftest import ROOT
 from training.checkpoint import Curve
 from training.sweep import SweepPoint
 
@@ -57,6 +60,22 @@ def test_digits_stand_out_from_both_themes(background: str) -> None:
         assert (light + 0.05) / (dark + 0.05) > 1.9
 
 
+@pytest.mark.parametrize("background", [figures.LIGHT, figures.DARK])
+def test_outlines_of_the_dots_stand_out_from_both_themes(background: str) -> None:
+    behind = float(_linear(background) @ [0.2126, 0.7152, 0.0722])
+    for outline in figures.outlines(background):
+        channels = [int(channel) for channel in re.findall(r"\d+", outline)]
+        luminance = float(_linear("#" + "".join(f"{channel:02x}" for channel in channels)) @ [0.2126, 0.7152, 0.0722])
+        dark, light = sorted([luminance, behind])
+        assert (light + 0.05) / (dark + 0.05) >= 2.999
+
+
+def test_backgrounds_are_those_of_the_themes() -> None:
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+    assert theme["dark"]["backgroundColor"] == figures.DARK
+    assert theme["light"].get("backgroundColor", "#ffffff") == figures.LIGHT  # Streamlit's own is white
+
+
 def _opened(address: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))))
 
@@ -84,6 +103,7 @@ def test_map_holds_each_code_once_in_its_digits_colour() -> None:
     figure = figures.codes_map(codes, digits, Window(-3, -3, 6), figures.Axes(("across", "up"), ("mm", "mm")))
     clouds = [trace for trace in figure.data if trace.type == "scattergl" and trace.name != "label"]
     assert [cloud.marker.color for cloud in clouds] == list(figures.DIGIT_COLOURS)
+    assert [cloud.marker.line.color for cloud in clouds] == list(figures.outlines(figures.LIGHT))
     for digit, cloud in enumerate(clouds):
         np.testing.assert_array_equal(np.stack([cloud.x, cloud.y], axis=1), codes[digits == digit])
     assert list(figure.layout.xaxis.range) == list(figure.layout.yaxis.range) == [-3, 3]

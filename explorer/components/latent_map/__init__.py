@@ -4,7 +4,7 @@ The chart is drawn once and stays; marks and clicks travel alone.
 """
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -162,7 +162,11 @@ def originals(picture: str, size: int, columns: int) -> None:
 
 
 def legend(
-    charts: Sequence[str], names: Sequence[str], colours: Sequence[str], on_typical: Callable[[int], None]
+    charts: Sequence[str],
+    names: Sequence[str],
+    colours: Sequence[str],
+    outlines: Mapping[str, Sequence[str]],
+    on_typical: Callable[[int], None],
 ) -> None:
     """Mount one legend for several charts of codes, whose traces have a class' name as their `legendgroup`.
 
@@ -170,6 +174,7 @@ def legend(
         charts: their keys.
         names: of the classes.
         colours: of the classes.
+        outlines: of the classes' dots, on a `light` and on a `dark` page.
         on_typical: called with a class' number when a typical image of it is wanted.
     """
 
@@ -178,7 +183,7 @@ def legend(
         if wanted is not None and 0 <= int(wanted) < len(names):
             on_typical(int(wanted))
 
-    data = {"charts": tuple(charts), "names": tuple(names), "colours": tuple(colours)}
+    data = {"charts": tuple(charts), "names": tuple(names), "colours": tuple(colours), "outlines": dict(outlines)}
     _legend(key="legend", data=data, on_typical_change=report)
 
 

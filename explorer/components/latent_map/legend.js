@@ -5,11 +5,10 @@
 import { lifecycle } from "../lifecycle.js";
 import { restyle } from "./plotly.js";
 
-/** @typedef {{charts: string[], names: string[], colours: string[]}} Data */
+/** @typedef {{charts: string[], names: string[], colours: string[], outlines: {light: string[], dark: string[]}}} Data */
 
 const GREY = "#9a9a9a";
 const FAINT = 0.12; // opacity of a greyed class: a hidden neighbour still explains a decode
-const MIN_CONTRAST = 3; // of a dot, or its outline, and the page
 const LONG_PRESS = 500; // milliseconds
 const HELP = "Click: grey it out. Double click: only this class. Shift and click, or a long press: show a typical one.";
 
@@ -23,7 +22,7 @@ class Legend {
     this.root.role = "group";
     this.root.ariaLabel = "Classes";
     /** @type {Set<string>} */ this.greyed = new Set();
-    /** @type {Data} */ this.data = { charts: [], names: [], colours: [] };
+    /** @type {Data} */ this.data = { charts: [], names: [], colours: [], outlines: { light: [], dark: [] } };
     /** @type {((event: string, value: unknown) => void) | null} */ this.report = null;
     this.apply = this.apply.bind(this);
     // Charts come and go with reruns and tabs.
@@ -110,7 +109,7 @@ class Legend {
     for (const chart of this.charts) {
       /** @type {{colour: string[], opacity: number[], line: string[], traces: number[]}} */
       const update = { colour: [], opacity: [], line: [], traces: [] };
-      const background = backgroundOf(chart);
+      const outlines = this.data.outlines[isLight(chart) ? "light" : "dark"];
       chart.data.forEach((/** @type {any} */ trace, /** @type {number} */ index) => {
         const at = this.data.names.indexOf(trace.legendgroup);
         if (at < 0) return;
@@ -118,7 +117,7 @@ class Legend {
         const isLabel = trace.name === "label";
         const colour = isLabel ? "white" : isGrey ? GREY : this.data.colours[at];
         const opacity = isGrey ? (isLabel ? 0.4 : FAINT) : isLabel ? 1 : 0.75;
-        const line = isLabel ? this.data.colours[at] : isGrey ? GREY : outlineOf(colour, background);
+        const line = isLabel ? this.data.colours[at] : isGrey ? GREY : outlines[at];
         const { marker } = trace;
         if (marker.color === colour && (marker.opacity ?? 1) === opacity && marker.line?.color === line) return;
         update.colour.push(colour);
@@ -136,35 +135,9 @@ class Legend {
   }
 }
 
-/** Red, green and blue behind a chart. @param {Element} chart */
-function backgroundOf(chart) {
+/** Whether the page behind a chart is light. @param {Element} chart */
+function isLight(chart) {
   const app = chart.closest(".stApp") ?? document.body;
-  return (getComputedStyle(app).backgroundColor.match(/[\d.]+/g) ?? ["255", "255", "255"]).slice(0, 3).map(Number);
-}
-
-/** The colour, or the nearest to it, lighter or darker, that stands out from the background (WCAG 1.4.11).
- * @param {string} colour as `#rrggbb` @param {number[]} background */
-function outlineOf(colour, background) {
-  const own = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-  const towards = luminance(background) > 0.5 ? 0 : 255;
-  for (let part = 0; part <= 1; part += 0.05) {
-    const mixed = own.map((channel) => Math.round(channel + part * (towards - channel)));
-    if (contrast(mixed, background) >= MIN_CONTRAST) return `rgb(${mixed.join(", ")})`;
-  }
-  return colour;
-}
-
-/** @param {number[]} one @param {number[]} other */
-function contrast(one, other) {
-  const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
-  return (high + 0.05) / (low + 0.05);
-}
-
-/** Relative luminance (WCAG 2.2). @param {number[]} colour */
-function luminance(colour) {
-  const [red, green, blue] = colour.map((channel) => {
-    const share = channel / 255;
-    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  const [red, green, blue] = (getComputedStyle(app).backgroundColor.match(/[\d.]+/g) ?? ["255", "255", "255"]).map(Number);
+  return red + green + blue > 1.5 * 255;
 }
