@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 app: $(VENV)/app.done
 	$(BIN)/streamlit run streamlit_app.py
 
-test: $(VENV)/dev.done
+test: $(VENV)/dev.done node_modules/npm.done
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(VENV)/dev.done node_modules/tsc.done
+check: $(VENV)/dev.done node_modules/npm.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -43,7 +43,7 @@ $(VENV)/dev.done: requirements.txt pyproject.toml $(VENV)/python.done
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt --group dev
 	@touch $@ $(VENV)/app.done
 
-# TypeScript checks the types that the components' JavaScript states in its comments.
-node_modules/tsc.done: package.json package-lock.json $(VENV)/dev.done
+# TypeScript checks the types that the components' JavaScript states in its comments; axe looks at the page in tests.
+node_modules/npm.done: package.json package-lock.json $(VENV)/dev.done
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
 	@touch $@
