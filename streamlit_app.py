@@ -118,7 +118,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
         **selection.EXPERIMENT.bound,
     )
     beta = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="beta_row")
-    with st.popover("", icon=":material/tune:", help="What the maps show, details, downloads"):
+    with st.popover("Settings", icon=":material/tune:", help="What the maps show, details, downloads"):
         about = st.empty()
         choices = st.container()
         codes_shown = st.container()

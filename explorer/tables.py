@@ -50,7 +50,7 @@ def curves(models: Mapping[str, Mapping[str, Curve]]) -> bytes:
 def details(pair: ModelPair) -> str:
     """Describe the models in a Markdown table: `st.table` would import pandas before the first map."""
     columns = [_details(model) for model in pair]
-    rows = [["", *(model.short for model in pair)], ["---"] * 3]
+    rows = [["Setting", *(model.short for model in pair)], ["---"] * 3]
     rows += [[f"**{name}**", *(column[name] for column in columns)] for name in columns[0]]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

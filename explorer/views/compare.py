@@ -428,7 +428,7 @@ def _sweep() -> None:
 
 def _overlap_table(pair: ModelPair) -> str:
     overlap = catalog.measured(pair).overlap
-    rows = [["", *map(str, range(10))], ["---"] * 11]
+    rows = [["Digit", *map(str, range(10))], ["---"] * 11]
     rows += [[model.short, *(percent(share) for share in overlap[model.name])] for model in pair]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

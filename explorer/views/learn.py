@@ -55,7 +55,7 @@ def _step_input(place: DeltaGenerator) -> int:
 
 def _lesson(number: int, step: Step, pair: ModelPair) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"#### {step.title} :gray[:small[{number} of {len(STEPS)}]]")
+        st.markdown(f"#### {step.title} :small[{number} of {len(STEPS)}]")
         if step.settings:
             st.button(step.again, key="tour_again", icon=":material/replay:", on_click=_set_again)
     st.markdown(step.text)

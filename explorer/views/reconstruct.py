@@ -161,7 +161,7 @@ def _table(reconstructions: list[Reconstruction], numbers: list[int], split: str
         rows.append(f"<tr><th>{label}<small>{ROWS[label]}</small></th>{''.join(cells)}</tr>")
     bounds = "".join(f"<td>{_bound(each.reconstructions[1], each.kl)}</td>" for each in reconstructions)
     rows.append(f'<tr class="apart"><th>VAE: ELBO<small>log p(x|z) − KL</small></th>{bounds}</tr>')
-    return f'<table class="images"><tr><th></th>{head}</tr>{"".join(rows)}</table>'
+    return f'<table class="images"><tr><td></td>{head}</tr>{"".join(rows)}</table>'
 
 
 def _bound(reconstruction: float, kl: float) -> str:

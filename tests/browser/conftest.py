@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Browser, CDPSession, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Locator, Page, WebSocket, expect, sync_playwright
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from explorer import latent
@@ -347,3 +347,34 @@ def message(payload: bytes | str) -> ForwardMsg:
     parsed = ForwardMsg()
     parsed.ParseFromString(payload if isinstance(payload, bytes) else payload.encode())
     return parsed
+
+
+ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
+
+
+class Wire:
+    """What the server sends to a page: the exceptions that it shows, and the ends of its runs."""
+
+    def __init__(self, page: Page) -> None:
+        self.exceptions: list[str] = []
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket: WebSocket) -> None:
+        self.socket = socket
+        socket.on("framereceived", self._note)
+
+    def _note(self, payload: bytes | str) -> None:
+        element = message(payload).delta.new_element
+        if element.WhichOneof("type") == "exception":
+            self.exceptions.append(element.exception.message)
+
+    @contextmanager
+    def until_run_ends(self) -> Iterator[None]:
+        """Wait for the end of a run that begins here."""
+        with self.socket.expect_event("framereceived", is_end):
+            yield
+
+
+def is_end(payload: bytes | str) -> bool:
+    found = message(payload)
+    return found.WhichOneof("type") == "script_finished" and found.script_finished in ENDS

@@ -3,19 +3,14 @@
 `AppTest` reruns the whole script and so does not see what only a fragment's rerun breaks.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
-from playwright.sync_api import Locator, Page, WebSocket
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from playwright.sync_api import Locator, Page
 
-from tests.browser.conftest import message
+from tests.browser.conftest import Wire
 from tests.conftest import TABS
 
 pytestmark = pytest.mark.browser
 
-ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 # What is used, by the part of a widget that a person touches, and how.
 KINDS = {
     'input[type="range"]:not([disabled])': "move",
@@ -52,34 +47,6 @@ FIND = """([kinds, elsewhere, used]) => {
     }
     return null;
 }"""
-
-
-class Wire:
-    """What the server sends to a page: the exceptions that it shows, and the ends of its runs."""
-
-    def __init__(self, page: Page) -> None:
-        self.exceptions: list[str] = []
-        page.on("websocket", self._listen)
-
-    def _listen(self, socket: WebSocket) -> None:
-        self.socket = socket
-        socket.on("framereceived", self._note)
-
-    def _note(self, payload: bytes | str) -> None:
-        element = message(payload).delta.new_element
-        if element.WhichOneof("type") == "exception":
-            self.exceptions.append(element.exception.message)
-
-    @contextmanager
-    def until_run_ends(self) -> Iterator[None]:
-        """Wait for the end of a run that begins here."""
-        with self.socket.expect_event("framereceived", is_end):
-            yield
-
-
-def is_end(payload: bytes | str) -> bool:
-    found = message(payload)
-    return found.WhichOneof("type") == "script_finished" and found.script_finished in ENDS
 
 
 def use(page: Page, widget: Locator, how: str) -> None:

@@ -117,7 +117,7 @@ export class Overlay {
     this.detach();
     this.chart = chart;
     this.emitter = chart._ev;
-    chart.appendChild(this.layer);
+    chart.prepend(this.layer); // the first stop of the keyboard in a map; the style sheet lays it on top
     if (focused) this.layer.focus();
     for (const event of EVENTS) chart.on(event, this.draw);
     this.gestures = new Gestures(chart, this);
