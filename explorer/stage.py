@@ -170,7 +170,9 @@ def lay_over(
 ) -> None:
     """Lay marks over a map, and show an answer where this is called; see `latent_map.overlay`."""
     lens = map_.id if map_.is_plane else ""  # between the codes of other maps there is nothing to look at
-    latent_map.overlay(chart_of(map_), marks, on_pick, on_path, title=map_.model.title, lens=lens, answer=answer)
+    model = map_.model
+    zoom = f"zoom_{model.short.lower()}"
+    latent_map.overlay(chart_of(map_), marks, on_pick, on_path, title=model.title, zoom=zoom, lens=lens, answer=answer)
 
 
 def draw_legend(maps: MapPair) -> None:

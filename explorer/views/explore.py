@@ -1,5 +1,6 @@
 """Explore: both latent spaces, and what the decoders make of any point of them."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -18,12 +19,14 @@ from explorer.models import Model, ModelPair
 from explorer.stage import Stage, lay_over
 from explorer.text import number, vector, with_article
 
-__all__ = ["FILM_FRAMES", "draw_pick", "render"]
+__all__ = ["FILM_FRAMES", "draw_pick", "render", "reset"]
 
 Array = NDArray[Any]
 
 PATH = Choice("path", False)
-MAX_CORNERS = 200  # of a path
+# The paths that were drawn, by model: their corners as `x~y~x~y`.
+DRAWN_PATHS = {"autoencoder": Choice("ae_path", ""), "vae": Choice("vae_path", "")}
+MAX_CORNERS = 40  # of a path: more are thinned, for the sake of the link
 PICKED = "the point you picked"
 DRAG = "Drag over the map: the decodes along your path appear here."
 NO_OVERLAY = (
@@ -164,21 +167,32 @@ def _path_input(disabled: bool) -> None:
     )
 
 
-def _path_key(map_: Map) -> str:
-    return f"{map_.model.short.lower()}_path"  # not in the URL
-
-
 def _set_path(map_: Map, points: list[list[float]]) -> None:
     """Set the path over a map; a callback."""
-    farthest = selection.MAX_COORDINATE
-    corners = np.clip(np.array(points, float)[:MAX_CORNERS, :2], -farthest, farthest)
-    st.session_state[_path_key(map_)] = (map_.id, tuple(map(tuple, corners.tolist())))
+    corners = np.array(points, float)[:, :2].clip(-selection.MAX_COORDINATE, selection.MAX_COORDINATE)
+    if len(corners) > MAX_CORNERS:
+        corners = latent.resample_polyline(corners, MAX_CORNERS)
+    decimals = max(0, 3 - math.floor(math.log10(map_.window.side)))  # a thousandth of the map
+    DRAWN_PATHS[map_.model.name].keep("~".join(f"{each:.{decimals}f}" for each in corners.ravel()))
 
 
 def _path(map_: Map) -> tuple[tuple[float, float], ...]:
     """Return the path that the user drew over a map; empty if none."""
-    drawn_on, corners = st.session_state.get(_path_key(map_), ("", ()))
-    return corners if PATH.value and drawn_on == map_.id else ()
+    if not PATH.value:
+        return ()
+    try:
+        corners = np.array(DRAWN_PATHS[map_.model.name].value.split("~"), float).reshape(-1, 2)[:MAX_CORNERS]
+    except ValueError:
+        return ()  # none, or a link that was cut short
+    if not np.isfinite(corners).all():
+        return ()
+    return tuple((x, y) for x, y in corners.clip(-selection.MAX_COORDINATE, selection.MAX_COORDINATE).tolist())
+
+
+def reset(pair: ModelPair) -> None:
+    """Forget the paths: they lie in another latent space."""
+    for path in DRAWN_PATHS.values():
+        path.keep(path.default)
 
 
 def _film(map_: Map) -> None:

@@ -42,6 +42,7 @@ Size = Literal["stage", "close_up"]
 _FOLDER = Path(__file__).parent
 _MODULES = (
     "plotly.js",
+    "address.js",
     "marks.js",
     "edges.js",
     "words.js",
@@ -230,7 +231,8 @@ def drawn(chart: str) -> bool:
 
 
 def _data(chart: str, **others: Any) -> dict[str, Any]:
-    nothing = {"title": "", "marks": (), "reports": False, "draws": False, "lens": "", "answer": "", "notifies": False}
+    nothing = {"title": "", "marks": (), "reports": False, "draws": False, "lens": "", "answer": ""}
+    nothing |= {"notifies": False, "zoom": ""}
     return {"chart": chart, "answered": 0} | nothing | others
 
 
@@ -241,6 +243,7 @@ def overlay(
     on_path: Callable[[list[list[float]]], None] | None = None,
     *,
     title: str = "",
+    zoom: str = "",
     lens: str = "",
     answer: str = "",
 ) -> None:
@@ -252,6 +255,7 @@ def overlay(
         on_pick: called with the coordinates of a click, before the rerun; None: clicks are not reported.
         on_path: called with the corners of a path that was drawn; None: dragging is Plotly's.
         title: what the map shows, for those who do not see it.
+        zoom: which parameter of the page's address holds how the map is zoomed; empty: none.
         lens: which atlas shows the decode of the point under the mouse; empty: none does.
         answer: HTML that stands where the overlay is called. It travels with the marks, so that after a click the
             browser draws one element, not many.
@@ -272,5 +276,6 @@ def overlay(
 
     gestures = {"reports": on_pick is not None, "draws": on_path is not None}
     numbered = st.session_state.get(answered, 0)
-    data = _data(chart, title=title, marks=tuple(marks), lens=lens, answer=answer, answered=numbered, **gestures)
+    shown = {"title": title, "zoom": zoom, "marks": tuple(marks), "lens": lens, "answer": answer}
+    data = _data(chart, answered=numbered, **shown, **gestures)
     _overlay(key=key, data=data, on_pick_change=report_pick, on_path_change=report_path)

@@ -68,10 +68,23 @@ export function keepWholeDomains(chart) {
   }
 }
 
+/** Whether a chart is drawn, to its last part. @param {any} chart */
+export const isPlotted = (chart) => Boolean(chart.querySelector(".updatemenu-button"));
+
 /** Plotly's own `restyle`, which no page can reach: through the one button of a menu that is never seen, see `figures.py`.
  * @param {any} chart @param {Record<string, unknown[]>} update @param {number[]} traces */
 export function restyle(chart, update, traces) {
-  chart._fullLayout.updatemenus[0].buttons[0].args = [update, traces];
+  call(chart, "restyle", [update, traces]);
+}
+
+/** Plotly's own `relayout`, likewise. @param {any} chart @param {Record<string, unknown>} update */
+export function relayout(chart, update) {
+  call(chart, "relayout", [update]);
+}
+
+/** @param {any} chart @param {"restyle" | "relayout"} method @param {unknown[]} args */
+function call(chart, method, args) {
+  Object.assign(chart._fullLayout.updatemenus[0].buttons[0], { method, args });
   chart.querySelector(".updatemenu-button").dispatchEvent(new MouseEvent("click"));
 }
 
