@@ -123,7 +123,7 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
                 figure = map_layers.codes_figure(
                     map_, window, selection.CODES_SHOWN.value, show_classes=show_classes, images=face == "images"
                 )
-            latent_map.chart(figure, key=chart_of(map_), size="stage")
+            latent_map.chart(figure, key=chart_of(map_), size="stage", title=map_.model.title)
 
 
 def grid_input() -> None:
