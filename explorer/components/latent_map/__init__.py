@@ -42,6 +42,7 @@ Size = Literal["stage", "close_up"]
 _FOLDER = Path(__file__).parent
 _MODULES = (
     "plotly.js",
+    "webgl.js",
     "marks.js",
     "edges.js",
     "words.js",

@@ -11,7 +11,8 @@ import { Lens } from "./lens.js";
 import { Glide } from "./glide.js";
 import { Images } from "./images.js";
 import { drawMarks, element } from "./marks.js";
-import { drawWithoutWebGl, inside, keepWholeDomains, lacksWebGl, pointAt } from "./plotly.js";
+import { inside, keepWholeDomains, pointAt } from "./plotly.js";
+import { drawWithoutWebGl, giveBackContexts, lacksWebGl } from "./webgl.js";
 import { wordsOf } from "./words.js";
 
 /** @typedef {import("./marks.js").Mark} Mark */
@@ -24,7 +25,9 @@ const NO_CHART = "The map cannot be drawn here, so there are no clicks and no li
 const NO_LENS = "The live picture is missing, because this browser cannot show it; clicks and numbers still work.";
 const NO_OVERLAY = "Clicks and the live picture are missing, because their script failed: choose a point by its numbers.";
 const MAX_PATH_POINTS = 200; // points of a path that are reported
-const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"];
+const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting", "plotly_webglcontextlost"];
+
+giveBackContexts();
 
 /** For the overlays of all maps, see `mount.js`. */
 export default function () {
@@ -123,7 +126,6 @@ export class Overlay {
     this.gestures = new Gestures(chart, this);
     this.keys = new Keys(chart, this.layer, this);
     this.resize?.observe(chart);
-    if (lacksWebGl(chart)) drawWithoutWebGl(chart);
     this.draw();
     this.show();
   }
@@ -263,6 +265,7 @@ export class Overlay {
 
   draw() {
     if (!this.chart?._fullLayout?._plots) return;
+    if (lacksWebGl(this.chart)) drawWithoutWebGl(this.chart);
     keepWholeDomains(this.chart);
     const marks = this.line.length ? this.data.marks.filter((each) => each.kind !== "path") : [...this.data.marks];
     if (this.line.length) marks.unshift({ kind: "path", points: this.line });
