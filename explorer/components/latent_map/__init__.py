@@ -37,7 +37,7 @@ __all__ = [
 
 Array = NDArray[Any]
 Mark = dict[str, Any]
-Size = Literal["stage", "close_up"]
+Size = Literal["stage", "close_up", "small"]
 
 _FOLDER = Path(__file__).parent
 _MODULES = (
