@@ -16,7 +16,7 @@ from explorer.components import latent_map
 from explorer.components.card import card, markup, picture, reel
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
-from explorer.stage import Stage, lay_over
+from explorer.stage import Laid, Stage, draw_close_ups, lay_over
 from explorer.text import number, vector, with_article
 
 __all__ = ["FILM_FRAMES", "draw_pick", "render", "reset"]
@@ -37,22 +37,31 @@ FILM_COLUMNS = FILM_FRAMES // 2  # two rows: frames large enough for the last ro
 KTH_NEAREST = f"Its {latent.KTH}th nearest code"
 
 
-def render(pair: ModelPair, stage: Stage) -> None:
-    """Draw the tool: the picks, the ringed image, the films of drawn paths."""
+def render(pair: ModelPair, stage: Stage, close_ups: bool = False) -> None:
+    """Draw the tool: the picks, the ringed image, the films of drawn paths; `close_ups`: of what is small, too."""
     with stage.controls:
         _path_input(disabled=not stage.maps.vae.is_plane)
     stage.viewer.markdown(_what_to_look_for(stage.maps))
-    _picks(pair, stage.maps, stage.answers, stage.strip.container())
+    close_up = stage.viewer.empty() if close_ups else None
+    _picks(pair, stage.maps, stage.answers, stage.strip.container(), close_up)
 
 
 @st.fragment  # a click reruns no more than what it changes
 def _picks(
-    pair: ModelPair, maps: MapPair, answers: tuple[DeltaGenerator, DeltaGenerator], strip: DeltaGenerator
+    pair: ModelPair,
+    maps: MapPair,
+    answers: tuple[DeltaGenerator, DeltaGenerator],
+    strip: DeltaGenerator,
+    close_up: DeltaGenerator | None,
 ) -> None:
     # What the eye waits for is sent first.
+    laid = []
     for map_, answer in zip(maps, answers, strict=True):
         with answer, catalog.show_errors():
-            draw_pick(pair, map_, selection.ringed_image(pair), draws=PATH.value)
+            laid.append(draw_pick(pair, map_, selection.ringed_image(pair), draws=PATH.value))
+    if close_up:
+        with close_up.container():
+            draw_close_ups(laid)
     with strip.container():
         films = [column.empty() for column in st.columns(2)] if PATH.value and maps.vae.is_plane else []
         for film, map_ in zip(films, maps, strict=False):
@@ -88,7 +97,7 @@ def _what_to_look_for(maps: MapPair) -> str:
     return f"**Click a map** to decode any point of it. {more}"
 
 
-def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> None:
+def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> Laid:
     """Mark the pick and the ringed image on a map, and show the pick's decode; `draws`: dragging draws a path."""
     model = map_.model
     point = selection.pick(map_)
@@ -113,7 +122,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
         )
 
     corners = _path(map_) if draws else ()
-    lay_over(
+    laid = lay_over(
         map_,
         [
             *([latent_map.path(corners)] if corners else []),
@@ -126,6 +135,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
         answer=answer("pick"),
     )
     st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
+    return laid
 
 
 @cached(entries=MANY)

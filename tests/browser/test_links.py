@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import (
     RANGE,
-    THERE,
     Wire,
     decode,
     expect_lens,
@@ -84,8 +83,7 @@ def test_a_link_holds_zoom_and_a_drawn_path(page: Page, browser: Browser, served
     assert len(page.url) < 2000
     with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
         other = context.new_page()
-        other.goto(page.url)
-        other.wait_for_function(THERE)
+        open_lens(other, page.url)
         expect(other.locator('img[data-name="path-vae"]')).to_have_attribute("src", str(film.get_attribute("src")))
         wait_for_width(other, shown[1] - shown[0])
         assert in_chart(other, "map_vae", RANGE) == pytest.approx(shown, abs=0.002 * (shown[1] - shown[0]))

@@ -37,12 +37,13 @@ __all__ = [
 
 Array = NDArray[Any]
 Mark = dict[str, Any]
-Size = Literal["stage", "close_up"]
+Size = Literal["stage", "close_up", "small"]
 
 _FOLDER = Path(__file__).parent
 _MODULES = (
     "plotly.js",
     "address.js",
+    "webgl.js",
     "marks.js",
     "edges.js",
     "words.js",
@@ -74,13 +75,14 @@ def overlays() -> None:
     _overlays(key="overlays", height=0)
 
 
-def chart(figure: go.Figure, *, key: str, size: Size | None = None) -> None:
+def chart(figure: go.Figure, *, key: str, size: Size | None = None, title: str = "") -> None:
     """Draw a chart.
 
     Args:
         figure: the chart.
         key: tells the charts of a page apart; also the name of a saved picture.
         size: of a map, which is square and zooms by the wheel; see `page.css`. None: the figure's own height.
+        title: stands above a saved picture; empty: the figure has titles of its own.
     """
     place = st.container(key=f"{size}_map_of_{key}") if size else st.container()
     place.plotly_chart(
@@ -92,8 +94,8 @@ def chart(figure: go.Figure, *, key: str, size: Size | None = None) -> None:
             "doubleClick": False,  # two quick clicks are two picks; the toolbar resets the axes
             "doubleClickDelay": 500,  # milliseconds, for the legend: 300, the default, are few on a busy computer
             "displaylogo": False,
-            "toImageButtonOptions": {"filename": key, "scale": 2},
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+            "toImageButtonOptions": {"filename": key, "title": title},  # see `save_picture`, which saves the marks, too
+            "modeBarButtonsToRemove": ["toImage", "select2d", "lasso2d", "autoScale2d"],
         },
     )
 

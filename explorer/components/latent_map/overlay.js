@@ -12,7 +12,8 @@ import { Lens } from "./lens.js";
 import { Glide } from "./glide.js";
 import { Images } from "./images.js";
 import { drawMarks, element } from "./marks.js";
-import { drawWithoutWebGl, inside, isPlotted, keepWholeDomains, lacksWebGl, pointAt } from "./plotly.js";
+import { inside, isPlotted, keepWholeDomains, pointAt } from "./plotly.js";
+import { drawWithoutWebGl, giveBackContexts, lacksWebGl } from "./webgl.js";
 import { wordsOf } from "./words.js";
 
 /** @typedef {import("./marks.js").Mark} Mark */
@@ -26,7 +27,9 @@ const NO_LENS = "The live picture is missing, because this browser cannot show i
 const NO_OVERLAY = "Clicks and the live picture are missing, because their script failed: choose a point by its numbers.";
 const MAX_PATH_POINTS = 200; // points of a path that are reported
 const MAX_ZOOM_TRIES = 5;
-const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"];
+const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting", "plotly_webglcontextlost"];
+
+giveBackContexts();
 
 /** For the overlays of all maps, see `mount.js`. */
 export default function () {
@@ -130,7 +133,6 @@ export class Overlay {
     this.gestures = new Gestures(chart, this);
     this.keys = new Keys(chart, this.layer, this);
     this.resize?.observe(chart);
-    if (lacksWebGl(chart)) drawWithoutWebGl(chart);
     if (isPlotted(chart)) this.onPlot();
     this.draw();
     this.show();
@@ -286,6 +288,7 @@ export class Overlay {
 
   draw() {
     if (!this.chart?._fullLayout?._plots) return;
+    if (lacksWebGl(this.chart)) drawWithoutWebGl(this.chart);
     keepWholeDomains(this.chart);
     const marks = this.line.length ? this.data.marks.filter((each) => each.kind !== "path") : [...this.data.marks];
     if (this.line.length) marks.unshift({ kind: "path", points: this.line });

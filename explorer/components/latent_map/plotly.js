@@ -84,24 +84,9 @@ export function relayout(chart, update) {
 
 /** @param {any} chart @param {"restyle" | "relayout"} method @param {unknown[]} args */
 function call(chart, method, args) {
-  Object.assign(chart._fullLayout.updatemenus[0].buttons[0], { method, args });
-  chart.querySelector(".updatemenu-button").dispatchEvent(new MouseEvent("click"));
-}
-
-/** Draw a chart's dots without WebGL, where the browser has none, or has run out of it. @param {any} chart */
-export function drawWithoutWebGl(chart) {
-  const traces = chart.data.flatMap((/** @type {any} */ trace, /** @type {number} */ at) => (trace.type === "scattergl" ? [at] : []));
-  if (!traces.length || !chart._fullLayout.updatemenus?.length) return;
-  console.warn("This browser has no WebGL: the maps are drawn without it, which is slower.");
-  restyle(chart, { type: ["scatter"] }, traces);
-}
-
-/** Whether a chart's dots need WebGL that is not there. @param {any} chart */
-export function lacksWebGl(chart) {
-  const canvases = [...chart.querySelectorAll(".gl-canvas")];
-  if (!chart.data.some((/** @type {any} */ trace) => trace.type === "scattergl")) return false;
-  if (chart.querySelector(".no-webgl")) return true;
-  return canvases.length > 0 && !canvases.some((canvas) => canvas.getContext("webgl"));
+  const button = chart.querySelector(".updatemenu-button");
+  Object.assign(button.__data__, { method, args }); // what the button does, also where the layout has a newer copy of it
+  button.dispatchEvent(new MouseEvent("click"));
 }
 
 /** As the wheel does. @param {any} chart @param {ScreenPoint} place that stays @param {number} factor above 1: nearer */
