@@ -41,7 +41,7 @@ def main() -> None:
             path = fit(experiment, "vae", data, Path(folder), device=CPU)
         checkpoint = Checkpoint(path)
         seconds = checkpoint.seconds / EPOCHS  # of the loop, with its validation, snapshots and saving
-        ours = checkpoint.load_model()
+        ours = checkpoint.load_network()
 
     print(f"the usual loop: {baseline_seconds:.2f} s an epoch; test loss {_losses(baseline, data.test)}")
     print(f"ours:           {seconds:.2f} s an epoch; test loss {_losses(ours, data.test)}")

@@ -318,10 +318,13 @@ def write_evaluation(folder: Path, evaluation: Evaluation, beta: float | None = 
     settings = {
         "format": FORMAT,
         "of": _digests(folder, beta),
-        "values": {model: evaluation.values[model] | {"overlap": evaluation.overlap[model]} for model in MODEL_NAMES},
+        "values": {
+            model_name: evaluation.values[model_name] | {"overlap": evaluation.overlap[model_name]}
+            for model_name in MODEL_NAMES
+        },
     }
     path = evaluation_path(folder, beta)
-    write_arrays(path, {f"tsne.{model}": points for model, points in evaluation.tsne.items()}, settings)
+    write_arrays(path, {f"tsne.{model_name}": points for model_name, points in evaluation.tsne.items()}, settings)
     return path
 
 
@@ -338,10 +341,13 @@ def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
     file.expect("tsne", dict.fromkeys(MODEL_NAMES, ("F16", (n, 2))) if pair.latent_dim > 2 else {})
     try:
         of, stored = file.settings["of"], file.settings["values"]
-        values = {model: {name: finite(stored[model][name]) for name in METRICS[model]} for model in MODEL_NAMES}
+        values = {
+            model_name: {name: finite(stored[model_name][name]) for name in METRICS[model_name]}
+            for model_name in MODEL_NAMES
+        }
         if POSTERIOR_METRICS[0] in stored["vae"]:
             values["vae"] |= {name: finite(stored["vae"][name]) for name in POSTERIOR_METRICS}
-        overlap = {model: [finite(share) for share in stored[model]["overlap"]] for model in MODEL_NAMES}
+        overlap = {model_name: [finite(share) for share in stored[model_name]["overlap"]] for model_name in MODEL_NAMES}
     except (KeyError, TypeError, ValueError) as error:
         raise file.defect(f"has settings that cannot be read ({error!r:.200})") from error
     if of != _digests(folder, pair.other_beta):
@@ -351,4 +357,4 @@ def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
 
 def _digests(folder: Path, beta: float | None) -> dict[str, str]:
     paths = {"autoencoder": checkpoint_path(folder, "autoencoder"), "vae": checkpoint_path(folder, "vae", beta)}
-    return {model: hashlib.sha256(path.read_bytes()).hexdigest() for model, path in paths.items()}
+    return {model_name: hashlib.sha256(path.read_bytes()).hexdigest() for model_name, path in paths.items()}

@@ -228,7 +228,7 @@ THE_GAPS = Step(
     question="What comes out of a gap?",
     answer=_what_gaps_hold,
     sources=(
-        Source("training/objective.py", "terms", "return Terms(bernoulli_log_likelihood(model.decode(model.code"),
+        Source("training/objective.py", "terms", "return Terms(bernoulli_log_likelihood(network.decode(network.code"),
         Source("explorer/latent.py", "largest_empty_circle"),
     ),
     view=explore.render,
@@ -321,7 +321,7 @@ THE_ELBO_AND_ITS_TWO_TERMS = Step(
     question="Which of the two is the better model?",
     answer=_which_is_better,
     sources=(
-        Source("training/objective.py", "terms", "if isinstance(model", "gaussian_kl("),
+        Source("training/objective.py", "terms", "if isinstance(network", "gaussian_kl("),
         Source("training/objective.py", "kl_per_dimension"),
         Source("training/fit.py", "_updates", "batch_terms = terms(", "run.optimizer.step()"),
     ),

@@ -156,8 +156,8 @@ def fit(
     is_additional = name is None and experiment.beta != shipped.beta
     if is_additional and model is Which.AUTOENCODER:
         raise _stop(f"--beta {experiment.beta:g} was given for the autoencoder, which has none; give --model vae")
-    models = ("vae",) if is_additional else MODEL_NAMES if model is Which.BOTH else (model.value,)
-    for path in (checkpoint_path(folder, each, experiment.beta if is_additional else None) for each in models):
+    model_names = ("vae",) if is_additional else MODEL_NAMES if model is Which.BOTH else (model.value,)
+    for path in (checkpoint_path(folder, each, experiment.beta if is_additional else None) for each in model_names):
         if resume is None and file_version(unfinished_path(path)):
             raise _stop(
                 f"{unfinished_path(path)} is of an unfinished run; go on with the same command and --resume, "
@@ -168,10 +168,10 @@ def fit(
                 f"{path} was fitted with other settings, and would be replaced; "
                 "give the new one a --name, or delete the old one"
             )
-    _check_neighbours(folder, experiment, models, is_additional)
+    _check_neighbours(folder, experiment, model_names, is_additional)
     try:
         data = _images(experiment, data_dir)
-        for each in models:
+        for each in model_names:
             path = fit_model(
                 experiment, each, data, folder, device=_device(device), resume=bool(resume), is_additional=is_additional
             )
@@ -207,7 +207,7 @@ def evaluate(
         test = _images(ae.experiment, data_dir).test
         where = _device(device)
         results = {
-            checkpoint.path.stem: as_dict(evaluate_model(checkpoint.load_model().to(where), test.to(where)))
+            checkpoint.path.stem: as_dict(evaluate_model(checkpoint.load_network().to(where), test.to(where)))
             for checkpoint in (*vaes, ae)
         }
     except (datasets.DataError, CheckpointError) as error:
@@ -217,8 +217,8 @@ def evaluate(
         return
     print(f"{experiment_name}, {len(test)} test images, binarised with seed {EVALUATION_SEED}, nats per image")
     print(f"(a VAE's figures average {EVALUATION_SAMPLES} posterior samples of each image)")
-    for model, result in results.items():
-        print(f"  {model}: {_line(result)}")
+    for model_name, result in results.items():
+        print(f"  {model_name}: {_line(result)}")
 
 
 @app.command()
@@ -264,13 +264,13 @@ def sweep_latent_sizes(
     for point in points:
         print(f"{point.latent_dim} dimensions")
         for split, results in (("training", point.training), ("test", point.test)):
-            for model, result in results.items():
-                print(f"  {split}, {model}: {_line(result)}")
+            for model_name, result in results.items():
+                print(f"  {split}, {model_name}: {_line(result)}")
 
 
 def _paths(folder: Path) -> list[Path]:
     """Return the files of an experiment's models: the AE, the VAE, the VAEs with other betas."""
-    own = [checkpoint_path(folder, model) for model in MODEL_NAMES]
+    own = [checkpoint_path(folder, model_name) for model_name in MODEL_NAMES]
     return own + [checkpoint_path(folder, "vae", beta) for beta in other_betas(folder)]
 
 
@@ -287,9 +287,11 @@ def _holds_another_experiment(path: Path, experiment: Experiment) -> bool:
         return False
 
 
-def _check_neighbours(folder: Path, experiment: Experiment, models: Sequence[str], is_additional: bool) -> None:
+def _check_neighbours(folder: Path, experiment: Experiment, model_names: Sequence[str], is_additional: bool) -> None:
     """Stop where a model of the folder that is not to be fitted now does not belong to those that are."""
-    written = {checkpoint_path(folder, model, experiment.beta if is_additional else None) for model in models}
+    written = {
+        checkpoint_path(folder, model_name, experiment.beta if is_additional else None) for model_name in model_names
+    }
     for path in _paths(folder):
         if path in written:
             continue

@@ -58,9 +58,9 @@ class _Run:
     takes the very steps of one that was not.
     """
 
-    def __init__(self, experiment: Experiment, model: str, data: Data, device: torch.device) -> None:
-        self.experiment, self.model, self.device = experiment, model, device
-        self.network = build(experiment, model).to(device)
+    def __init__(self, experiment: Experiment, model_name: str, data: Data, device: torch.device) -> None:
+        self.experiment, self.model_name, self.device = experiment, model_name, device
+        self.network = build(experiment, model_name).to(device)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=experiment.learning_rate, weight_decay=experiment.weight_decay, fused=True
         )
@@ -92,7 +92,7 @@ class _Run:
 
     def curve(self, split: str) -> Curve:
         update, epoch, seconds, reconstruction, kl = np.array(self.records[split], dtype=np.float64).T
-        return Curve(update, epoch, seconds, reconstruction, kl if self.model == "vae" else None)
+        return Curve(update, epoch, seconds, reconstruction, kl if self.model_name == "vae" else None)
 
     def save(self, path: Path) -> None:
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
@@ -145,7 +145,7 @@ class _Run:
 
 def fit(
     experiment: Experiment,
-    model: str,
+    model_name: str,
     data: Data,
     folder: Path,
     *,
@@ -157,7 +157,7 @@ def fit(
 
     Args:
         experiment: its settings.
-        model: a key of `training.models.MODELS`.
+        model_name: a key of `training.models.MODELS`.
         data: the images.
         folder: the experiment's folder; the state of an unfinished run is kept there, too.
         device: where to compute.
@@ -172,15 +172,15 @@ def fit(
         Interrupted: Ctrl-C, after the state was saved.
         OSError: a file could not be written; what stood there is unharmed.
     """
-    path = checkpoint_path(folder, model, experiment.beta if is_additional else None)
+    path = checkpoint_path(folder, model_name, experiment.beta if is_additional else None)
     unfinished = unfinished_path(path)
     if resume and not unfinished.exists() and _is_fitted(path, experiment):
         tqdm.write(f"{path} is already fitted with these settings")
         return path
-    run = _Run(experiment, model, data, device)
+    run = _Run(experiment, model_name, data, device)
     if unfinished.exists() and resume:
         run.resume(unfinished)
-        tqdm.write(f"{model}: resumed at update {run.update} of {run.total}")
+        tqdm.write(f"{model_name}: resumed at update {run.update} of {run.total}")
     if run.update == 0:
         run.save(unfinished)  # fails now, not after an epoch, if the folder cannot be written to
     with _interrupts() as interrupted:
@@ -218,7 +218,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
     if run.update == 0:
         run.snapshots.append((0, _snapshot(run.network, validation)))
         _validate(run, validation)
-    with tqdm(total=run.total, initial=run.update, unit="update", desc=run.model, dynamic_ncols=True) as bar:
+    with tqdm(total=run.total, initial=run.update, unit="update", desc=run.model_name, dynamic_ncols=True) as bar:
         while run.update < run.total:
             epoch, first = divmod(run.update, run.updates_per_epoch)
             order = torch.randperm(
@@ -259,7 +259,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
                         raise run.not_finite_error()
                     if finished_epoch:
                         line = f"training {_terms_line(run, 'training')}, validation {_terms_line(run, 'validation')}"
-                        bar.write(f"{run.model}, epoch {epoch + 1} of {experiment.epochs}: {line}")
+                        bar.write(f"{run.model_name}, epoch {epoch + 1} of {experiment.epochs}: {line}")
                     yield finished_epoch
 
 
@@ -325,7 +325,7 @@ def _terms_line(run: _Run, split: str) -> str:
     if not run.records[split]:
         return "-"
     *_, reconstruction, kl = run.records[split][-1]
-    if run.model == "vae":
+    if run.model_name == "vae":
         return f"ELBO {reconstruction - kl:.1f} = {reconstruction:.1f} - KL {kl:.1f} nats"
     return f"reconstruction {reconstruction:.1f} nats"
 

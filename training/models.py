@@ -95,13 +95,13 @@ class VariationalAutoencoder(Autoencoder):
 MODELS: dict[str, type[Autoencoder]] = {"autoencoder": Autoencoder, "vae": VariationalAutoencoder}
 
 
-def build(experiment: Experiment, model: str) -> Autoencoder:
-    """Build an untrained model, its initial weights drawn from the experiment's seed.
+def build(experiment: Experiment, model_name: str) -> Autoencoder:
+    """Build the untrained network of a model, its initial weights drawn from the experiment's seed.
 
     Args:
         experiment: its settings.
-        model: a key of `MODELS`.
+        model_name: a key of `MODELS`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
-        return MODELS[model](experiment)
+        return MODELS[model_name](experiment)

@@ -80,32 +80,32 @@ def reparametrise(mean: Tensor, log_variance: Tensor, generator: torch.Generator
     return mean + (0.5 * log_variance).exp() * noise.to(mean.device)
 
 
-def terms(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Terms:
+def terms(network: Autoencoder, images: Tensor, generator: torch.Generator) -> Terms:
     """Compute both terms for each image, with one posterior sample (VAE) or at the code (AE).
 
     Args:
-        model: either model.
+        network: of either model.
         images: (n, h, w), zeros and ones.
         generator: draws the posterior sample.
 
     Returns:
         tensors of shape (n,), in nats.
     """
-    if isinstance(model, VariationalAutoencoder):
-        mean, log_variance = model.encode(images)
-        logits = model.decode(reparametrise(mean, log_variance, generator))
+    if isinstance(network, VariationalAutoencoder):
+        mean, log_variance = network.encode(images)
+        logits = network.decode(reparametrise(mean, log_variance, generator))
         return Terms(bernoulli_log_likelihood(logits, images), gaussian_kl(mean, log_variance))
-    return Terms(bernoulli_log_likelihood(model.decode(model.code(images)), images), None)
+    return Terms(bernoulli_log_likelihood(network.decode(network.code(images)), images), None)
 
 
 @torch.no_grad()
 def evaluate_per_image(
-    model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500
+    network: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500
 ) -> Terms:
     """Compute both terms for each image of a split, binarised once with `EVALUATION_SEED`.
 
     Args:
-        model: either model, in evaluation mode, on the split's device.
+        network: of either model, in evaluation mode, on the split's device.
         split: grey images; they are binarised here.
         samples: posterior samples an image (VAE), over which the reconstruction is averaged.
         batch_size: images at a time; bounds the memory.
@@ -115,21 +115,21 @@ def evaluate_per_image(
     """
     generator = torch.Generator().manual_seed(EVALUATION_SEED)  # on the CPU: the same draws on every device
     images = binarise(split.images, generator)
-    variational = isinstance(model, VariationalAutoencoder)
+    variational = isinstance(network, VariationalAutoencoder)
     reconstruction, kl = [], []
     for batch in images.split(batch_size):
-        parts = [terms(model, batch, generator) for _ in range(samples if variational else 1)]
+        parts = [terms(network, batch, generator) for _ in range(samples if variational else 1)]
         reconstruction.append(torch.stack([part.reconstruction for part in parts]).cpu().double().mean(dim=0))
         if parts[0].kl is not None:
             kl.append(parts[0].kl.cpu().double())  # in closed form: the same for every sample
     return Terms(torch.cat(reconstruction), torch.cat(kl) if variational else None)
 
 
-def evaluate(model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500) -> Terms:
+def evaluate(network: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500) -> Terms:
     """Compute the mean of both terms over a split; see `evaluate_per_image`.
 
     Returns:
         scalars, in nats per image.
     """
-    each = evaluate_per_image(model, split, samples=samples, batch_size=batch_size)
+    each = evaluate_per_image(network, split, samples=samples, batch_size=batch_size)
     return Terms(each.reconstruction.mean(), None if each.kl is None else each.kl.mean())

@@ -57,7 +57,7 @@ class Row:
     unit: str = ""
     better: int  # 1: a higher number is better; -1: a lower one; 0: neither
     claims: tuple[Claim, ...] = ()
-    note: Callable[[str, Numbers], str] = lambda model, numbers: ""  # what stands below a model's number
+    note: Callable[[str, Numbers], str] = lambda model_name, numbers: ""  # what stands below a model's number
     tab: str  # shows it
     settings: Mapping[Choice[Any], Any] = field(default_factory=dict)  # what to set there
 
@@ -69,30 +69,30 @@ def difference(name: str, ae: Numbers, vae: Numbers) -> float:
     return 0.0 if abs(gap) < max(2 * error, MIN_DIFFERENCE * abs(ae[name])) else gap
 
 
-def _larger(name: str, model: str) -> Callable[[Numbers, Numbers], bool | None]:
+def _larger(name: str, model_name: str) -> Callable[[Numbers, Numbers], bool | None]:
     """Claim that a model has the larger number."""
 
     def holds(ae: Numbers, vae: Numbers) -> bool | None:
         gap = difference(name, ae, vae)
-        return (gap > 0) == (model == "vae") if gap else None
+        return (gap > 0) == (model_name == "vae") if gap else None
 
     return holds
 
 
-def _smaller(name: str, model: str) -> Callable[[Numbers, Numbers], bool | None]:
+def _smaller(name: str, model_name: str) -> Callable[[Numbers, Numbers], bool | None]:
     """Claim that a model has the smaller number."""
-    return _larger(name, "autoencoder" if model == "vae" else "vae")
+    return _larger(name, "autoencoder" if model_name == "vae" else "vae")
 
 
 def _in_percent(share: float) -> str:
     return number(100 * share, ".1f")
 
 
-def _of_prior_kl(model: str, numbers: Numbers) -> str:
-    return f"{rounded(numbers['aggregate_kl'])} nats with the encoder's spread" if model == "vae" else ""
+def _of_prior_kl(model_name: str, numbers: Numbers) -> str:
+    return f"{rounded(numbers['aggregate_kl'])} nats with the encoder's spread" if model_name == "vae" else ""
 
 
-def _of_slack(model: str, numbers: Numbers) -> str:
+def _of_slack(model_name: str, numbers: Numbers) -> str:
     exact, sampled, error, bound = (
         number(numbers[name], ".3f")
         for name in ("evidence", "evidence_weighted", "evidence_weighted_error", "evidence_elbo")
@@ -103,15 +103,17 @@ def _of_slack(model: str, numbers: Numbers) -> str:
     )
 
 
-def _of_prior_unread(model: str, numbers: Numbers) -> str:
-    if model == "vae":
+def _of_prior_unread(model_name: str, numbers: Numbers) -> str:
+    if model_name == "vae":
         return ""
     share, error = 1 - numbers["fitted_read"], numbers["fitted_read_error"]
     return f"{percent(share)} ± {percent(error)} with the Gaussian fitted to its codes"
 
 
-def _of_prior_entropy(model: str, numbers: Numbers) -> str:
-    return "" if model == "vae" else f"{rounded(numbers['fitted_entropy'])} nats with the Gaussian fitted to its codes"
+def _of_prior_entropy(model_name: str, numbers: Numbers) -> str:
+    if model_name == "vae":
+        return ""
+    return f"{rounded(numbers['fitted_entropy'])} nats with the Gaussian fitted to its codes"
 
 
 ROWS = (
@@ -406,17 +408,18 @@ def _sweep() -> None:
     )
     latent_map.chart(sweep_figure(), key="sweep")
     texts = []
-    for model, short in (("autoencoder", "AE"), ("vae", "VAE")):
-        values = [size.training[model]["reconstruction"] for size in sizes]
+    for model_name, short in (("autoencoder", "AE"), ("vae", "VAE")):
+        values = [size.training[model_name]["reconstruction"] for size in sizes]
         steps = [
-            (now.latent_dim, now.training[model]["reconstruction"] - before.training[model]["reconstruction"])
+            (now.latent_dim, now.training[model_name]["reconstruction"] - before.training[model_name]["reconstruction"])
             for before, now in pairwise(sizes)
         ]
         falls = [f"{latent_dim} dimensions by {rounded(-step)} nats" for latent_dim, step in steps if step < 0]
         course = f"falls at {' and at '.join(falls)}" if falls else "rises with every step"
         texts.append(f"the {short}'s goes from {rounded(values[0])} nats to {rounded(values[-1])} nats and {course}")
     better = all(
-        last.training[model]["reconstruction"] > first.training[model]["reconstruction"] for model in last.training
+        last.training[model_name]["reconstruction"] > first.training[model_name]["reconstruction"]
+        for model_name in last.training
     )
     st.markdown(
         "A well-known write-up claims that a larger latent space means a higher reconstruction error on the training "
@@ -437,9 +440,9 @@ def _values(pair: ModelPair) -> dict[str, dict[str, float]]:
     """Return the measures by model, with those that the table derives from them."""
     measured = catalog.measured(pair)
     values = {}
-    for model, numbers in measured.values.items():
-        values[model] = numbers | {
-            "overlap": float(np.mean(measured.overlap[model])),
+    for model_name, numbers in measured.values.items():
+        values[model_name] = numbers | {
+            "overlap": float(np.mean(measured.overlap[model_name])),
             "prior_unread": 1 - numbers["prior_read"],
             "prior_unread_error": numbers["prior_read_error"],
         }
@@ -451,14 +454,14 @@ def _show(row: Row, values: Mapping[str, Numbers]) -> None:
     better = {1: " Higher is better.", -1: " Lower is better.", 0: ""}[row.better]
     about.markdown(f"**{row.title}**  \n{row.meaning}{better}")
     winner = _winner(row, values)
-    for cell, (model, numbers) in zip(cells, values.items(), strict=True):
+    for cell, (model_name, numbers) in zip(cells, values.items(), strict=True):
         if row.name not in numbers:
             cell.markdown(NO_PRIOR)
             continue
         error = numbers.get(f"{row.name}_error")
         text = f"{row.form(numbers[row.name])}{f' ± {row.form(error)}' if error else ''} {row.unit}".strip()
-        bold = "**" if model == winner else ""
-        note = row.note(model, numbers)
+        bold = "**" if model_name == winner else ""
+        note = row.note(model_name, numbers)
         cell.markdown(f"{bold}{text}{bold}" + (f"  \n{note}" if note else ""))
     if row.claims:
         whole, parts = verdict(row, values["autoencoder"], values["vae"])

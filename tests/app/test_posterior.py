@@ -150,7 +150,7 @@ def test_in_more_dimensions_the_belief_and_the_bound_are_left(
     assert not app.exception
     assert "can be computed on a grid in two dimensions only" in app.info[0].value
     vae = open_models(checkpoints / deep.name).vae
-    each = evaluate_per_image(vae.checkpoint.load_model(), digits.test, samples=300).elbo
+    each = evaluate_per_image(vae.checkpoint.load_network(), digits.test, samples=300).elbo
     assert each is not None
     assert told(app, "ELBO") == pytest.approx(float(each[5]), abs=0.5)
     assert "log p(x) =" not in html(app)

@@ -25,7 +25,7 @@ from training.objective import evaluate
 
 
 def weights(path: Path) -> dict[str, Tensor]:
-    return Checkpoint(path).load_model().state_dict()
+    return Checkpoint(path).load_network().state_dict()
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -54,7 +54,7 @@ def test_a_convolutional_fit_can_be_opened_and_says_what_it_reached(
 ) -> None:
     small = replace(experiment, architecture="convolutional", hidden_layers=(2, 3, 3, 2), epochs=1)
     checkpoint = Checkpoint(fit(small, "vae", digits, tmp_path, device=CPU))
-    reached = evaluate(checkpoint.load_model(), digits.test)
+    reached = evaluate(checkpoint.load_network(), digits.test)
     assert as_dict(reached) == pytest.approx(checkpoint.test, rel=1e-5)
 
 
@@ -186,7 +186,7 @@ def test_full_disk_harms_nothing(
     monkeypatch.undo()
     if fits:  # the state before the disk was full is there: room made, the run goes on
         resumed = fit(experiment, "vae", digits, checkpoints / experiment.name, device=CPU, resume=True)
-        torch.testing.assert_close(Checkpoint(resumed).load_model().state_dict(), weights_before, rtol=0, atol=0)
+        torch.testing.assert_close(Checkpoint(resumed).load_network().state_dict(), weights_before, rtol=0, atol=0)
     assert sorted(each.name for each in path.parent.iterdir()) == ["autoencoder.safetensors", "vae.safetensors"]
 
 

@@ -184,7 +184,7 @@ def test_importance_sampling_finds_what_the_grid_missed() -> None:
 def test_elbo_agrees_with_that_of_many_samples(vae: Model, decode: Decoder, digits: Data, seen: np.ndarray) -> None:
     gaussians = evaluation.encode_posterior(vae, seen)
     by_quadrature = np.array([elbo(decode, x.ravel(), q) for x, q in zip(seen, gaussians, strict=True)])
-    model = vae.checkpoint.load_model()
+    model = vae.checkpoint.load_network()
     sampled = evaluate_per_image(model, Split(digits.test.images, digits.test.labels), samples=200).elbo
     assert sampled is not None
     assert by_quadrature.mean() == pytest.approx(float(sampled.mean()), abs=0.05)
