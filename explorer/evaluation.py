@@ -59,11 +59,11 @@ __all__ = [
     "SAMPLES",
     "SEED",
     "Evaluation",
+    "approximate_posteriors",
     "binarised",
     "classify",
     "decode_grid",
     "decoder",
-    "encode_posterior",
     "evaluate_pair",
     "evaluation_path",
     "read_evaluation",
@@ -168,11 +168,11 @@ def binarised(images: "Tensor") -> Array:
     return binarise(images, torch.Generator().manual_seed(EVALUATION_SEED)).to(torch.uint8).numpy()
 
 
-def encode_posterior(vae: Model, seen: Array) -> list[posterior.DiagonalGaussian]:
+def approximate_posteriors(vae: Model, seen: Array) -> list[posterior.DiagonalGaussian]:
     """Return q(z|x) of each image: (n, h, w), zeros and ones."""
     import torch
 
-    mean, std = vae.encode(torch.as_tensor(seen, dtype=torch.float32))
+    mean, std = vae.encode_with_std(torch.as_tensor(seen, dtype=torch.float32))
     assert std is not None
     return [posterior.DiagonalGaussian(*each) for each in zip(mean, std, strict=True)]
 
@@ -192,7 +192,7 @@ def decode_grid(vae: Model) -> posterior.DecodedGrid:
 def _posterior_measures(vae: Model, seen: Array) -> dict[str, float]:
     decode, coarse, rng = decoder(vae), decode_grid(vae), np.random.default_rng(SEED)
     rows = []
-    for image, q in zip(seen.reshape(len(seen), -1), encode_posterior(vae, seen), strict=True):
+    for image, q in zip(seen.reshape(len(seen), -1), approximate_posteriors(vae, seen), strict=True):
         true = posterior.posterior(coarse, decode, image, q)
         weighted = posterior.importance_estimate(decode, image, q, true, samples=WEIGHTED_SAMPLES, rng=rng)
         rows.append((true.log_evidence, posterior.elbo(decode, image, q), *weighted))

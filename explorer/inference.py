@@ -33,7 +33,7 @@ def inference_gap(vae: Model, seen: Array) -> InferenceGap:
 @cached()
 def bound(vae: Model, seen: Array) -> tuple[posterior.DiagonalGaussian, float]:
     """Compute q(z|x) of an image, (h, w), zeros and ones, and its ELBO in nats."""
-    q = evaluation.encode_posterior(vae, seen[None])[0]
+    q = evaluation.approximate_posteriors(vae, seen[None])[0]
     return q, posterior.elbo(evaluation.decoder(vae), seen.ravel(), q)
 
 

@@ -131,9 +131,9 @@ class Model:
         import torch
 
         with torch.inference_mode():
-            return self.decode(self._network.code(grey).numpy())
+            return self.decode(self._network.encode(grey).numpy())
 
-    def encode(self, grey: "Tensor") -> tuple[Array, Array | None]:
+    def encode_with_std(self, grey: "Tensor") -> tuple[Array, Array | None]:
         """Encode images; return their codes, and the standard deviations of q(z|x), None for the AE.
 
         (n, h, w) with pixels in [0, 1] -> (n, d) and (n, d).
@@ -146,8 +146,8 @@ class Model:
         torch.set_num_threads(1)  # see `decode`
         with torch.inference_mode():
             if not isinstance(network, VariationalAutoencoder):
-                return network.code(grey).numpy(), None
-            mean, log_variance = network.encode(grey)
+                return network.encode(grey).numpy(), None
+            mean, log_variance = network.encode_posterior(grey)
             return mean.numpy(), (log_variance / 2).exp().numpy()
 
     def terms(self, images: "Split") -> tuple[Array, Array | None]:

@@ -228,7 +228,7 @@ THE_GAPS = Step(
     question="What comes out of a gap?",
     answer=_what_gaps_hold,
     sources=(
-        Source("training/objective.py", "terms", "return Terms(bernoulli_log_likelihood(network.decode(network.code"),
+        Source("training/objective.py", "terms", "return Terms(bernoulli_log_likelihood(network.decode(network.encode"),
         Source("explorer/latent.py", "largest_empty_circle"),
     ),
     view=explore.render,

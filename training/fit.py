@@ -278,9 +278,9 @@ def _export(run: _Run, data: Data, path: Path) -> None:
     images = test.images.float() / 255
     with torch.no_grad():
         if isinstance(network, VariationalAutoencoder):
-            code, log_variance = (part.cpu().numpy() for part in network.encode(images))
+            code, log_variance = (part.cpu().numpy() for part in network.encode_posterior(images))
         else:
-            code, log_variance = network.code(images).cpu().numpy(), None
+            code, log_variance = network.encode(images).cpu().numpy(), None
     write(
         path,
         run.experiment,
@@ -311,7 +311,7 @@ def _validate(run: _Run, validation: Split) -> None:
 
 @torch.no_grad()
 def _snapshot(network: Autoencoder, validation: Split) -> Tensor:
-    code = network.eval().code(validation.images[:SNAPSHOT_IMAGES].float() / 255).half().cpu()
+    code = network.eval().encode(validation.images[:SNAPSHOT_IMAGES].float() / 255).half().cpu()
     network.train()
     return code
 

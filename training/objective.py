@@ -92,10 +92,10 @@ def terms(network: Autoencoder, images: Tensor, generator: torch.Generator) -> T
         tensors of shape (n,), in nats.
     """
     if isinstance(network, VariationalAutoencoder):
-        mean, log_variance = network.encode(images)
+        mean, log_variance = network.encode_posterior(images)
         logits = network.decode(reparametrise(mean, log_variance, generator))
         return Terms(bernoulli_log_likelihood(logits, images), gaussian_kl(mean, log_variance))
-    return Terms(bernoulli_log_likelihood(network.decode(network.code(images)), images), None)
+    return Terms(bernoulli_log_likelihood(network.decode(network.encode(images)), images), None)
 
 
 @torch.no_grad()

@@ -107,7 +107,7 @@ def encode_drawing(pair: ModelPair, map_: Map, picture: Array) -> EncodedDrawing
     model = map_.model
     seen = torch.as_tensor(originals.preprocessed(pair, picture))[None]
     grey = seen.float() / 255
-    code, std = model.encode(grey)
+    code, std = model.encode_with_std(grey)
     if std is None:
         reconstruction, kl = float(model.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
     else:  # as in the Posterior tab, to the last digit

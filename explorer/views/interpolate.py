@@ -161,7 +161,7 @@ def _code_of_drawing(pair: ModelPair, model: Model, drawn: Array) -> tuple[float
     """Encode a picture in MNIST's form, uint8 (28, 28)."""
     import torch
 
-    code, _ = model.encode(torch.as_tensor(originals.preprocessed(pair, drawn))[None].float() / 255)
+    code, _ = model.encode_with_std(torch.as_tensor(originals.preprocessed(pair, drawn))[None].float() / 255)
     return tuple(np.asarray(code[0], float).tolist())
 
 

@@ -67,5 +67,5 @@ def test_a_path_can_begin_at_what_is_drawn(
     assert not app.exception
     model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_network()
     with torch.inference_mode():
-        code = model.code(torch.as_tensor(form)[None] / 255)[0].tolist()
+        code = model.encode(torch.as_tensor(form)[None] / 255)[0].tolist()
     np.testing.assert_allclose(shown(app, "frame-vae"), decode(checkpoints, experiment, "vae", tuple(code)), atol=0.003)

@@ -27,7 +27,7 @@ def test_reconstruct_shows_what_both_models_make_of_each_split(
         number = int(re.findall(r"<small>image (\d+)</small>", html(app))[0])
         grey = getattr(digits, {"training": "train"}.get(split, split)).images[number] / 255
         np.testing.assert_allclose(shown(app, f"original-{number}"), grey, atol=0.003)
-        own = model.decode(model.code(grey[None])).sigmoid()[0]
+        own = model.decode(model.encode(grey[None])).sigmoid()[0]
         np.testing.assert_allclose(shown(app, f"vae-{number}"), own, atol=0.003)
         colours = shown(app, f"vae-error-{number}")[..., :3]
         lost = grey.numpy() - own.detach().numpy()

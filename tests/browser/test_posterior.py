@@ -41,7 +41,7 @@ def test_another_image_and_another_draw(
     wait_until_idle(page)
 
     x = images[23].ravel()
-    belief = evaluation.encode_posterior(vae, images[[23]])[0]
+    belief = evaluation.approximate_posteriors(vae, images[[23]])[0]
     truth = posterior(evaluation.decode_grid(vae), evaluation.decoder(vae), x, belief)
     bound = elbo(evaluation.decoder(vae), x, belief)
     assert told(page, "log p(x)") == pytest.approx(truth.log_evidence, abs=0.006)

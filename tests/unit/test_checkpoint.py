@@ -41,11 +41,11 @@ def test_codes_and_figures_are_those_of_the_rounded_weights_in_the_file(
     network = checkpoint.load_network()
     grey = digits.test.images.float() / 255
     codes = checkpoint.codes()
-    np.testing.assert_allclose(network.code(grey).numpy(), codes.code, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(network.encode(grey).numpy(), codes.code, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(codes.labels, digits.test.labels.numpy())
     if isinstance(network, VariationalAutoencoder):
         assert codes.log_variance is not None
-        np.testing.assert_allclose(network.encode(grey)[1].numpy(), codes.log_variance, rtol=6e-4, atol=1e-4)
+        np.testing.assert_allclose(network.encode_posterior(grey)[1].numpy(), codes.log_variance, rtol=6e-4, atol=1e-4)
     assert as_dict(evaluate(network, digits.test)) == pytest.approx(checkpoint.test, rel=1e-5)
     assert checkpoint.experiment == experiment
 

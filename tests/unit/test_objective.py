@@ -80,7 +80,7 @@ def test_elbo_importance_weighted_bound_and_quadrature_are_in_order(digits: Data
     images = binarise(digits.test.images[:6], _generator())
     k = 4000
     with torch.no_grad():
-        mean, log_variance = network.encode(images)
+        mean, log_variance = network.encode_posterior(images)
         rows = torch.arange(len(images)).repeat_interleave(k)
         z = reparametrise(mean[rows], log_variance[rows], _generator(1))
         log_likelihood = bernoulli_log_likelihood(network.decode(z), images[rows])

@@ -106,7 +106,7 @@ def test_the_coarse_grid_follows_the_encoder() -> None:
 def test_slack_is_the_divergence_of_belief_and_truth(
     vae: Model, decode: Decoder, coarse: DecodedGrid, seen: np.ndarray
 ) -> None:
-    for x, q in zip(seen[:6], evaluation.encode_posterior(vae, seen[:6]), strict=True):
+    for x, q in zip(seen[:6], evaluation.approximate_posteriors(vae, seen[:6]), strict=True):
         found = posterior(coarse, decode, x.ravel())
         slack = found.log_evidence - elbo(decode, x.ravel(), q)
         # KL(q || p(z|x)) by a plain sum around the belief.
@@ -128,7 +128,7 @@ def test_importance_sampling_agrees_within_its_error(
 ) -> None:
     rng = np.random.default_rng(0)
     stds = []
-    for x, q in zip(seen[:20], evaluation.encode_posterior(vae, seen[:20]), strict=True):
+    for x, q in zip(seen[:20], evaluation.approximate_posteriors(vae, seen[:20]), strict=True):
         found = posterior(coarse, decode, x.ravel())
         estimate = importance_estimate(decode, x.ravel(), q, found, samples=1000, rng=rng)
         assert 0 < estimate.error < 0.1
@@ -182,7 +182,7 @@ def test_importance_sampling_finds_what_the_grid_missed() -> None:
 
 
 def test_elbo_agrees_with_that_of_many_samples(vae: Model, decode: Decoder, digits: Data, seen: np.ndarray) -> None:
-    gaussians = evaluation.encode_posterior(vae, seen)
+    gaussians = evaluation.approximate_posteriors(vae, seen)
     by_quadrature = np.array([elbo(decode, x.ravel(), q) for x, q in zip(seen, gaussians, strict=True)])
     model = vae.checkpoint.load_network()
     sampled = evaluate_per_image(model, Split(digits.test.images, digits.test.labels), samples=200).elbo
