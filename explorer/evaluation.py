@@ -138,20 +138,20 @@ def evaluate_pair(
     values, overlap, tsne = {}, {}, {}
     for model in pair:
         progress(f"{model.name}: codes")
-        values[model.name] = dict(model.checkpoint.test) | _code_measures(model)
+        values[model.name] = dict(model.checkpoint.test) | _code_metrics(model)
         _, indices = metrics.neighbours(model.codes.code, _k_neighbours(model))
         values[model.name]["knn_accuracy"] = metrics.knn_accuracy(indices, model.codes.labels)
         overlap[model.name] = metrics.overlap(indices, model.codes.labels).tolist()
         progress(f"{model.name}: samples")
-        values[model.name] |= _sample_measures(model, classifier)
+        values[model.name] |= _sample_metrics(model, classifier)
         progress(f"{model.name}: interpolation")
-        values[model.name] |= _interpolation_measures(model, classifier)
+        values[model.name] |= _interpolation_metrics(model, classifier)
         if pair.latent_dim > 2:
             progress(f"{model.name}: t-SNE")
             tsne[model.name] = _tsne(model.codes.code)
     if images is not None and pair.latent_dim == 2:
         progress("vae: posteriors")
-        values["vae"] |= _posterior_measures(pair.vae, binarised(images)[:POSTERIORS])
+        values["vae"] |= _posterior_metrics(pair.vae, binarised(images)[:POSTERIORS])
     return Evaluation(values, overlap, tsne)
 
 
@@ -189,7 +189,7 @@ def decode_grid(vae: Model) -> posterior.DecodedGrid:
     return posterior.decode_grid(decoder(vae), *posterior.coarse_grid(*known), known)
 
 
-def _posterior_measures(vae: Model, seen: Array) -> dict[str, float]:
+def _posterior_metrics(vae: Model, seen: Array) -> dict[str, float]:
     decode, coarse, rng = decoder(vae), decode_grid(vae), np.random.default_rng(SEED)
     rows = []
     for image, q in zip(seen.reshape(len(seen), -1), approximate_posteriors(vae, seen), strict=True):
@@ -236,7 +236,7 @@ def _k_neighbours(model: Model) -> int:
     return min(metrics.K_NEIGHBOURS, len(model.codes.labels) - 1)
 
 
-def _code_measures(model: Model) -> dict[str, float]:
+def _code_metrics(model: Model) -> dict[str, float]:
     from scipy.spatial import KDTree
 
     code, labels = model.codes.code.astype(np.float64), model.codes.labels
@@ -258,7 +258,7 @@ def _code_measures(model: Model) -> dict[str, float]:
     return values
 
 
-def _sample_measures(model: Model, classifier: "Classifier") -> dict[str, float]:
+def _sample_metrics(model: Model, classifier: "Classifier") -> dict[str, float]:
     values: dict[str, float] = {}
     for source in ("prior", "fitted") if model.name == "autoencoder" else ("prior",):
         probabilities = classify(classifier, model.decode(samples(model, source, SAMPLES, SEED)))
@@ -271,7 +271,7 @@ def _sample_measures(model: Model, classifier: "Classifier") -> dict[str, float]
     return values
 
 
-def _interpolation_measures(model: Model, classifier: "Classifier") -> dict[str, float]:
+def _interpolation_metrics(model: Model, classifier: "Classifier") -> dict[str, float]:
     labels = model.codes.labels
     rng = np.random.default_rng(SEED)
     pairs: list[Array] = []

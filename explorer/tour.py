@@ -108,15 +108,15 @@ def _widest_posterior(map_: Map) -> tuple[np.ndarray, np.ndarray, int]:
     return map_.model.codes.code[image].astype(float), stds[image], image
 
 
-def _measured(pair: ModelPair) -> Evaluation | None:
+def _evaluation(pair: ModelPair) -> Evaluation | None:
     try:
-        return catalog.measured(pair)
+        return catalog.load_evaluation(pair)
     except CheckpointError:
         return None  # an experiment of one's own has none until it is measured; the answers do without
 
 
-def _both(pair: ModelPair, measured: Evaluation, name: str, form: str) -> str:
-    return " and ".join(f"{measured.values[model.name][name]:{form}} ({model.short})" for model in pair)
+def _both(pair: ModelPair, evaluation: Evaluation, name: str, form: str) -> str:
+    return " and ".join(f"{evaluation.values[model.name][name]:{form}} ({model.short})" for model in pair)
 
 
 def _settings_for_held_out_images(pair: ModelPair) -> dict[Choice[Any], Any]:
@@ -160,11 +160,11 @@ def _settings_for_first_image(pair: ModelPair) -> dict[Choice[Any], Any]:
 
 
 def _why_alike(pair: ModelPair) -> str:
-    measured = _measured(pair)
+    evaluation = _evaluation(pair)
     votes = (
         f" Let the {K_NEIGHBOURS} nearest other codes vote on an image's digit: they are right for "
-        f"{_both(pair, measured, 'knn_accuracy', '.1%')} of the test images."
-        if measured
+        f"{_both(pair, evaluation, 'knn_accuracy', '.1%')} of the test images."
+        if evaluation
         else ""
     )
     return (
@@ -203,11 +203,11 @@ def _what_gaps_hold(pair: ModelPair) -> str:
         for map_ in selection.chosen_maps(pair)
         for radius in [map_.largest_empty_circle.radius]
     )
-    measured = _measured(pair)
+    evaluation = _evaluation(pair)
     shares = (
-        f" Of the map, {_both(pair, measured, 'window_gaps', '.0%')} lie farther from any code than twice the usual "
+        f" Of the map, {_both(pair, evaluation, 'window_gaps', '.0%')} lie farther from any code than twice the usual "
         "distance between neighbours."
-        if measured
+        if evaluation
         else ""
     )
     return (
@@ -365,12 +365,12 @@ REPARAMETRISATION = Step(
 
 
 def _gaps_left(pair: ModelPair) -> str:
-    measured = _measured(pair)
+    evaluation = _evaluation(pair)
     differences = (
         " All clouds together, taken as one Gaussian, differ from N(0, I) by a KL of "
-        f"{measured.values['vae']['aggregate_kl']:,.2f} nats, the AE's codes by "
-        f"{measured.values['autoencoder']['prior_kl']:,.2f}."
-        if measured
+        f"{evaluation.values['vae']['aggregate_kl']:,.2f} nats, the AE's codes by "
+        f"{evaluation.values['autoencoder']['prior_kl']:,.2f}."
+        if evaluation
         else ""
     )
     gap = selection.chosen_maps(pair).vae.largest_empty_circle
@@ -425,13 +425,13 @@ def _how_even_the_ways_are(pair: ModelPair) -> str:
             for z in latent.linear_interpolation(start, end, interpolate.FRAMES)
         )
         texts.append(f"the {model.short}'s keeps within {far:.2g}")
-    measured = _measured(pair)
+    evaluation = _evaluation(pair)
     pairs = (
         f" Over {PAIRS} pairs of different digits, the largest change from one frame to the next is "
-        f"{_both(pair, measured, 'jump', '.2f')} times the mean one; 1 would be perfectly even. In the middle frame, "
+        f"{_both(pair, evaluation, 'jump', '.2f')} times the mean one; 1 would be perfectly even. In the middle frame, "
         "a classifier sees the digits of the two ends, and hardly another, in "
-        f"{_both(pair, measured, 'middle_held', '.0%')} of them: a straight way can cross the land of a third digit."
-        if measured
+        f"{_both(pair, evaluation, 'middle_held', '.0%')} of them: a straight way can cross the land of a third digit."
+        if evaluation
         else ""
     )
     return f"Of these two ways, {' and '.join(texts)} of a test code.{pairs}"

@@ -35,7 +35,7 @@ MIN_DIFFERENCE = 0.01  # of the AE's number: smaller differences are not called 
 
 COLOURS = {"confirmed": ":green[{}]", "contradicted": ":red[{}]"}
 
-Numbers = Mapping[str, float]  # of one model, by measure
+Numbers = Mapping[str, float]  # of one model, by metric
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Claim:
 class Row:
     """A number of both models, what it means, and what the textbook says of it."""
 
-    name: str  # of the measure, as in `explorer.evaluation`
+    name: str  # of the metric, as in `explorer.evaluation`
     title: str
     meaning: str
     form: Callable[[float], str]  # the number as it is read, without its unit
@@ -359,7 +359,7 @@ def verdict(row: Row, ae: Numbers, vae: Numbers) -> tuple[str, list[tuple[str, s
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
-    """Draw the page: one table, one row per measure."""
+    """Draw the page: one table, one row per metric."""
     with stage.page():
         _page(pair)
 
@@ -430,19 +430,19 @@ def _sweep() -> None:
 
 
 def _overlap_table(pair: ModelPair) -> str:
-    overlap = catalog.measured(pair).overlap
+    overlap = catalog.load_evaluation(pair).overlap
     rows = [["Digit", *map(str, range(10))], ["---"] * 11]
     rows += [[model.short, *(percent(share) for share in overlap[model.name])] for model in pair]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _values(pair: ModelPair) -> dict[str, dict[str, float]]:
-    """Return the measures by model, with those that the table derives from them."""
-    measured = catalog.measured(pair)
+    """Return the metrics by model, with those that the table derives from them."""
+    evaluation = catalog.load_evaluation(pair)
     values = {}
-    for model_name, numbers in measured.values.items():
+    for model_name, numbers in evaluation.values.items():
         values[model_name] = numbers | {
-            "overlap": float(np.mean(measured.overlap[model_name])),
+            "overlap": float(np.mean(evaluation.overlap[model_name])),
             "prior_unread": 1 - numbers["prior_read"],
             "prior_unread_error": numbers["prior_read_error"],
         }

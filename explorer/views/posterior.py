@@ -205,7 +205,7 @@ def _draw_metrics(pair: ModelPair, gap: InferenceGap) -> None:
 
 def _average(pair: ModelPair) -> str:
     try:
-        values = catalog.measured(pair).values["vae"]
+        values = catalog.load_evaluation(pair).values["vae"]
     except CheckpointError:
         return ""  # Compare tells it
     if "slack" not in values:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.catalog import load, measured
+from explorer.catalog import load, load_evaluation
 from explorer.views.compare import ROWS, Row, difference, verdict
 
 JUDGED = [row for row in ROWS if row.claims]
@@ -52,7 +52,7 @@ def test_verdicts_on_numbers_that_were_seen(name: str, ae: float, vae: float, wh
 
 
 def test_each_judged_row_is_measured_for_both_shipped_models() -> None:
-    values = measured(load("mnist-2d")).values
+    values = load_evaluation(load("mnist-2d")).values
     for each in JUDGED:
         if each.name not in ("overlap", "prior_unread"):  # derived from others
             assert all(each.name in numbers for numbers in values.values())
