@@ -193,9 +193,9 @@ def _posterior_metrics(vae: Model, seen: Array) -> dict[str, float]:
     decode, coarse, rng = decoder(vae), decode_grid(vae), np.random.default_rng(SEED)
     rows = []
     for image, q in zip(seen.reshape(len(seen), -1), approximate_posteriors(vae, seen), strict=True):
-        true = posterior.posterior(coarse, decode, image, q)
-        weighted = posterior.importance_estimate(decode, image, q, true, samples=WEIGHTED_SAMPLES, rng=rng)
-        rows.append((true.log_evidence, posterior.elbo(decode, image, q), *weighted))
+        target = posterior.true_posterior(coarse, decode, image, q)
+        weighted = posterior.importance_estimate(decode, image, q, target, samples=WEIGHTED_SAMPLES, rng=rng)
+        rows.append((target.log_evidence, posterior.elbo(decode, image, q), *weighted))
     evidence, elbo, weighted_evidence, error = np.array(rows).T
     slack = evidence - elbo
     return {

@@ -187,14 +187,14 @@ def grid_map(picture: str, window: Window, axes: Axes, *, class_map: str = "") -
 
 
 def contours(
-    x: Array, y: Array, level: Array, window: Window, axes: Axes, approximate: Array, true: Array
+    x: Array, y: Array, credible_radius: Array, window: Window, axes: Axes, approximate: Array, true: Array
 ) -> go.Figure:
     """Draw a posterior in the plane: where its densest 39 %, 86 % and 99 % lie, a Gaussian's 1, 2 and 3 sd ellipses.
 
     Args:
         x: (m,).
         y: (k,).
-        level: (k, m), see `Posterior.level`.
+        credible_radius: (k, m), see `TruePosterior.credible_radius`.
         window: what the map shows at first.
         axes: what its coordinates are.
         approximate: (n, 2), the outline of the encoder's Gaussian, to be labelled.
@@ -207,7 +207,7 @@ def contours(
     figure.add_contour(
         x=x,
         y=y,
-        z=-np.nan_to_num(level, nan=len(steps) + 1.0),
+        z=-np.nan_to_num(credible_radius, nan=len(steps) + 1.0),
         contours={"start": 1 - len(steps), "end": -1, "size": 1, "coloring": "fill"},
         colorscale=[[i / (len(steps) - 1), f"rgba({r}, {g}, {b}, {step})"] for i, step in enumerate(steps)],
         line={"width": 0, "smoothing": 1.0},

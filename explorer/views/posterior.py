@@ -1,4 +1,4 @@
-"""Posterior: what the VAE's encoder believes of an image, what is true, and the slack in the bound between them."""
+"""Posterior: the VAE's approximate posterior of an image, the true one, and the slack in the bound between them."""
 
 from enum import StrEnum
 from functools import partial
@@ -27,7 +27,7 @@ __all__ = ["CloseUp", "close_up_window", "posterior_figure", "render"]
 
 Array = NDArray[Any]
 
-DETAIL = "map_belief"  # the close-up's key
+CLOSE_UP_CHART = "map_posterior"  # the close-up's key
 
 
 class Subject(StrEnum):
@@ -41,8 +41,8 @@ class CloseUp(StrEnum):
     """What the close-up frames."""
 
     BOTH = "both"
-    TRUTH = "the truth"
-    BELIEF = "the belief"
+    TRUE = "the truth"
+    APPROXIMATE = "the belief"
 
 
 SUBJECT, SEED = Choice("subject", str(Subject.TEST_IMAGE)), Choice("belief_seed", 0)
@@ -114,14 +114,16 @@ def render(pair: ModelPair, stage: Stage) -> None:
         )
     with stage.viewer:
         if window is not None:
-            latent_map.chart(posterior_figure(vae_map, seen, window), key=DETAIL, size="close_up")
-            latent_map.overlay(DETAIL, _marks(vae_map, q, z), title="The encoder's guess, and the exact posterior")
+            latent_map.chart(posterior_figure(vae_map, seen, window), key=CLOSE_UP_CHART, size="close_up")
+            latent_map.overlay(
+                CLOSE_UP_CHART, _marks(vae_map, q, z), title="The encoder's guess, and the exact posterior"
+            )
             outside = window.side > vae_map.window.side
             where = "wider than the map" if outside else "framed on the VAE's map"
             st.caption(f"The close-up is {where}.", help=LEGEND)
         else:
             st.caption(ELLIPSES)
-    st.html(markup([], f"z = {place}", kind="belief"))
+    st.html(markup([], f"z = {place}", kind="posterior"))
     _draw_metrics(pair, gap)
     st.markdown(WHAT_IT_MEANS)
 
@@ -137,7 +139,7 @@ def posterior_figure(vae_map: Map, seen: Array, window: latent.Window) -> go.Fig
     gap = inference.inference_gap(vae_map.model, seen)
     assert gap.true_posterior is not None
     outline = np.array(vae_map.outline(gap.q.mean, 2 * gap.q.std))
-    region = gap.true_posterior.points[gap.true_posterior.level <= 2]
+    region = gap.true_posterior.points[gap.true_posterior.credible_radius <= 2]
     return figures.contours(*gap.true_posterior.rasterize(window), window, vae_map.axes, outline, region)
 
 
@@ -192,7 +194,7 @@ def _frame(vae_map: Map, window: latent.Window) -> list[latent_map.Mark]:
 def _draw_metrics(pair: ModelPair, gap: InferenceGap) -> None:
     elbo = f"<b>ELBO = {nats(gap.elbo)}</b>: reconstruction minus KL, averaged over q(z|x). "
     if gap.true_posterior is None:
-        st.html(markup([], "The bound", elbo + "It is never more than log p(x).", kind="belief"))
+        st.html(markup([], "The bound", elbo + "It is never more than log p(x).", kind="posterior"))
         return
     evidence = gap.true_posterior.log_evidence
     lines = (
@@ -200,7 +202,7 @@ def _draw_metrics(pair: ModelPair, gap: InferenceGap) -> None:
         elbo + "It is what the fit maximises, and never more than log p(x).",
         f"<b>Slack = {nats(evidence - gap.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(pair)}",
     )
-    st.html(markup([], "The slack in the bound", *lines, kind="belief"))
+    st.html(markup([], "The slack in the bound", *lines, kind="posterior"))
 
 
 def _average(pair: ModelPair) -> str:
@@ -218,9 +220,11 @@ def close_up_window(gap: InferenceGap, close_up: str) -> latent.Window:
     """Return a square that holds q(z|x), the true posterior, or both, and their labels."""
     assert gap.true_posterior is not None
     q = gap.q
-    believed = np.stack([q.mean - 2.5 * q.std, q.mean + 2.5 * q.std])
-    true = gap.true_posterior.points[gap.true_posterior.level <= 3.2]
-    both = np.concatenate({CloseUp.TRUTH: [true], CloseUp.BELIEF: [believed]}.get(CloseUp(close_up), [true, believed]))
+    approximate = np.stack([q.mean - 2.5 * q.std, q.mean + 2.5 * q.std])
+    true = gap.true_posterior.points[gap.true_posterior.credible_radius <= 3.2]
+    both = np.concatenate(
+        {CloseUp.TRUE: [true], CloseUp.APPROXIMATE: [approximate]}.get(CloseUp(close_up), [true, approximate])
+    )
     low, high = both.min(axis=0), both.max(axis=0)
     side = 1.3 * float((high - low).max())
     left, bottom = ((low + high) / 2 - side / 2).tolist()

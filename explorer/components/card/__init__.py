@@ -33,7 +33,7 @@ def markup(pictures: list[str], title: str = "", *lines: str, kind: str) -> str:
         title: plain text.
         lines: HTML.
         kind: its class in `page.css`: `pick` (one large image), `row` (small ones), `wall` (rows of five), `frame` (one
-            that fills its place), `near`, `told`, `form` (the parts of Draw) or `belief` (of Posterior).
+            that fills its place), `near`, `told`, `form` (the parts of Draw) or `posterior` (of Posterior).
     """
     text = f"<h5>{escape(title)}</h5>" + "".join(f"<p>{line}</p>" for line in lines if line) if title else ""
     shown = f'<div class="pictures">{"".join(pictures)}</div>' if pictures else ""
