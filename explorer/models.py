@@ -93,9 +93,9 @@ class Model:
         return self.checkpoint.snapshots()
 
     @cached_property
-    def neighbour_distances(self) -> Array:
-        """See `latent.neighbour_distances`."""
-        return latent.neighbour_distances(self.codes.code)
+    def kth_neighbour_distances(self) -> Array:
+        """See `latent.kth_neighbour_distances`."""
+        return latent.kth_neighbour_distances(self.codes.code)
 
     @cached_property
     def _network(self) -> "Autoencoder":
@@ -235,7 +235,7 @@ def _load_network(path: Path, version: int) -> "Autoencoder":
     # Convolutions on a CPU are several times as fast in this order of memory.
     checkpoint = Checkpoint(path)
     if checkpoint.version != version:
-        raise checkpoint.replaced()
+        raise checkpoint.replaced_error()
     network = checkpoint.load_network().to(memory_format=torch.channels_last)
     freeze_gc()
     return network

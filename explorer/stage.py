@@ -154,7 +154,7 @@ def send_codes(map_: Map) -> None:
         map_.id,
         points=map_.points,
         residuals=map_.residuals,
-        spacings=map_.model.neighbour_distances,
+        spacings=map_.model.kth_neighbour_distances,
         labels=map_.model.codes.labels,
         names=[str(digit) for digit in range(len(figures.DIGIT_COLOURS))],
         invisible=map_.least_visible,

@@ -373,17 +373,17 @@ def _gaps_left(pair: ModelPair) -> str:
         if evaluation
         else ""
     )
-    gap = selection.chosen_maps(pair).vae.largest_empty_circle
+    disc = selection.chosen_maps(pair).vae.largest_empty_circle
     # In two dimensions the share of the standard Gaussian beyond a radius r is exp(-r^2 / 2).
     where = (
-        f"; its centre is {math.hypot(gap.x, gap.y):.1f} from the origin, and "
-        f"{100 * math.exp(-(gap.x**2 + gap.y**2) / 2):.1f} % of all draws fall that far out"
+        f"; its centre is {math.hypot(disc.x, disc.y):.1f} from the origin, and "
+        f"{100 * math.exp(-(disc.x**2 + disc.y**2) / 2):.1f} % of all draws fall that far out"
         if pair.latent_dim == 2
         else ""
     )
     return (
         "Some are left: the KL pulls at each cloud by itself, and nothing makes the clouds tile the plane."
-        f"{differences} The largest empty disc on the VAE's map has a radius of {gap.radius:.2g} standard deviations "
+        f"{differences} The largest empty disc on the VAE's map has a radius of {disc.radius:.2g} standard deviations "
         f"of the prior{where}."
     )
 

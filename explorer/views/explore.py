@@ -31,7 +31,7 @@ NO_OVERLAY = (
 )
 FILM_FRAMES = 24  # along a drawn path
 FILM_COLUMNS = FILM_FRAMES // 2  # two rows: frames large enough for the last row of a room
-KTH_NEAREST = f"Its {latent.KTH}th nearest code"
+KTH_NEAREST = f"Its {latent.SPARSITY_K}th nearest code"
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
@@ -91,11 +91,11 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
     point = selection.pick(map_)
     near = selection.nearest(map_, point)
     nearest_digit = model.codes.labels[near.image]
-    percentile = latent.sparsity_percentile(near.neighbour_distance, model.neighbour_distances)
+    percentile = latent.sparsity_percentile(near.kth_distance, model.kth_neighbour_distances)
     where = vector(point)
     verdict = "In a gap" if percentile > 99 else "At the edge of a cluster" if percentile > 90 else "Among the codes"
     than = f"sparser than at {percentile:.0f} % of the codes"
-    if near.neighbour_distance < map_.least_visible:  # the codes of a collapsed posterior
+    if near.kth_distance < map_.least_visible:  # the codes of a collapsed posterior
         verdict, than = "Among the codes", "nearer than could be seen on the map"
     decode, original = _decode_of(map_, point), _original(pair, map_, near.image)
 
@@ -105,7 +105,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
             f"Decode of {where}",
             f"{original}Nearest test code: <b>{with_article(nearest_digit)}</b> "
             f"(image {near.image}), {_away(near.distance)}.",
-            f'<span title="{KTH_NEAREST} is {_away(near.neighbour_distance)}"><b>{verdict}</b>: {than}.</span>',
+            f'<span title="{KTH_NEAREST} is {_away(near.kth_distance)}"><b>{verdict}</b>: {than}.</span>',
             kind="pick",
         )
 

@@ -130,7 +130,7 @@ def codes(
         map_id: tells maps apart.
         points: of the codes on the map, (n, 2).
         residuals: the codes' distances from the map's plane, (n,).
-        spacings: see `latent.neighbour_distances`, (n,).
+        spacings: see `latent.kth_neighbour_distances`, (n,).
         labels: of the codes, (n,).
         names: of the classes.
         invisible: a distance that cannot be seen on the map.
