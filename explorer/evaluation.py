@@ -349,9 +349,9 @@ def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
             values["vae"] |= {name: finite(stored["vae"][name]) for name in POSTERIOR_METRICS}
         overlap = {model_name: [finite(share) for share in stored[model_name]["overlap"]] for model_name in MODEL_NAMES}
     except (KeyError, TypeError, ValueError) as error:
-        raise file.defect(f"has settings that cannot be read ({error!r:.200})") from error
+        raise file.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
     if of != _digests(folder, pair.other_beta):
-        raise file.defect("is of other checkpoints than those that stand beside it")
+        raise file.defect_error("is of other checkpoints than those that stand beside it")
     return Evaluation(values, overlap, file.group("tsne"))
 
 

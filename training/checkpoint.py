@@ -195,7 +195,7 @@ class Checkpoint(ArrayFile):
         snapshots = Snapshots(labels=arrays.pop("digit"), **arrays)
         self._check_labels(snapshots.labels)
         if snapshots.update[0] < 0 or (np.diff(snapshots.update) <= 0).any():
-            raise self.defect("has snapshots that are not in the order of the updates")
+            raise self.defect_error("has snapshots that are not in the order of the updates")
         return snapshots
 
     def load_network(self) -> "Autoencoder":
@@ -218,9 +218,9 @@ class Checkpoint(ArrayFile):
             terms = ("elbo", "reconstruction", "kl") if self.model_name == "vae" else ("reconstruction",)
             self.test = {term: finite(settings["test"][term]) for term in terms}
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise self.defect(f"has settings that cannot be read ({error!r:.200})") from error
+            raise self.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
         if self.path.stem not in (self.model_name, f"{self.model_name}-beta-{self.experiment.beta:g}"):
-            raise self.defect(f"holds a model called {self.model_name!r:.40}, expected {self.path.stem!r}")
+            raise self.defect_error(f"holds a model called {self.model_name!r:.40}, expected {self.path.stem!r}")
 
     def _check_arrays(self) -> None:
         n, m = (self.rows(name) for name in ("codes.digit", "snapshots.digit"))
@@ -239,7 +239,7 @@ class Checkpoint(ArrayFile):
 
     def _check_labels(self, labels: Array) -> None:
         if labels.max() > 9:
-            raise self.defect(f"has a class {labels.max()}, expected 0 to 9")
+            raise self.defect_error(f"has a class {labels.max()}, expected 0 to 9")
 
 
 def load_weights(network: "nn.Module", file: ArrayFile) -> None:
