@@ -150,7 +150,7 @@ class Model:
             mean, log_variance = network.encode_posterior(grey)
             return mean.numpy(), (log_variance / 2).exp().numpy()
 
-    def terms(self, images: "Split") -> tuple[Array, Array | None]:
+    def elbo_terms(self, images: "Split") -> tuple[Array, Array | None]:
         """log p(x|z) of each image, by the VAE averaged over q(z|x), and its KL, which the AE lacks: (n,), in nats."""
         import torch
 

@@ -40,7 +40,7 @@ class Source:
     """Lines of this project: a function or class, or the part of it between two lines."""
 
     file: str
-    name: str  # as `terms` or `Autoencoder.decode`
+    name: str  # as `elbo_terms` or `Autoencoder.decode`
     since: str = ""  # is in the first line of the part, and in no other
     until: str = ""  # likewise in the last line
 
@@ -228,7 +228,7 @@ THE_GAPS = Step(
     question="What comes out of a gap?",
     answer=_what_gaps_hold,
     sources=(
-        Source("training/objective.py", "terms", "return Terms(bernoulli_log_likelihood(network.decode(network.encode"),
+        Source("training/objective.py", "elbo_terms", "return ElboTerms(bernoulli_log_likelihood(network.decode("),
         Source("explorer/latent.py", "largest_empty_circle"),
     ),
     view=explore.render,
@@ -256,7 +256,7 @@ A_RANDOM_CODE = Step(
     formula=r"z \sim\ ? \qquad x \sim p(x \mid z)",
     question="Guess: how many of them are digits?",
     answer=_drawn_from_what,
-    sources=(Source("training/objective.py", "Terms"),),
+    sources=(Source("training/objective.py", "ElboTerms"),),
     view=generate.render,
 )
 
@@ -321,9 +321,9 @@ THE_ELBO_AND_ITS_TWO_TERMS = Step(
     question="Which of the two is the better model?",
     answer=_which_is_better,
     sources=(
-        Source("training/objective.py", "terms", "if isinstance(network", "gaussian_kl("),
+        Source("training/objective.py", "elbo_terms", "if isinstance(network", "gaussian_kl("),
         Source("training/objective.py", "kl_per_dimension"),
-        Source("training/fit.py", "_updates", "batch_terms = terms(", "run.optimizer.step()"),
+        Source("training/fit.py", "_updates", "batch_terms = elbo_terms(", "run.optimizer.step()"),
     ),
     view=curves.render,
     settings=_settings_for_curves,

@@ -30,7 +30,7 @@ from training.checkpoint import (
 from training.datasets import Data, Split, binarise
 from training.experiments import Experiment, differences
 from training.models import Autoencoder, VariationalAutoencoder, build
-from training.objective import Terms, evaluate, terms
+from training.objective import ElboTerms, elbo_terms, evaluate
 
 __all__ = ["FitError", "Interrupted", "as_dict", "fit", "unfinished_path"]
 
@@ -226,7 +226,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
             )
             for batch in order.split(experiment.batch_size)[first:]:
                 _seeded(generator, experiment.seed, 1, run.update)
-                batch_terms = terms(run.network, binarise(train.images[batch], generator), generator)
+                batch_terms = elbo_terms(run.network, binarise(train.images[batch], generator), generator)
                 reconstruction, kl = _sums(batch_terms)
                 loss = (experiment.beta * kl - reconstruction) / len(batch)
                 run.optimizer.zero_grad()
@@ -297,7 +297,7 @@ def _export(run: _Run, data: Data, path: Path) -> None:
     )
 
 
-def as_dict(result: Terms) -> dict[str, float]:
+def as_dict(result: ElboTerms) -> dict[str, float]:
     """Return the terms that a model has, as plain numbers by name."""
     named = {"elbo": result.elbo, "reconstruction": result.reconstruction, "kl": result.kl}
     return {name: float(value) for name, value in named.items() if value is not None}
@@ -316,7 +316,7 @@ def _snapshot(network: Autoencoder, validation: Split) -> Tensor:
     return code
 
 
-def _sums(batch: Terms) -> tuple[Tensor, Tensor]:
+def _sums(batch: ElboTerms) -> tuple[Tensor, Tensor]:
     reconstruction = batch.reconstruction.sum()
     return reconstruction, torch.zeros_like(reconstruction) if batch.kl is None else batch.kl.sum()
 

@@ -20,21 +20,21 @@ from training.models import Autoencoder, VariationalAutoencoder
 __all__ = [
     "EVALUATION_SAMPLES",
     "EVALUATION_SEED",
-    "Terms",
+    "ElboTerms",
     "bernoulli_log_likelihood",
+    "elbo_terms",
     "evaluate",
     "evaluate_per_image",
     "gaussian_kl",
     "kl_per_dimension",
     "reparametrise",
-    "terms",
 ]
 
 EVALUATION_SEED = 0  # binarises the images for reported metrics, and draws their posterior samples
 EVALUATION_SAMPLES = 10  # posterior samples per image, for reported metrics
 
 
-class Terms(NamedTuple):
+class ElboTerms(NamedTuple):
     """The two terms of the ELBO; `kl` is None for an autoencoder, which has none."""
 
     reconstruction: Tensor
@@ -80,7 +80,7 @@ def reparametrise(mean: Tensor, log_variance: Tensor, generator: torch.Generator
     return mean + (0.5 * log_variance).exp() * noise.to(mean.device)
 
 
-def terms(network: Autoencoder, images: Tensor, generator: torch.Generator) -> Terms:
+def elbo_terms(network: Autoencoder, images: Tensor, generator: torch.Generator) -> ElboTerms:
     """Compute both terms for each image, with one posterior sample (VAE) or at the code (AE).
 
     Args:
@@ -94,14 +94,14 @@ def terms(network: Autoencoder, images: Tensor, generator: torch.Generator) -> T
     if isinstance(network, VariationalAutoencoder):
         mean, log_variance = network.encode_posterior(images)
         logits = network.decode(reparametrise(mean, log_variance, generator))
-        return Terms(bernoulli_log_likelihood(logits, images), gaussian_kl(mean, log_variance))
-    return Terms(bernoulli_log_likelihood(network.decode(network.encode(images)), images), None)
+        return ElboTerms(bernoulli_log_likelihood(logits, images), gaussian_kl(mean, log_variance))
+    return ElboTerms(bernoulli_log_likelihood(network.decode(network.encode(images)), images), None)
 
 
 @torch.no_grad()
 def evaluate_per_image(
     network: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500
-) -> Terms:
+) -> ElboTerms:
     """Compute both terms for each image of a split, binarised once with `EVALUATION_SEED`.
 
     Args:
@@ -118,18 +118,20 @@ def evaluate_per_image(
     variational = isinstance(network, VariationalAutoencoder)
     reconstruction, kl = [], []
     for batch in images.split(batch_size):
-        parts = [terms(network, batch, generator) for _ in range(samples if variational else 1)]
+        parts = [elbo_terms(network, batch, generator) for _ in range(samples if variational else 1)]
         reconstruction.append(torch.stack([part.reconstruction for part in parts]).cpu().double().mean(dim=0))
         if parts[0].kl is not None:
             kl.append(parts[0].kl.cpu().double())  # in closed form: the same for every sample
-    return Terms(torch.cat(reconstruction), torch.cat(kl) if variational else None)
+    return ElboTerms(torch.cat(reconstruction), torch.cat(kl) if variational else None)
 
 
-def evaluate(network: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500) -> Terms:
+def evaluate(
+    network: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500
+) -> ElboTerms:
     """Compute the mean of both terms over a split; see `evaluate_per_image`.
 
     Returns:
         scalars, in nats per image.
     """
     each = evaluate_per_image(network, split, samples=samples, batch_size=batch_size)
-    return Terms(each.reconstruction.mean(), None if each.kl is None else each.kl.mean())
+    return ElboTerms(each.reconstruction.mean(), None if each.kl is None else each.kl.mean())

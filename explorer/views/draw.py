@@ -109,7 +109,7 @@ def encode_drawing(pair: ModelPair, map_: Map, picture: Array) -> EncodedDrawing
     grey = seen.float() / 255
     code, std = model.encode_with_std(grey)
     if std is None:
-        reconstruction, kl = float(model.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
+        reconstruction, kl = float(model.elbo_terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
     else:  # as in the Posterior tab, to the last digit
         q, elbo = inference.q_and_elbo(model, originals.binarised_drawing(pair, picture))
         reconstruction, kl = elbo + q.kl, q.kl

@@ -10,7 +10,7 @@ from torch.distributions import Bernoulli, Independent, MultivariateNormal, Norm
 from training.datasets import Data, binarise
 from training.experiments import Experiment
 from training.models import MODELS, VariationalAutoencoder, build
-from training.objective import bernoulli_log_likelihood, evaluate, gaussian_kl, reparametrise, terms
+from training.objective import bernoulli_log_likelihood, elbo_terms, evaluate, gaussian_kl, reparametrise
 
 
 def _generator(seed: int = 0) -> torch.Generator:
@@ -53,7 +53,7 @@ def test_gradients_agree_with_finite_differences(model: str, experiment: Experim
     images = binarise(digits.train.images[:4], _generator()).double()
 
     def loss() -> Tensor:
-        result = terms(network, images, _generator(5))  # the same noise at each call
+        result = elbo_terms(network, images, _generator(5))  # the same noise at each call
         return (-result.reconstruction if result.elbo is None else -result.elbo).mean()
 
     loss().backward()
