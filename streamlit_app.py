@@ -88,10 +88,10 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
         tool = st.segmented_control(
             "Tools",
             selection.tools_shown(list(TOOLS)),
-            default=selection.TAB.default,
+            default=selection.TOOL.default,
             required=True,
             label_visibility="collapsed",
-            **selection.TAB.bound,
+            **selection.TOOL.bound,
         )
     restore_kept()
     stage = open_stage(maps, places)

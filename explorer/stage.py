@@ -20,8 +20,8 @@ __all__ = [
     "ALL",
     "CHARTS",
     "CROWD",
+    "EXTENT",
     "FACE",
-    "VIEW",
     "Places",
     "Stage",
     "chart_of",
@@ -35,7 +35,7 @@ __all__ = [
 
 FACE, GRID = Choice("face", "codes"), Choice("n", 20)
 CROWD, ALL = "crowd", "all codes"
-VIEW = Choice("view", CROWD)
+EXTENT = Choice("view", CROWD)  # how much of the maps is shown; the name is that of old links
 GRID_SIDES = (5, 40)  # fewest and most decodes along each side of the grid
 
 
@@ -101,21 +101,21 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
         "*grid*: what the decoder makes of each place.",
         **FACE.bound,
     )
-    view = CROWD
+    extent = CROWD
     if any(map_.crowd != map_.window for map_ in maps):
-        view = faces.segmented_control(
+        extent = faces.segmented_control(
             "How much of the maps is shown",
             [CROWD, ALL],
-            default=VIEW.default,
+            default=EXTENT.default,
             required=True,
             label_visibility="collapsed",
             help=f"*crowd*: where {CROWD_SHARE:.0%} of the codes are. *all codes*: how lopsided the "
             "space is. A number at an edge of a map: so many codes lie beyond it.",
-            **VIEW.bound,
+            **EXTENT.bound,
         )
     for place, map_ in zip(places, maps, strict=True):
         with place, catalog.show_errors():
-            window = map_.window if view == ALL else map_.crowd
+            window = map_.window if extent == ALL else map_.crowd
             show_classes = selection.SHOW_CLASS_MAP.value and map_.is_plane
             if face == "grid":
                 figure = map_layers.grid_figure(map_, window, int(GRID.value), show_classes)

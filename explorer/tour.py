@@ -20,7 +20,7 @@ from explorer.evaluation import PAIRS, SAMPLES, Evaluation
 from explorer.maps import Map, MapPair
 from explorer.metrics import K_NEIGHBOURS
 from explorer.models import Model, ModelPair
-from explorer.stage import ALL, CROWD, FACE, VIEW, Stage
+from explorer.stage import ALL, CROWD, EXTENT, FACE, Stage
 from explorer.text import number, vector
 from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
@@ -83,14 +83,14 @@ class Step:
 
 def _settings_at(maps: MapPair, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
     """Return the choices that show the maps with these picks, and this test image ringed."""
-    values: dict[Choice[Any], Any] = {FACE: "codes", VIEW: CROWD, selection.RINGED_IMAGE: image}
+    values: dict[Choice[Any], Any] = {FACE: "codes", EXTENT: CROWD, selection.RINGED_IMAGE: image}
     for map_, point in zip(maps, points, strict=True):
         # Where the map is no plane: the nearest code.
         shown = map_.project(map_.lift(np.reshape(point, (1, 2))))[0]
         values |= zip(selection.PICKS[map_.model.name], shown.tolist(), strict=True)
         low = (map_.crowd.left, map_.crowd.bottom)
         if not ((shown >= low) & (shown <= np.add(low, map_.crowd.side))).all():
-            values[VIEW] = ALL
+            values[EXTENT] = ALL
     return values
 
 
@@ -115,8 +115,8 @@ def _evaluation(pair: ModelPair) -> Evaluation | None:
         return None  # an experiment of one's own has none until it is measured; the answers do without
 
 
-def _both(pair: ModelPair, evaluation: Evaluation, name: str, form: str) -> str:
-    return " and ".join(f"{evaluation.values[model.name][name]:{form}} ({model.short})" for model in pair)
+def _both(pair: ModelPair, evaluation: Evaluation, name: str, format_spec: str) -> str:
+    return " and ".join(f"{evaluation.values[model.name][name]:{format_spec}} ({model.short})" for model in pair)
 
 
 def _settings_for_held_out_images(pair: ModelPair) -> dict[Choice[Any], Any]:
