@@ -149,7 +149,7 @@ def send_codes(map_: Map) -> None:
     """Send a map's codes to the browser, which says what is near the point under the mouse."""
     if not map_.is_plane:
         return
-    latent_map.codes(
+    latent_map.send_codes(
         chart_of(map_),
         map_.id,
         points=map_.points,

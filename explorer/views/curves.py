@@ -66,7 +66,7 @@ def _answer(map_: Map) -> None:
     decode = images.data_uri(map_.decode([point])[0])
     lay_over(
         map_,
-        [latent_map.pick(*point)],
+        [latent_map.pick_mark(*point)],
         on_pick=partial(selection.set_pick, map_),
         answer=markup(
             [

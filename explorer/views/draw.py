@@ -55,9 +55,9 @@ def render(pair: ModelPair, stage: Stage) -> None:
         with answer:
             marks: list[latent_map.Mark] = []
             if each is not None:
-                marks = [latent_map.pick(*each.point)]
+                marks = [latent_map.pick_mark(*each.point)]
                 if each.outline:
-                    marks.insert(0, latent_map.outline(each.outline))
+                    marks.insert(0, latent_map.outline_mark(each.outline))
             lay_over(
                 map_,
                 marks,

@@ -113,10 +113,10 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
     lay_over(
         map_,
         [
-            *([latent_map.path(corners)] if corners else []),
+            *([latent_map.path_mark(corners)] if corners else []),
             *_ellipse(map_, ringed),
-            latent_map.ring(*map_.points[ringed].tolist()),
-            latent_map.pick(*point),
+            latent_map.ring_mark(*map_.points[ringed].tolist()),
+            latent_map.pick_mark(*point),
         ],
         on_pick=partial(selection.set_pick, map_),
         on_path=partial(_set_path, map_) if draws and map_.is_plane else None,
@@ -205,7 +205,7 @@ def _film(map_: Map) -> None:
 def _ellipse(map_: Map, image: int) -> list[latent_map.Mark]:
     """Outline the encoder's Gaussian of a test image on the map, one standard deviation from its mean."""
     outline = map_.outline(map_.model.codes.code[image], map_.model.posterior_std(image))
-    return [latent_map.outline(outline)] if outline else []
+    return [latent_map.outline_mark(outline)] if outline else []
 
 
 def _ringed(pair: ModelPair, image: int) -> None:

@@ -48,7 +48,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         with answer:
             lay_over(
                 map_,
-                [latent_map.path(found.points, at)],
+                [latent_map.path_mark(found.points, at)],
                 on_pick=partial(selection.set_pick, map_) if any(map(_is_pick, LABELS)) else None,
                 answer=markup(
                     [

@@ -91,7 +91,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         subject = picture(images.data_uri(seen), f"{what}, black and white", name="subject", caption=f"x: {what}")
         lay_over(
             ae_map,
-            [latent_map.ring(*ae_map.points[image].tolist())] if drawn is None else [],
+            [latent_map.ring_mark(*ae_map.points[image].tolist())] if drawn is None else [],
             answer=markup([subject], kind="pick"),
         )
     with stage.answers[1]:
@@ -178,16 +178,16 @@ def _close_up_input() -> str:
 def _marks(vae_map: Map, q: DiagonalGaussian, z: Array) -> list[latent_map.Mark]:
     """Mark q(z|x), and a point drawn from it."""
     outlines = [vae_map.outline(q.mean, times * q.std) for times in (1, 2)]
-    ellipses = [latent_map.outline(outline) for outline in outlines if outline]
-    return [*ellipses, latent_map.dots([vae_map.project([z])[0].tolist()])]
+    ellipses = [latent_map.outline_mark(outline) for outline in outlines if outline]
+    return [*ellipses, latent_map.dots_mark([vae_map.project([z])[0].tolist()])]
 
 
 def _frame(vae_map: Map, window: latent.Window) -> list[latent_map.Mark]:
     """Mark where on the map the close-up lies; ringed where it is small."""
     left, bottom, right, top = window.left, window.bottom, window.right, window.top
-    marks = [latent_map.outline([[left, bottom], [right, bottom], [right, top], [left, top]])]
+    marks = [latent_map.outline_mark([[left, bottom], [right, bottom], [right, top], [left, top]])]
     if window.side < vae_map.window.side / 10:
-        marks.append(latent_map.ring((left + right) / 2, (bottom + top) / 2))
+        marks.append(latent_map.ring_mark((left + right) / 2, (bottom + top) / 2))
     return marks
 
 

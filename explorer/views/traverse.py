@@ -57,10 +57,10 @@ def _moved(map_: Map, z: Array, moves: Array) -> None:
     at = z + moves * model.traversal_unit
     text = "the pick" + "".join(f", dimension {each + 1} by {moves[each]:g} sd" for each in np.flatnonzero(moves))
     decode = images.data_uri(model.decode([at])[0])
-    marks = [latent_map.pick(*selection.pick(map_))]
+    marks = [latent_map.pick_mark(*selection.pick(map_))]
     if moves.any():
         start, end = map_.project(np.stack([z, at])).tolist()
-        marks.insert(0, latent_map.path([end, start] if map_.is_plane else [end]))
+        marks.insert(0, latent_map.path_mark([end, start] if map_.is_plane else [end]))
     lay_over(
         map_,
         marks,
