@@ -285,11 +285,11 @@ def _interpolation_metrics(model: Model, classifier: "Classifier") -> dict[str, 
         [latent.linear_interpolation(start, stop, FRAMES) for start, stop in zip(starts, stops, strict=True)]
     )
     pictures = model.decode(points)
-    films = pictures.reshape(PAIRS, FRAMES, *pictures.shape[1:])
-    probabilities = classify(classifier, films[:, FRAMES // 2])
+    interpolations = pictures.reshape(PAIRS, FRAMES, *pictures.shape[1:])
+    probabilities = classify(classifier, interpolations[:, FRAMES // 2])
     held = metrics.endpoint_share(probabilities, labels[ends].astype(int))
     return {
-        "jump": metrics.max_step_ratio(films),
+        "jump": metrics.max_step_ratio(interpolations),
         "middle_held": held.value,
         "middle_held_error": held.error,
         "middle_sureness": float(probabilities.max(axis=1).mean()),

@@ -12,7 +12,7 @@ from explorer import catalog, images, latent, originals, selection
 from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
-from explorer.components.card import card, markup, picture, reel
+from explorer.components.card import card, film_rows, markup, picture
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
 from explorer.stage import Stage, lay_over
@@ -190,7 +190,7 @@ def _film(map_: Map) -> None:
         shown = picture(images.data_uri(images.tile(decodes, FILM_COLUMNS)), about, name=f"path-{model.name}")
     frames, save = st.columns([5, 1], vertical_alignment="bottom")
     with frames:
-        reel(shown, DRAG)
+        film_rows(shown, DRAG)
     save.download_button(
         "GIF",
         b"" if decodes is None else partial(images.gif, decodes),

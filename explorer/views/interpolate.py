@@ -11,7 +11,7 @@ from explorer import catalog, images, latent, originals, selection
 from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
-from explorer.components.card import films, markup, picture
+from explorer.components.card import film_strips, markup, picture
 from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from explorer.stage import Stage, lay_over
@@ -63,7 +63,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
                 ),
             )
     with strips:
-        films(
+        film_strips(
             {
                 model.short: (found.strip, f"the {model.short}'s decodes along the path")
                 for model, found in zip(pair, interpolations, strict=True)
@@ -94,7 +94,7 @@ def _interpolation(map_: Map, start: tuple[float, ...], end: tuple[float, ...]) 
     codes = latent.linear_interpolation(start, end, FRAMES)
     decodes = map_.model.decode(codes)
     pictures = [images.data_uri(decode) for decode in decodes]
-    return Interpolation(map_.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
+    return Interpolation(map_.project(codes).tolist(), pictures, images.data_uri(images.side_by_side(decodes)))
 
 
 def _end(end: str, pair: ModelPair) -> None:
