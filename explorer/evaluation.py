@@ -168,11 +168,11 @@ def binarised(images: "Tensor") -> Array:
     return binarise(images, torch.Generator().manual_seed(EVALUATION_SEED)).to(torch.uint8).numpy()
 
 
-def approximate_posteriors(vae: Model, seen: Array) -> list[posterior.DiagonalGaussian]:
+def approximate_posteriors(vae: Model, binary: Array) -> list[posterior.DiagonalGaussian]:
     """Return q(z|x) of each image: (n, h, w), zeros and ones."""
     import torch
 
-    mean, std = vae.encode_with_std(torch.as_tensor(seen, dtype=torch.float32))
+    mean, std = vae.encode_with_std(torch.as_tensor(binary, dtype=torch.float32))
     assert std is not None
     return [posterior.DiagonalGaussian(*each) for each in zip(mean, std, strict=True)]
 
@@ -189,10 +189,10 @@ def decode_grid(vae: Model) -> posterior.DecodedGrid:
     return posterior.decode_grid(decoder(vae), *posterior.coarse_grid(*known), known)
 
 
-def _posterior_metrics(vae: Model, seen: Array) -> dict[str, float]:
+def _posterior_metrics(vae: Model, binary: Array) -> dict[str, float]:
     decode, coarse, rng = decoder(vae), decode_grid(vae), np.random.default_rng(SEED)
     rows = []
-    for image, q in zip(seen.reshape(len(seen), -1), approximate_posteriors(vae, seen), strict=True):
+    for image, q in zip(binary.reshape(len(binary), -1), approximate_posteriors(vae, binary), strict=True):
         target = posterior.true_posterior(coarse, decode, image, q)
         weighted = posterior.importance_estimate(decode, image, q, target, samples=WEIGHTED_SAMPLES, rng=rng)
         rows.append((target.log_evidence, posterior.elbo(decode, image, q), *weighted))

@@ -22,19 +22,21 @@ class InferenceGap(NamedTuple):
 
 
 @cached()
-def inference_gap(vae: Model, seen: Array) -> InferenceGap:
+def inference_gap(vae: Model, binary: Array) -> InferenceGap:
     """Compute q(z|x), ELBO and, in two dimensions, p(z|x) of an image, (h, w), zeros and ones."""
-    q, elbo = q_and_elbo(vae, seen)
+    q, elbo = q_and_elbo(vae, binary)
     if len(q.mean) > 2:
         return InferenceGap(q, elbo, None)
-    return InferenceGap(q, elbo, posterior.true_posterior(_decoded_grid(vae), evaluation.decoder(vae), seen.ravel(), q))
+    return InferenceGap(
+        q, elbo, posterior.true_posterior(_decoded_grid(vae), evaluation.decoder(vae), binary.ravel(), q)
+    )
 
 
 @cached()
-def q_and_elbo(vae: Model, seen: Array) -> tuple[posterior.DiagonalGaussian, float]:
+def q_and_elbo(vae: Model, binary: Array) -> tuple[posterior.DiagonalGaussian, float]:
     """Compute q(z|x) of an image, (h, w), zeros and ones, and its ELBO in nats."""
-    q = evaluation.approximate_posteriors(vae, seen[None])[0]
-    return q, posterior.elbo(evaluation.decoder(vae), seen.ravel(), q)
+    q = evaluation.approximate_posteriors(vae, binary[None])[0]
+    return q, posterior.elbo(evaluation.decoder(vae), binary.ravel(), q)
 
 
 @cached("Decoding the whole plane, once …", entries=FEW)

@@ -307,7 +307,7 @@ def ringed_image_input(models: ModelPair) -> None:
 class Drawing:
     """What is on the pad, and how it came there."""
 
-    form: np.ndarray | None = None  # in MNIST's form, uint8 (28, 28), 255 is ink; None: nothing
+    mnist_image: np.ndarray | None = None  # in MNIST's form, uint8 (28, 28), 255 is ink; None: nothing
     strokes: list[list[int]] = field(default_factory=list)  # see `drawing.rasterize`
     base: np.ndarray | None = None  # what they are drawn on, in MNIST's form: a picture that came from a file
     has_base: bool = False  # whether it is still there: removing it can be undone

@@ -98,7 +98,7 @@ def _interpolation(map_: Map, start: tuple[float, ...], end: tuple[float, ...]) 
 
 
 def _end(end: str, pair: ModelPair) -> None:
-    drawn = selection.drawing().form is not None
+    drawn = selection.drawing().mnist_image is not None
     kind = st.segmented_control(
         LABELS[end],
         [TEST_DIGIT, PICK, DRAWING] if drawn else [TEST_DIGIT, PICK],
@@ -167,7 +167,7 @@ def _code_of_drawing(pair: ModelPair, model: Model, drawn: Array) -> tuple[float
 
 def _end_point(end: str, pair: ModelPair, map_: Map) -> tuple[float, ...]:
     """Return an end in a model's latent space: its code of the test image, its pick, or its code of what is drawn."""
-    drawn = selection.drawing().form
+    drawn = selection.drawing().mnist_image
     if st.session_state.get(KINDS[end].name) == DRAWING and drawn is not None:
         return _code_of_drawing(pair, map_.model, drawn)
     if _is_pick(end):

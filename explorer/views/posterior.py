@@ -74,21 +74,21 @@ def render(pair: ModelPair, stage: Stage) -> None:
     if not in_two_dimensions:
         st.info(ONLY_IN_THE_PLANE.format(pair.latent_dim))
     image = selection.ringed_image(pair)
-    seen = originals.binarised(pair, image) if drawn is None else originals.binarised_drawing(pair, drawn)
-    if seen is None:
+    binary = originals.binarised(pair, image) if drawn is None else originals.binarised_drawing(pair, drawn)
+    if binary is None:
         st.info(f"This tool needs the test images, or a drawing (Draw). {originals.HOW_TO_GET_ORIGINALS}")
         for map_, answer in zip(stage.maps, stage.answers, strict=True):
             with answer:
                 lay_over(map_, [], answer="")
         return
     what = f"test image {image}" if drawn is None else "what you drew"
-    gap = inference.inference_gap(vae, seen)
+    gap = inference.inference_gap(vae, binary)
     q = gap.q
     z = q.mean + q.std * np.random.default_rng(seed).standard_normal(len(q.mean))
     window = close_up_window(gap, look) if in_two_dimensions else None
     with stage.answers[0]:
         ae_map = stage.maps.ae
-        subject = picture(images.data_uri(seen), f"{what}, black and white", name="subject", caption=f"x: {what}")
+        subject = picture(images.data_uri(binary), f"{what}, black and white", name="subject", caption=f"x: {what}")
         lay_over(
             ae_map,
             [latent_map.ring_mark(*ae_map.points[image].tolist())] if drawn is None else [],
@@ -114,7 +114,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         )
     with stage.viewer:
         if window is not None:
-            latent_map.chart(posterior_figure(vae_map, seen, window), key=CLOSE_UP_CHART, size="close_up")
+            latent_map.chart(posterior_figure(vae_map, binary, window), key=CLOSE_UP_CHART, size="close_up")
             latent_map.overlay(
                 CLOSE_UP_CHART, _marks(vae_map, q, z), title="The encoder's guess, and the exact posterior"
             )
@@ -134,9 +134,9 @@ def _take_nearest(vae_map: Map, x: float, y: float) -> None:
 
 
 @cached()
-def posterior_figure(vae_map: Map, seen: Array, window: latent.Window) -> go.Figure:
+def posterior_figure(vae_map: Map, binary: Array, window: latent.Window) -> go.Figure:
     """Draw the true posterior of an image over a part of the plane."""
-    gap = inference.inference_gap(vae_map.model, seen)
+    gap = inference.inference_gap(vae_map.model, binary)
     assert gap.true_posterior is not None
     outline = np.array(vae_map.outline(gap.q.mean, 2 * gap.q.std))
     region = gap.true_posterior.points[gap.true_posterior.credible_radius <= 2]
@@ -145,7 +145,7 @@ def posterior_figure(vae_map: Map, seen: Array, window: latent.Window) -> go.Fig
 
 def _subject_input(pair: ModelPair) -> Array | None:
     """Draw the widgets that choose the image; return what was drawn, None for the ringed test image."""
-    drawn = selection.drawing().form
+    drawn = selection.drawing().mnist_image
     chosen = st.segmented_control(
         "Image",
         [str(each) for each in Subject],
