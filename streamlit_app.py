@@ -89,10 +89,10 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
         tool = st.segmented_control(
             "Tools",
             selection.tools_shown(list(TOOLS)),
-            default=selection.TAB.default,
+            default=selection.TOOL.default,
             required=True,
             label_visibility="collapsed",
-            **selection.TAB.bound,
+            **selection.TOOL.bound,
         )
     restore_kept()
     stage = open_stage(maps, places)
@@ -165,9 +165,9 @@ with catalog.show_errors():
     if not is_ready:
         warmup.rerun_after_timeout()
     for map_ in maps if maps.vae.is_plane and is_ready else ():
-        latent_map.atlas(chart_of(map_), map_.id, map_.window, map_layers.atlas(map_, map_.window))
+        latent_map.send_atlas(chart_of(map_), map_.id, map_.window, map_layers.atlas(map_, map_.window))
         if map_.crowd != map_.window:
-            latent_map.atlas(chart_of(map_), map_.id, map_.crowd, map_layers.atlas(map_, map_.crowd), part="crowd")
+            latent_map.send_atlas(chart_of(map_), map_.id, map_.crowd, map_layers.atlas(map_, map_.crowd), part="crowd")
         send_codes(map_)
     if is_ready and (sprite := originals.sprite(pair, SPRITE_COLUMNS)):
-        latent_map.originals(sprite, pair.vae.checkpoint.experiment.image_size, SPRITE_COLUMNS)
+        latent_map.send_originals(sprite, pair.vae.checkpoint.experiment.image_size, SPRITE_COLUMNS)

@@ -22,8 +22,8 @@ __all__ = [
     "ALL",
     "CHARTS",
     "CROWD",
+    "EXTENT",
     "FACE",
-    "VIEW",
     "Laid",
     "Places",
     "Stage",
@@ -40,7 +40,7 @@ __all__ = [
 
 FACE, GRID = Choice("face", "codes"), Choice("n", 20)
 CROWD, ALL = "crowd", "all codes"
-VIEW = Choice("view", CROWD)
+EXTENT = Choice("view", CROWD)  # how much of the maps is shown; the name is that of old links
 SMALL = 0.085  # of a map's side, some 40 pixels: marks that are smaller get a close-up
 WIDER = 1.6  # so many times as wide as the marks is their close-up
 GRID_SIDES = (5, 40)  # fewest and most decodes along each side of the grid
@@ -108,21 +108,21 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
         "*grid*: what the decoder makes of each place.",
         **FACE.bound,
     )
-    view = CROWD
+    extent = CROWD
     if any(map_.crowd != map_.window for map_ in maps):
-        view = faces.segmented_control(
+        extent = faces.segmented_control(
             "How much of the maps is shown",
             [CROWD, ALL],
-            default=VIEW.default,
+            default=EXTENT.default,
             required=True,
             label_visibility="collapsed",
             help=f"*crowd*: where {CROWD_SHARE:.0%} of the codes are. *all codes*: how lopsided the "
             "space is. A number at an edge of a map: so many codes lie beyond it.",
-            **VIEW.bound,
+            **EXTENT.bound,
         )
     for place, map_ in zip(places, maps, strict=True):
         with place, catalog.show_errors():
-            window = _shown(map_, view)
+            window = _shown(map_, extent)
             show_classes = selection.SHOW_CLASS_MAP.value and map_.is_plane
             if face == "grid":
                 figure = map_layers.grid_figure(map_, window, int(GRID.value), show_classes)
@@ -133,8 +133,8 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
             latent_map.chart(figure, key=chart_of(map_), size="stage", title=map_.model.title)
 
 
-def _shown(map_: Map, view: str) -> Window:
-    return map_.window if view == ALL else map_.crowd
+def _shown(map_: Map, extent: str) -> Window:
+    return map_.window if extent == ALL else map_.crowd
 
 
 def grid_input() -> None:
@@ -160,12 +160,12 @@ def send_codes(map_: Map) -> None:
     """Send a map's codes to the browser, which says what is near the point under the mouse."""
     if not map_.is_plane:
         return
-    latent_map.codes(
+    latent_map.send_codes(
         chart_of(map_),
         map_.id,
         points=map_.points,
         residuals=map_.residuals,
-        spacings=map_.model.neighbour_distances,
+        spacings=map_.model.kth_neighbour_distances,
         labels=map_.model.codes.labels,
         names=[str(digit) for digit in range(len(figures.DIGIT_COLOURS))],
         invisible=map_.least_visible,
@@ -195,7 +195,7 @@ def lay_over(
     return Laid(map_, marks, on_pick)
 
 
-def close_up_window(map_: Map, marks: Sequence[latent_map.Mark], view: str) -> Window | None:
+def close_up_window(map_: Map, marks: Sequence[latent_map.Mark], extent: str) -> Window | None:
     """Return a square around the paths, dots and outlines on a map, with a margin; None unless they are small there.
 
     The pick is in it, too, unless it is far from them.
@@ -203,7 +203,7 @@ def close_up_window(map_: Map, marks: Sequence[latent_map.Mark], view: str) -> W
     Args:
         map_: the map.
         marks: on it.
-        view: how much of the map is shown at first.
+        extent: how much of the map is shown at first: `CROWD` or `ALL`.
     """
     points = [point for mark in marks if mark["kind"] in ("path", "dots", "outline") for point in mark["points"]]
     picked = [point for mark in marks if mark["kind"] == "pick" for point in mark["points"]]
@@ -211,16 +211,16 @@ def close_up_window(map_: Map, marks: Sequence[latent_map.Mark], view: str) -> W
         return None
     for shown in (points + picked, points):
         low, high = np.min(shown, axis=0), np.max(shown, axis=0)
-        extent = float((high - low).max())
-        if 0 < extent < SMALL * _shown(map_, view).side:
-            left, bottom = ((low + high) / 2 - WIDER * extent / 2).tolist()
-            return Window(left, bottom, WIDER * extent)
+        width = float((high - low).max())
+        if 0 < width < SMALL * _shown(map_, extent).side:
+            left, bottom = ((low + high) / 2 - WIDER * width / 2).tolist()
+            return Window(left, bottom, WIDER * width)
     return None
 
 
 def draw_close_ups(laid: Sequence[Laid]) -> None:
     """Draw a close-up of each map on which the marks are small; side by side, if of both."""
-    windows = [close_up_window(each.map_, each.marks, str(VIEW.value)) for each in laid]
+    windows = [close_up_window(each.map_, each.marks, str(EXTENT.value)) for each in laid]
     small = [(each, window) for each, window in zip(laid, windows, strict=True) if window]
     for column, (each, window) in zip(st.columns(len(small)) if small else (), small, strict=True):
         model = each.map_.model

@@ -13,7 +13,7 @@ from explorer import catalog, images, latent, originals, selection
 from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
-from explorer.components.card import card, markup, picture, reel
+from explorer.components.card import card, film_rows, markup, picture
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
 from explorer.stage import Laid, Stage, draw_close_ups, lay_over
@@ -34,7 +34,7 @@ NO_OVERLAY = (
 )
 FILM_FRAMES = 24  # along a drawn path
 FILM_COLUMNS = FILM_FRAMES // 2  # two rows: frames large enough for the last row of a room
-KTH_NEAREST = f"Its {latent.KTH}th nearest code"
+KTH_NEAREST = f"Its {latent.SPARSITY_K}th nearest code"
 
 
 def render(pair: ModelPair, stage: Stage, close_ups: bool = False) -> None:
@@ -103,11 +103,11 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> L
     point = selection.pick(map_)
     near = selection.nearest(map_, point)
     nearest_digit = model.codes.labels[near.image]
-    percentile = latent.sparsity_percentile(near.neighbour_distance, model.neighbour_distances)
+    percentile = latent.sparsity_percentile(near.kth_distance, model.kth_neighbour_distances)
     where = vector(point)
     verdict = "In a gap" if percentile > 99 else "At the edge of a cluster" if percentile > 90 else "Among the codes"
     than = f"sparser than at {percentile:.0f} % of the codes"
-    if near.neighbour_distance < map_.least_visible:  # the codes of a collapsed posterior
+    if near.kth_distance < map_.least_visible:  # the codes of a collapsed posterior
         verdict, than = "Among the codes", "nearer than could be seen on the map"
     decode, original = _decode_of(map_, point), _original(pair, map_, near.image)
 
@@ -117,7 +117,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> L
             f"Decode of {where}",
             f"{original}Nearest test code: <b>{with_article(nearest_digit)}</b> "
             f"(image {near.image}), {_away(near.distance)}.",
-            f'<span title="{KTH_NEAREST} is {_away(near.neighbour_distance)}"><b>{verdict}</b>: {than}.</span>',
+            f'<span title="{KTH_NEAREST} is {_away(near.kth_distance)}"><b>{verdict}</b>: {than}.</span>',
             kind="pick",
         )
 
@@ -125,10 +125,10 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> L
     laid = lay_over(
         map_,
         [
-            *([latent_map.path(corners)] if corners else []),
+            *([latent_map.path_mark(corners)] if corners else []),
             *_ellipse(map_, ringed),
-            latent_map.ring(*map_.points[ringed].tolist()),
-            latent_map.pick(*point),
+            latent_map.ring_mark(*map_.points[ringed].tolist()),
+            latent_map.pick_mark(*point),
         ],
         on_pick=partial(selection.set_pick, map_),
         on_path=partial(_set_path, map_) if draws and map_.is_plane else None,
@@ -214,7 +214,7 @@ def _film(map_: Map) -> None:
         shown = picture(images.data_uri(images.tile(decodes, FILM_COLUMNS)), about, name=f"path-{model.name}")
     frames, save = st.columns([5, 1], vertical_alignment="bottom")
     with frames:
-        reel(shown, DRAG)
+        film_rows(shown, DRAG)
     save.download_button(
         "GIF",
         b"" if decodes is None else partial(images.gif, decodes),
@@ -229,7 +229,7 @@ def _film(map_: Map) -> None:
 def _ellipse(map_: Map, image: int) -> list[latent_map.Mark]:
     """Outline the encoder's Gaussian of a test image on the map, one standard deviation from its mean."""
     outline = map_.outline(map_.model.codes.code[image], map_.model.posterior_std(image))
-    return [latent_map.outline(outline)] if outline else []
+    return [latent_map.outline_mark(outline)] if outline else []
 
 
 def _ringed(pair: ModelPair, image: int) -> None:

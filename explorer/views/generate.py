@@ -89,10 +89,10 @@ def _chosen(map_: Map, samples: Samples) -> Laid:
     """Mark random codes on a map, and show one of them large: that nearest to a click."""
     model, points = map_.model, samples.points
     chosen = min(int(st.session_state.get(CHOSEN, 0)), len(points) - 1)
-    marks: list[latent_map.Mark] = [latent_map.dots(points)] if points else []
+    marks: list[latent_map.Mark] = [latent_map.dots_mark(points)] if points else []
     shown = '<div class="blank"></div>'
     if points:
-        marks.append(latent_map.ring(*points[chosen]))
+        marks.append(latent_map.ring_mark(*points[chosen]))
         what = f"sample {chosen + 1}"
         caption = f"{what}: {_digit(samples, chosen)}" if samples.probabilities is not None else what
         shown = picture(

@@ -23,10 +23,10 @@ def square(map_: Map, part: float) -> list[list[float]]:
     return points
 
 
-@pytest.mark.parametrize("mark", [latent_map.path, latent_map.dots, latent_map.outline])
+@pytest.mark.parametrize("mark", [latent_map.path_mark, latent_map.dots_mark, latent_map.outline_mark])
 def test_small_marks_have_a_close_up_that_holds_them(map_: Map, mark: type) -> None:
     points = square(map_, 0.05)
-    window = close_up_window(map_, [mark(points), latent_map.ring(1e3, 1e3)], CROWD)
+    window = close_up_window(map_, [mark(points), latent_map.ring_mark(1e3, 1e3)], CROWD)
     assert window is not None
     assert window.side == pytest.approx(1.6 * 0.05 * map_.crowd.side)
     middle = (window.left + window.side / 2, window.bottom + window.side / 2)
@@ -34,24 +34,24 @@ def test_small_marks_have_a_close_up_that_holds_them(map_: Map, mark: type) -> N
 
 
 def test_marks_that_are_large_on_what_is_shown_have_none(map_: Map) -> None:
-    marks = [latent_map.dots(square(map_, 0.15))]
+    marks = [latent_map.dots_mark(square(map_, 0.15))]
     assert close_up_window(map_, marks, CROWD) is None
     assert close_up_window(map_, marks, ALL) is not None  # there the same points stand closer together
-    assert close_up_window(map_, [latent_map.ring(0, 0), latent_map.pick(0, 0)], CROWD) is None
-    assert close_up_window(map_, [latent_map.path([[1, 1], [1, 1]])], CROWD) is None
+    assert close_up_window(map_, [latent_map.ring_mark(0, 0), latent_map.pick_mark(0, 0)], CROWD) is None
+    assert close_up_window(map_, [latent_map.path_mark([[1, 1], [1, 1]])], CROWD) is None
 
 
 def test_a_pick_beside_the_marks_is_in_the_close_up_and_a_far_one_is_not(map_: Map) -> None:
-    marks = [latent_map.outline(square(map_, 0.03))]
+    marks = [latent_map.outline_mark(square(map_, 0.03))]
     alone = close_up_window(map_, marks, CROWD)
     x, y = (map_.points[0] + 0.05 * map_.crowd.side).tolist()
-    beside = close_up_window(map_, [*marks, latent_map.pick(x, y)], CROWD)
+    beside = close_up_window(map_, [*marks, latent_map.pick_mark(x, y)], CROWD)
     assert alone is not None
     assert beside is not None
     assert alone.right < x < beside.right
-    assert close_up_window(map_, [*marks, latent_map.pick(1e3, 1e3)], CROWD) == alone
+    assert close_up_window(map_, [*marks, latent_map.pick_mark(1e3, 1e3)], CROWD) == alone
 
 
 def test_a_layout_has_no_close_up() -> None:
     layout = map_pair(open_models(checkpoints_dir() / "mnist-32d"), tsne=True).vae
-    assert close_up_window(layout, [latent_map.dots(square(layout, 0.05))], CROWD) is None
+    assert close_up_window(layout, [latent_map.dots_mark(square(layout, 0.05))], CROWD) is None

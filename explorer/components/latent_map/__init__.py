@@ -19,20 +19,20 @@ from explorer.latent import Window
 
 __all__ = [
     "Mark",
-    "atlas",
     "chart",
-    "codes",
-    "dots",
-    "drawn",
+    "dots_mark",
+    "is_drawn",
     "legend",
-    "moment",
-    "originals",
-    "outline",
+    "moment_mark",
+    "outline_mark",
     "overlay",
     "overlays",
-    "path",
-    "pick",
-    "ring",
+    "path_mark",
+    "pick_mark",
+    "ring_mark",
+    "send_atlas",
+    "send_codes",
+    "send_originals",
 ]
 
 Array = NDArray[Any]
@@ -100,7 +100,7 @@ def chart(figure: go.Figure, *, key: str, size: Size | None = None, title: str =
     )
 
 
-def atlas(chart: str, map_id: str, window: Window, sent: Atlas, part: str = "") -> None:
+def send_atlas(chart: str, map_id: str, window: Window, sent: Atlas, part: str = "") -> None:
     """Send the atlas of a chart, which lets its overlay decode the point under the mouse without the server.
 
     Args:
@@ -115,7 +115,7 @@ def atlas(chart: str, map_id: str, window: Window, sent: Atlas, part: str = "") 
     _atlas(key=f"atlas_{chart}_{part}", data=data | place, height=0)
 
 
-def codes(
+def send_codes(
     chart: str,
     map_id: str,
     *,
@@ -133,7 +133,7 @@ def codes(
         map_id: tells maps apart.
         points: of the codes on the map, (n, 2).
         residuals: the codes' distances from the map's plane, (n,).
-        spacings: see `latent.neighbour_distances`, (n,).
+        spacings: see `latent.kth_neighbour_distances`, (n,).
         labels: of the codes, (n,).
         names: of the classes.
         invisible: a distance that cannot be seen on the map.
@@ -151,7 +151,7 @@ def codes(
     _codes(key=f"codes_{chart}", data={"chart": chart, "id": map_id} | packed | others | none, height=0)
 
 
-def originals(picture: str, size: int, columns: int) -> None:
+def send_originals(picture: str, size: int, columns: int) -> None:
     """Send the originals of all test images in one picture, once a page.
 
     Args:
@@ -190,37 +190,37 @@ def legend(
     _legend(key="legend", data=data, on_typical_change=report)
 
 
-def pick(x: float, y: float) -> Mark:
+def pick_mark(x: float, y: float) -> Mark:
     """Mark the point that the user chose: a cross."""
     return {"kind": "pick", "points": [[x, y]]}
 
 
-def ring(x: float, y: float) -> Mark:
+def ring_mark(x: float, y: float) -> Mark:
     """Mark a test image: a ring."""
     return {"kind": "ring", "points": [[x, y]]}
 
 
-def outline(points: Sequence[Sequence[float]]) -> Mark:
+def outline_mark(points: Sequence[Sequence[float]]) -> Mark:
     """Mark a closed line through points: the ellipse of a Gaussian, the frame of a close-up."""
     return {"kind": "outline", "points": points}
 
 
-def dots(points: Sequence[Sequence[float]]) -> Mark:
+def dots_mark(points: Sequence[Sequence[float]]) -> Mark:
     """Mark random points."""
     return {"kind": "dots", "points": points}
 
 
-def path(points: Sequence[Sequence[float]], at: int = 0) -> Mark:
+def path_mark(points: Sequence[Sequence[float]], at: int = 0) -> Mark:
     """Mark a path, with a dot at its point number `at`."""
     return {"kind": "path", "points": points, "at": at}
 
 
-def moment(x: float) -> Mark:
+def moment_mark(x: float) -> Mark:
     """Mark a vertical line through all panels of a chart."""
     return {"kind": "moment", "points": [[x, 0]]}
 
 
-def drawn(chart: str) -> bool:
+def is_drawn(chart: str) -> bool:
     """Return whether the browser has drawn a chart: False at first, True in the rerun that it then asks for."""
     place = st.empty()
     with place:
