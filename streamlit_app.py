@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 import explorer
 from explorer import catalog, map_layers, originals, selection, tables, warmup
-from explorer.choices import restore_kept
+from explorer.choices import forget_kept, restore_kept
 from explorer.components import latent_map
 from explorer.components.present import present_keys
 from explorer.components.save_picture import save_picture
@@ -21,7 +21,7 @@ from explorer.maps import MapPair
 from explorer.models import ModelPair
 from explorer.stage import Places, chart_of, draw_legend, draw_stage, grid_input, open_stage, send_codes
 from explorer.text import escape_markdown
-from explorer.views import curves
+from explorer.views import curves, explore
 from training.checkpoint import CheckpointError, misnamed
 from training.folders import checkpoints_dir
 
@@ -77,6 +77,7 @@ def reset_for_beta() -> None:
         return  # the page tells it
     selection.set_pick_to_code(vae_map, selection.ringed_image(pair))
     curves.reset(pair)
+    explore.reset(pair)
 
 
 @st.fragment
@@ -106,6 +107,7 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
         draw_legend(maps)
 
 
+forget_kept()
 selection.apply_pending()
 with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
     st.title("Latent Space Explorer")

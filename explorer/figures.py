@@ -21,6 +21,7 @@ __all__ = [
     "VAE_COLOUR",
     "Axes",
     "class_colours",
+    "close_up",
     "codes_map",
     "contours",
     "curves",
@@ -183,6 +184,35 @@ def grid_map(picture: str, window: Window, axes: Axes, *, class_map: str = "") -
     if class_map:
         _add_picture(figure, class_map, window, opacity=CLASS_MAP_OPACITY, layer="above")
     figure.add_scatter(x=[], y=[], showlegend=False)  # a figure without a trace shows no axes
+    return figure
+
+
+def close_up(points: Array, labels: Array, window: Window, axes: Axes) -> go.Figure:
+    """Draw a small part of a map: its codes alone, without titles, for which there is no room.
+
+    Args:
+        points: (n, 2), the codes on the map's plane.
+        labels: (n,), classes 0 to 9.
+        window: what is shown at first; codes as far as its side beyond it are there, too, for who pans.
+        axes: what the coordinates are.
+    """
+    figure = _plane(window, axes)
+    figure.update_layout(annotations=[], margin={"t": 4, "b": 4})
+    figure.update_xaxes(title=None, nticks=4)
+    figure.update_yaxes(nticks=4)
+    low = np.array([window.left, window.bottom]) - window.side
+    is_near = ((points >= low) & (points <= low + 3 * window.side)).all(axis=1)
+    for digit, colour in enumerate(DIGIT_COLOURS):
+        own = points[is_near & (labels == digit)]
+        # Without WebGL: a browser has few contexts, and both maps need two each.
+        figure.add_scatter(
+            x=own[:, 0],
+            y=own[:, 1],
+            mode="markers",
+            name=str(digit),
+            marker={"color": colour, "size": 7, "opacity": 0.75},
+            hoverinfo="skip",
+        )
     return figure
 
 

@@ -191,7 +191,7 @@ def tools_shown(tools: Sequence[str]) -> list[str]:
 
 def lesson_inputs(tools: Sequence[str]) -> None:
     """Draw the widgets that choose what a lesson shows."""
-    st.session_state.setdefault(_PRESENTS, PRESENT.value)
+    st.session_state[_PRESENTS] = PRESENT.value
     st.toggle(
         "Present: the stage alone",
         key=_PRESENTS,
@@ -199,9 +199,8 @@ def lesson_inputs(tools: Sequence[str]) -> None:
         help="Larger words, and keys: 1 to 9 tools, arrows the tool's slider, Space plays, c, i and g the faces of the "
         "maps; ? lists them.",
     )
-    if _HIDDEN not in st.session_state:
-        shown = tools_shown(tools)
-        st.session_state[_HIDDEN] = [tool for tool in tools if tool not in shown]
+    shown = tools_shown(tools)
+    st.session_state[_HIDDEN] = [tool for tool in tools if tool not in shown]
     st.multiselect(
         "Tools left out", tools, key=_HIDDEN, on_change=_keep_hidden, help="A link to this page leaves them out, too."
     )

@@ -4,6 +4,7 @@ import ast
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -280,14 +281,14 @@ WHAT_THE_VAE_CHANGES = Step(
     title="What the VAE changes",
     text=r"""
         A **variational autoencoder** encodes an image not as a point but as a small cloud: a Gaussian with the mean
-        $\mu(x)$, the dot on the map, and a spread $\sigma(x)$ for each dimension: see the ellipse in the ring. At
-        each visit the decoder gets a fresh point of the cloud, and learns to decode it.
+        $\mu(x)$, the dot on the map, and a spread $\sigma(x)$ for each dimension: see the ellipse in the ring,
+        and in the close-up below. At each visit the decoder gets a fresh point of the cloud, and learns to decode it.
         """,
     formula=r"q(z \mid x) = \mathcal N\bigl(z;\ \mu(x),\ \operatorname{diag} \sigma^2(x)\bigr)",
     question="How large are the clouds?",
     answer=_how_large_the_clouds_are,
     sources=(Source("training/models.py", "VariationalAutoencoder"),),
-    view=explore.render,
+    view=partial(explore.render, close_ups=True),
     settings=_settings_for_widest_posterior,
 )
 
@@ -352,13 +353,14 @@ REPARAMETRISATION = Step(
     text=r"""
         The fit must know how the ELBO changes as $\mu$ and $\sigma$ change a little, and a random draw cannot say.
         So the chance is drawn outside, as noise $\varepsilon$ that depends on nothing, then scaled and shifted. On
-        the VAE's map: the ring is at $\mu$, the ellipse is $\sigma$, the cross $z$. Throw again, and watch it.
+        the VAE's map, and in the close-up below: the ring is at $\mu$, the ellipse is $\sigma$, the cross $z$. Throw
+        again, and watch it.
         """,
     formula=r"z = \mu(x) + \sigma(x) \odot \varepsilon \qquad \varepsilon \sim \mathcal N(0, I)",
     question="What is random here, what is learned?",
     answer=_what_is_random,
     sources=(Source("training/objective.py", "reparametrise"),),
-    view=explore.render,
+    view=partial(explore.render, close_ups=True),
     settings=_settings_for_posterior_sample,
     again="Throw again",
 )

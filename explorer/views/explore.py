@@ -1,5 +1,6 @@
 """Explore: both latent spaces, and what the decoders make of any point of them."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -15,15 +16,17 @@ from explorer.components import latent_map
 from explorer.components.card import card, film_rows, markup, picture
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
-from explorer.stage import Stage, lay_over
+from explorer.stage import Laid, Stage, draw_close_ups, lay_over
 from explorer.text import number, vector, with_article
 
-__all__ = ["FILM_FRAMES", "draw_pick", "render"]
+__all__ = ["FILM_FRAMES", "draw_pick", "render", "reset"]
 
 Array = NDArray[Any]
 
 PATH = Choice("path", False)
-MAX_CORNERS = 200  # of a path
+# The paths that were drawn, by model: their corners as `x~y~x~y`.
+DRAWN_PATHS = {"autoencoder": Choice("ae_path", ""), "vae": Choice("vae_path", "")}
+MAX_CORNERS = 40  # of a path: more are thinned, for the sake of the link
 PICKED = "the point you picked"
 DRAG = "Drag over the map: the decodes along your path appear here."
 NO_OVERLAY = (
@@ -34,22 +37,31 @@ FILM_COLUMNS = FILM_FRAMES // 2  # two rows: frames large enough for the last ro
 KTH_NEAREST = f"Its {latent.SPARSITY_K}th nearest code"
 
 
-def render(pair: ModelPair, stage: Stage) -> None:
-    """Draw the tool: the picks, the ringed image, the films of drawn paths."""
+def render(pair: ModelPair, stage: Stage, close_ups: bool = False) -> None:
+    """Draw the tool: the picks, the ringed image, the films of drawn paths; `close_ups`: of what is small, too."""
     with stage.controls:
         _path_input(disabled=not stage.maps.vae.is_plane)
     stage.viewer.markdown(_what_to_look_for(stage.maps))
-    _picks(pair, stage.maps, stage.answers, stage.strip.container())
+    close_up = stage.viewer.empty() if close_ups else None
+    _picks(pair, stage.maps, stage.answers, stage.strip.container(), close_up)
 
 
 @st.fragment  # a click reruns no more than what it changes
 def _picks(
-    pair: ModelPair, maps: MapPair, answers: tuple[DeltaGenerator, DeltaGenerator], strip: DeltaGenerator
+    pair: ModelPair,
+    maps: MapPair,
+    answers: tuple[DeltaGenerator, DeltaGenerator],
+    strip: DeltaGenerator,
+    close_up: DeltaGenerator | None,
 ) -> None:
     # What the eye waits for is sent first.
+    laid = []
     for map_, answer in zip(maps, answers, strict=True):
         with answer, catalog.show_errors():
-            draw_pick(pair, map_, selection.ringed_image(pair), draws=PATH.value)
+            laid.append(draw_pick(pair, map_, selection.ringed_image(pair), draws=PATH.value))
+    if close_up:
+        with close_up.container():
+            draw_close_ups(laid)
     with strip.container():
         films = [column.empty() for column in st.columns(2)] if PATH.value and maps.vae.is_plane else []
         for film, map_ in zip(films, maps, strict=False):
@@ -85,7 +97,7 @@ def _what_to_look_for(maps: MapPair) -> str:
     return f"**Click a map** to decode any point of it. {more}"
 
 
-def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> None:
+def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> Laid:
     """Mark the pick and the ringed image on a map, and show the pick's decode; `draws`: dragging draws a path."""
     model = map_.model
     point = selection.pick(map_)
@@ -110,7 +122,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
         )
 
     corners = _path(map_) if draws else ()
-    lay_over(
+    laid = lay_over(
         map_,
         [
             *([latent_map.path_mark(corners)] if corners else []),
@@ -123,6 +135,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
         answer=answer("pick"),
     )
     st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
+    return laid
 
 
 @cached(entries=MANY)
@@ -164,21 +177,32 @@ def _path_input(disabled: bool) -> None:
     )
 
 
-def _path_key(map_: Map) -> str:
-    return f"{map_.model.short.lower()}_path"  # not in the URL
-
-
 def _set_path(map_: Map, points: list[list[float]]) -> None:
     """Set the path over a map; a callback."""
-    farthest = selection.MAX_COORDINATE
-    corners = np.clip(np.array(points, float)[:MAX_CORNERS, :2], -farthest, farthest)
-    st.session_state[_path_key(map_)] = (map_.id, tuple(map(tuple, corners.tolist())))
+    corners = np.array(points, float)[:, :2].clip(-selection.MAX_COORDINATE, selection.MAX_COORDINATE)
+    if len(corners) > MAX_CORNERS:
+        corners = latent.resample_polyline(corners, MAX_CORNERS)
+    decimals = max(0, 3 - math.floor(math.log10(map_.window.side)))  # a thousandth of the map
+    DRAWN_PATHS[map_.model.name].keep("~".join(f"{each:.{decimals}f}" for each in corners.ravel()))
 
 
 def _path(map_: Map) -> tuple[tuple[float, float], ...]:
     """Return the path that the user drew over a map; empty if none."""
-    drawn_on, corners = st.session_state.get(_path_key(map_), ("", ()))
-    return corners if PATH.value and drawn_on == map_.id else ()
+    if not PATH.value:
+        return ()
+    try:
+        corners = np.array(DRAWN_PATHS[map_.model.name].value.split("~"), float).reshape(-1, 2)[:MAX_CORNERS]
+    except ValueError:
+        return ()  # none, or a link that was cut short
+    if not np.isfinite(corners).all():
+        return ()
+    return tuple((x, y) for x, y in corners.clip(-selection.MAX_COORDINATE, selection.MAX_COORDINATE).tolist())
+
+
+def reset(pair: ModelPair) -> None:
+    """Forget the paths: they lie in another latent space."""
+    for path in DRAWN_PATHS.values():
+        path.keep(path.default)
 
 
 def _film(map_: Map) -> None:

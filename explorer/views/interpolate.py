@@ -14,7 +14,7 @@ from explorer.components import latent_map
 from explorer.components.card import film_strips, markup, picture
 from explorer.maps import Map
 from explorer.models import Model, ModelPair
-from explorer.stage import Stage, lay_over
+from explorer.stage import Stage, draw_close_ups, lay_over
 
 __all__ = ["FRAME", "FRAMES", "IMAGES", "KINDS", "TEST_DIGIT", "default_image", "render", "reset"]
 
@@ -43,25 +43,23 @@ def render(pair: ModelPair, stage: Stage) -> None:
         if all(map(_is_pick, LABELS)):
             st.markdown("Both ends are the same pick: choose a test digit for one.")
     interpolations = [_interpolation(map_, *(_end_point(end, pair, map_) for end in LABELS)) for map_ in maps]
+    laid = []
     for answer, map_, found in zip(stage.answers, maps, interpolations, strict=True):
         short = map_.model.short
         with answer:
-            lay_over(
-                map_,
-                [latent_map.path_mark(found.points, at)],
-                on_pick=partial(selection.set_pick, map_) if any(map(_is_pick, LABELS)) else None,
-                answer=markup(
-                    [
-                        picture(
-                            found.pictures[at],
-                            f"{short}: frame {at}",
-                            name=f"frame-{map_.model.name}",
-                            caption=f"frame {at}",
-                        )
-                    ],
-                    kind="pick",
-                ),
+            shown = picture(
+                found.pictures[at], f"{short}: frame {at}", name=f"frame-{map_.model.name}", caption=f"frame {at}"
             )
+            laid.append(
+                lay_over(
+                    map_,
+                    [latent_map.path_mark(found.points, at)],
+                    on_pick=partial(selection.set_pick, map_) if any(map(_is_pick, LABELS)) else None,
+                    answer=markup([shown], kind="pick"),
+                )
+            )
+    with stage.viewer:
+        draw_close_ups(laid)
     with strips:
         film_strips(
             {

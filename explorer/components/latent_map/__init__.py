@@ -37,11 +37,13 @@ __all__ = [
 
 Array = NDArray[Any]
 Mark = dict[str, Any]
-Size = Literal["stage", "close_up"]
+Size = Literal["stage", "close_up", "small"]
 
 _FOLDER = Path(__file__).parent
 _MODULES = (
     "plotly.js",
+    "address.js",
+    "webgl.js",
     "marks.js",
     "edges.js",
     "words.js",
@@ -73,13 +75,14 @@ def overlays() -> None:
     _overlays(key="overlays", height=0)
 
 
-def chart(figure: go.Figure, *, key: str, size: Size | None = None) -> None:
+def chart(figure: go.Figure, *, key: str, size: Size | None = None, title: str = "") -> None:
     """Draw a chart.
 
     Args:
         figure: the chart.
         key: tells the charts of a page apart; also the name of a saved picture.
         size: of a map, which is square and zooms by the wheel; see `page.css`. None: the figure's own height.
+        title: stands above a saved picture; empty: the figure has titles of its own.
     """
     place = st.container(key=f"{size}_map_of_{key}") if size else st.container()
     place.plotly_chart(
@@ -91,8 +94,8 @@ def chart(figure: go.Figure, *, key: str, size: Size | None = None) -> None:
             "doubleClick": False,  # two quick clicks are two picks; the toolbar resets the axes
             "doubleClickDelay": 500,  # milliseconds, for the legend: 300, the default, are few on a busy computer
             "displaylogo": False,
-            "toImageButtonOptions": {"filename": key, "scale": 2},
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+            "toImageButtonOptions": {"filename": key, "title": title},  # see `save_picture`, which saves the marks, too
+            "modeBarButtonsToRemove": ["toImage", "select2d", "lasso2d", "autoScale2d"],
         },
     )
 
@@ -230,7 +233,8 @@ def is_drawn(chart: str) -> bool:
 
 
 def _data(chart: str, **others: Any) -> dict[str, Any]:
-    nothing = {"title": "", "marks": (), "reports": False, "draws": False, "lens": "", "answer": "", "notifies": False}
+    nothing = {"title": "", "marks": (), "reports": False, "draws": False, "lens": "", "answer": ""}
+    nothing |= {"notifies": False, "zoom": ""}
     return {"chart": chart, "answered": 0} | nothing | others
 
 
@@ -241,6 +245,7 @@ def overlay(
     on_path: Callable[[list[list[float]]], None] | None = None,
     *,
     title: str = "",
+    zoom: str = "",
     lens: str = "",
     answer: str = "",
 ) -> None:
@@ -252,6 +257,7 @@ def overlay(
         on_pick: called with the coordinates of a click, before the rerun; None: clicks are not reported.
         on_path: called with the corners of a path that was drawn; None: dragging is Plotly's.
         title: what the map shows, for those who do not see it.
+        zoom: which parameter of the page's address holds how the map is zoomed; empty: none.
         lens: which atlas shows the decode of the point under the mouse; empty: none does.
         answer: HTML that stands where the overlay is called. It travels with the marks, so that after a click the
             browser draws one element, not many.
@@ -272,5 +278,6 @@ def overlay(
 
     gestures = {"reports": on_pick is not None, "draws": on_path is not None}
     numbered = st.session_state.get(answered, 0)
-    data = _data(chart, title=title, marks=tuple(marks), lens=lens, answer=answer, answered=numbered, **gestures)
+    shown = {"title": title, "zoom": zoom, "marks": tuple(marks), "lens": lens, "answer": answer}
+    data = _data(chart, answered=numbered, **shown, **gestures)
     _overlay(key=key, data=data, on_pick_change=report_pick, on_path_change=report_path)
