@@ -24,6 +24,7 @@ from tests.browser.conftest import (
     saved,
     seen,
     wait_for_input,
+    wait_until_idle,
 )
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
@@ -201,15 +202,22 @@ def plane_of(page: Page, chart: str) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-@pytest.mark.parametrize("face", ["codes", "images", "grid"])
 def test_a_saved_map_has_what_is_seen_its_marks_its_title_and_its_legend(
-    page: Page, served: str, fitted: Path, experiment: Experiment, face: str
+    page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     pick = middle_of(fitted, experiment)
-    open_map(page, f"{served}/?vae_x={pick[0]}&vae_y={pick[1]}&digit=3&face={face}")
+    open_map(page, f"{served}/?vae_x={pick[0]}&vae_y={pick[1]}&digit=3")
     page.wait_for_function("'latentOriginals' in globalThis")
-    if face == "images":
-        expect(page.locator(".st-key-map_vae canvas.map-images")).to_be_attached()
+    assert_saved_as_seen(page, pick)
+    for face, there in (("images", "canvas.map-images"), ("grid", ".imagelayer-above image, .imagelayer image")):
+        page.get_by_role("radio", name=face, exact=True).click()
+        expect(page.locator(f".st-key-map_vae :is({there})").first).to_be_attached()
+        wait_until_idle(page)
+        page.mouse.move(5, 5)
+        assert_saved_as_seen(page, pick)
+
+
+def assert_saved_as_seen(page: Page, pick: tuple[float, float]) -> None:
     box = page.locator(".st-key-map_vae .js-plotly-plot").bounding_box()
     assert box
     png = Image.open(io.BytesIO(saved_chart(page, "map_vae", "PNG"))).convert("RGB")
