@@ -25,7 +25,7 @@ Array = NDArray[Any]
 PATH = Choice("path", False)
 MAX_CORNERS = 200  # of a path
 PICKED = "the point you picked"
-DRAG = "Drag over the map: the decodes along your path appear here."
+DRAG = "Drag over the map: the images decoded along your path appear here."
 NO_OVERLAY = (
     "Clicks on the map and the live picture are missing: their script did not start. The numbers below still work."
 )
@@ -66,12 +66,12 @@ def _what_to_look_for(maps: MapPair) -> str:
     latent_dim = maps.vae.model.latent_dim
     if not maps.vae.is_plane:
         more = (
-            "t-SNE keeps neighbours together; distances and sizes mean nothing, and a click picks the nearest code: "
-            "no way leads from such a map back to latent space."
+            "t-SNE keeps neighbours together; distances and sizes mean nothing. A click picks the nearest code: "
+            "no path leads from such a map back to latent space."
         )
     elif selection.SHOW_CLASS_MAP.value:
         more = (
-            "Colours: the digit that a classifier reads in each place's decode, fainter where it is less sure. Look "
+            "Colours: the digit that a classifier reads at each place, fainter where it is less sure. Look "
             "for faint seams, and for faint patches: gaps."
         )
     elif latent_dim == 2:
@@ -79,7 +79,7 @@ def _what_to_look_for(maps: MapPair) -> str:
     else:
         shares = " and ".join(f"{100 * map_.variance_share:.0f} % ({map_.model.short})" for map_ in maps)
         more = (
-            f"A map is a plane in {latent_dim} dimensions, with {shares} of the codes' variance: digits that overlap "
+            f"A map is a plane in {latent_dim} dimensions, with {shares} of the codes' variance. Digits that overlap "
             "here can be far apart."
         )
     return f"**Click a map** to decode any point of it. {more}"
@@ -157,8 +157,8 @@ def _path_input(disabled: bool) -> None:
         "Draw a path",
         PATH.default,
         disabled=disabled,
-        help="Drag over a map, with the mouse or a finger: the decodes along the path become a film below it, and "
-        "a GIF to save. By keyboard: Tab to the map, arrow keys move a cursor, Enter adds a corner, Shift and "
+        help="Drag over a map, with the mouse or a finger. The images decoded along the path become a film below it, "
+        "and a GIF to save. By keyboard: Tab to the map, arrow keys move a cursor, Enter adds a corner. Shift and "
         "Enter ends the path.",
         **PATH.bound,
     )

@@ -54,12 +54,12 @@ WHAT_IT_MEANS = (
 )
 ELLIPSES = "Ellipses: 1 and 2 standard deviations of q(z|x). Dot: a z drawn from it."
 LEGEND = (
-    f"{ELLIPSES} Blue: the densest 39 %, 86 % and 99 % of p(z|x); of a Gaussian they would be 1, 2 and 3 standard "
+    f"{ELLIPSES} Blue: the densest 39 %, 86 % and 99 % of p(z|x). Of a Gaussian they would be 1, 2 and 3 standard "
     "deviations."
 )
 ONLY_IN_THE_PLANE = (
-    "The true posterior p(z|x), and so log p(x) and the slack, can be computed on a grid in two dimensions only: with "
-    "{} a grid would be too large. Shown is what the encoder believes, on the plane of the map, and the ELBO."
+    "The exact posterior p(z|x), and so log p(x), can be computed on a grid in two dimensions only. With "
+    "{} dimensions a grid would be too large. Shown are the encoder's guess, on the plane of the map, and the ELBO."
 )
 
 
@@ -166,8 +166,8 @@ def _close_up_input() -> str:
             [str(each) for each in CloseUp],
             default=CLOSE_UP.default,
             required=True,
-            help="*both*: of the place that holds the belief and the truth. Where they lie far apart, both are "
-            "small: look at either.",
+            help="*both*: the place that holds the encoder's guess and the exact posterior. Where they lie far apart, "
+            "both are small: look at either.",
             **CLOSE_UP.bound,
         )
     )
@@ -198,9 +198,9 @@ def _draw_metrics(pair: ModelPair, gap: InferenceGap) -> None:
     lines = (
         f"<b>log p(x) = {nats(evidence)}</b>: the image's log-probability, whichever z it came from.",
         elbo + "It is what the fit maximises, and never more than log p(x).",
-        f"<b>Slack = {nats(evidence - gap.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(pair)}",
+        f"<b>Gap = {nats(evidence - gap.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(pair)}",
     )
-    st.html(markup([], "The slack in the bound", *lines, kind="belief"))
+    st.html(markup([], "The gap between ELBO and log p(x)", *lines, kind="belief"))
 
 
 def _average(pair: ModelPair) -> str:

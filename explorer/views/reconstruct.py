@@ -41,10 +41,10 @@ MODEL_ROWS = ("AE", "VAE")
 # With what stands below the pictures, or what they mean.
 ROWS = {"original": "", "AE": "log p(x|f(x))", "AE error": ERROR, "VAE": "log p(x|z)", "VAE error": ERROR}
 WHAT_NATS_ARE = (
-    "Below each reconstruction, what compares: log p(x|f(x)) of the AE and log p(x|z) of the VAE (mean over five "
-    "posterior samples), in nats and, as the length of a message that would tell the black-and-white image to one who "
-    "has its code, in bits. The ELBO is the VAE's alone: it also pays for the code, and the AE has no prior to pay by. "
-    "Pictures show the grey image."
+    "Below each reconstruction stands what compares: log p(x|f(x)) of the AE, log p(x|z) of the VAE. The VAE's is a "
+    "mean over five posterior samples. Both stand in nats and in bits. Bits: the length of a message that would tell "
+    "the black-and-white image to one who has its code. The ELBO is the VAE's alone: it also pays for the code. The AE "
+    "has no prior to pay by. Pictures show the grey image."
 )
 
 
@@ -62,8 +62,8 @@ def _draw(pair: ModelPair) -> None:
     with catalog.show_errors():
         if not originals.has_data(pair):
             st.info(
-                "The images that these models were fitted to are not on this computer: shown are scikit-learn's small "
-                f"digits, enlarged, which they have never seen. {originals.HOW_TO_GET_ORIGINALS}"
+                "The images that these models were fitted to are not on this computer. Shown are scikit-learn's small "
+                f"digits, enlarged, which the models have never seen. {originals.HOW_TO_GET_ORIGINALS}"
             )
         _images(pair)
 

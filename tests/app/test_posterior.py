@@ -71,7 +71,7 @@ def test_tab_shows_the_figures_of_the_image(
         bound = elbo(decode, x, evaluation.encode_posterior(vae, seen[[image]])[0])
         assert told(app, "log p(x)") == pytest.approx(evidence, abs=0.01)
         assert told(app, "ELBO") == pytest.approx(bound, abs=0.006)
-        assert told(app, "Slack") == pytest.approx(evidence - bound, abs=0.015)
+        assert told(app, "Gap") == pytest.approx(evidence - bound, abs=0.015)
         np.testing.assert_allclose(shown(app, "subject"), seen[image], atol=0.003)
 
 

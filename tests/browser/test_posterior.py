@@ -46,7 +46,7 @@ def test_another_image_and_another_draw(
     bound = elbo(evaluation.decoder(vae), x, belief)
     assert told(page, "log p(x)") == pytest.approx(truth.log_evidence, abs=0.006)
     assert told(page, "ELBO") == pytest.approx(bound, abs=0.006)
-    assert told(page, "Slack") == pytest.approx(truth.log_evidence - bound, abs=0.006)
+    assert told(page, "Gap") == pytest.approx(truth.log_evidence - bound, abs=0.006)
     np.testing.assert_allclose(seen(page, "subject"), images[23], atol=0.02)
     # The blue is painted where the truth is, and the ellipses where the belief is.
     x_range = page.evaluate("document.querySelector('.st-key-map_belief .js-plotly-plot')._fullLayout.xaxis.range")
