@@ -65,7 +65,7 @@ LEGEND_ABOVE = {
 RINGS = (1, 2, 3)  # standard deviations of the prior
 
 X_AXES = {
-    "updates": "weight updates",
+    "updates": "training steps",
     "epochs": "epochs (passes over the training images)",
     "seconds": "seconds of fitting",
 }

@@ -128,7 +128,7 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
 
 def grid_input() -> None:
     """Draw the widget that chooses how fine the grid is."""
-    st.number_input("Decodes along each side of the grid", *GRID_SIDES, GRID.default, **GRID.bound)
+    st.number_input("Images along each side of the grid", *GRID_SIDES, GRID.default, **GRID.bound)
 
 
 def open_stage(maps: MapPair, places: Places) -> Stage:

@@ -94,7 +94,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
     percentile = latent.sparsity_percentile(near.neighbour_distance, model.neighbour_distances)
     where = vector(point)
     verdict = "In a gap" if percentile > 99 else "At the edge of a cluster" if percentile > 90 else "Among the codes"
-    than = f"sparser than at {percentile:.0f} % of the codes"
+    than = f"sparser than at {percentile:.0f} % of the codes" if percentile < 100 else "sparser than at any code"
     if near.neighbour_distance < map_.least_visible:  # the codes of a collapsed posterior
         verdict, than = "Among the codes", "nearer than could be seen on the map"
     decode, original = _decode_of(map_, point), _original(pair, map_, near.image)
@@ -102,7 +102,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
     def answer(name: str) -> str:
         return markup(
             [picture(decode, f"{model.short}: decode of {where}", name=f"{name}-{model.name}", caption=PICKED)],
-            f"Decode of {where}",
+            f"Decoded at {where}",
             f"{original}Nearest test code: <b>{with_article(nearest_digit)}</b> "
             f"(image {near.image}), {_away(near.distance)}.",
             f'<span title="{KTH_NEAREST} is {_away(near.neighbour_distance)}"><b>{verdict}</b>: {than}.</span>',
@@ -214,7 +214,7 @@ def _ringed(pair: ModelPair, image: int) -> None:
             _decode_of_code(model, image),
             f"the {model.short}'s decode of its own code",
             name=f"ringed-{model.name}",
-            caption=f"{model.short}'s decode",
+            caption=f"decoded by the {model.short}",
         )
         for model in pair
     ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from explorer import catalog, figures, images, inference, latent, originals, selection
 from explorer.cache import cached
-from explorer.choices import Choice, seed_input
+from explorer.choices import Choice, renamed_input, seed_input
 from explorer.components import latent_map
 from explorer.components.card import markup, picture
 from explorer.evaluation import POSTERIORS
@@ -45,6 +45,11 @@ class CloseUp(StrEnum):
     BELIEF = "the belief"
 
 
+CLOSE_UP_WORDS = {
+    str(CloseUp.BOTH): "both",
+    str(CloseUp.TRUTH): "exact posterior p(z|x)",
+    str(CloseUp.BELIEF): "encoder's guess q(z|x)",
+}
 SUBJECT, SEED = Choice("subject", str(Subject.TEST_IMAGE)), Choice("belief_seed", 0)
 CLOSE_UP = Choice("close_up", str(CloseUp.BOTH))
 WHAT_IT_MEANS = (
@@ -106,7 +111,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
                         images.data_uri(vae.decode([z])[0]),
                         f"the decode of z = {place}",
                         name="resampled",
-                        caption="decode of z",
+                        caption="decoded from z",
                     )
                 ],
                 kind="pick",
@@ -160,16 +165,12 @@ def _subject_input(pair: ModelPair) -> Array | None:
 
 
 def _close_up_input() -> str:
-    return str(
-        st.segmented_control(
-            "Close-up of",
-            [str(each) for each in CloseUp],
-            default=CLOSE_UP.default,
-            required=True,
-            help="*both*: the place that holds the encoder's guess and the exact posterior. Where they lie far apart, "
-            "both are small: look at either.",
-            **CLOSE_UP.bound,
-        )
+    return renamed_input(
+        "Close-up of",
+        CLOSE_UP,
+        CLOSE_UP_WORDS,
+        help="*both*: the place that holds the encoder's guess and the exact posterior. Where they lie far apart, "
+        "both are small: look at either.",
     )
 
 

@@ -27,6 +27,18 @@ def shown_z(page: Page) -> np.ndarray:
     return np.array([float(each.replace("−", "-")) for each in re.findall(r"−?\d+\.\d+", text)])
 
 
+def test_a_close_up_has_other_words_in_its_link(page: Page, served: str) -> None:
+    page.goto(f"{served}/?tab=Posterior")
+    page.get_by_role("radio", name="exact posterior p(z|x)").click()
+    page.wait_for_url(re.compile(r"[?&]close_up=the(\+|%20)truth"))
+    expect(page.locator(".st-key-map_belief").get_by_text("exact posterior p(z|x)")).to_be_visible()
+    page.goto(page.url)
+    expect(page.get_by_role("radio", name="exact posterior p(z|x)")).to_be_checked()
+    wait_until_idle(page)
+    page.get_by_role("radio", name="both").click()
+    page.wait_for_url(lambda address: "close_up" not in address)
+
+
 def test_another_image_and_another_draw(
     page: Page, served: str, fitted: Path, experiment: Experiment, digits: Data
 ) -> None:
