@@ -73,14 +73,14 @@ def _play(page: Page) -> list[bytes]:
     frames += [page.screenshot()] * 15
     page.get_by_role("radio", name="codes", exact=True).click()
     page.get_by_role("radio", name="Training curves").click()
-    page.get_by_role("slider", name="Weight updates").evaluate(
+    page.get_by_role("slider", name="Training step").evaluate(
         "e => { e.value = 6; e.dispatchEvent(new Event('input')); }"
     )
     page.wait_for_timeout(1000)
     for step in range(40):
         at = 6 + 17 * step / 39
         move = f"e => {{ e.value = {at}; e.dispatchEvent(new Event('input')); }}"
-        page.get_by_role("slider", name="Weight updates").evaluate(move)
+        page.get_by_role("slider", name="Training step").evaluate(move)
         page.wait_for_timeout(40)
         frames.append(page.screenshot())
     return frames

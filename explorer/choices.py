@@ -1,12 +1,13 @@
 """A choice of the user: a widget bound to the query parameter of its name, so that copied links open the same view."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-__all__ = ["Choice", "forget_kept", "is_history_navigation", "restore_kept", "seed_input"]
+__all__ = ["Choice", "forget_kept", "is_history_navigation", "renamed_input", "restore_kept", "seed_input"]
 
 T = TypeVar("T")
 
@@ -52,6 +53,10 @@ class Choice(Generic[T]):
     def keep(self, value: T) -> None:
         """Set a choice that no widget is bound to, and write it to the URL; a callback."""
         self.set(value)
+        self.write(value)
+
+    def write(self, value: T) -> None:
+        """Write the value of a choice that no widget is bound to to the URL."""
         text = "" if value == self.default else "1" if value is True else str(value)
         st.session_state.setdefault(_KEPT, {})[self.name] = text
         restore_kept()
@@ -77,6 +82,24 @@ def restore_kept() -> None:
             st.query_params[name] = text
         elif not text:
             st.query_params.pop(name, None)
+
+
+def renamed_input(label: str, choice: Choice[str], words: Mapping[str, str], **options: Any) -> str:
+    """Draw buttons with other words than their values, which links keep; return the chosen value.
+
+    Args:
+        label: of the buttons.
+        choice: one of `words`; its default where it is none of them.
+        words: of each value.
+        options: of `st.segmented_control`.
+    """
+    choice.set(choice.value if choice.value in words else choice.default)
+    # Not bound: a bound widget would write its words to the URL, and no longer know the values of old links.
+    chosen = st.segmented_control(
+        label, list(words), key=choice.name, format_func=words.__getitem__, required=True, **options
+    )
+    choice.write(chosen)
+    return chosen
 
 
 def seed_input(choice: Choice[int], again: str) -> int:

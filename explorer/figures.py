@@ -66,7 +66,7 @@ LEGEND_ABOVE = {
 RINGS = (1, 2, 3)  # standard deviations of the prior
 
 X_AXES = {
-    "updates": "weight updates",
+    "updates": "training steps",
     "epochs": "epochs (passes over the training images)",
     "seconds": "seconds of fitting",
 }
@@ -246,8 +246,8 @@ def contours(
     )
     # Labels point at the two from outside, away from each other.
     upper = true.mean(axis=0)[1] >= approximate.mean(axis=0)[1]
-    _label(figure, "truth p(z|x)", true, window, above=bool(upper))
-    _label(figure, "belief q(z|x)", approximate, window, above=not upper)
+    _label(figure, "exact posterior p(z|x)", true, window, above=bool(upper))
+    _label(figure, "encoder's guess q(z|x)", approximate, window, above=not upper)
     figure.update_layout(uirevision=repr(window), margin={"r": 6})
     return figure
 
@@ -266,7 +266,7 @@ def _label(figure: go.Figure, text: str, region: Array, window: Window, *, above
         head = (low + high) / 2 + 0.48 * window.side * direction
         tail = np.array([-50, 50]) * direction
         anchor = "right" if direction[0] > 0.3 else "left" if direction[0] < -0.3 else "center"
-        text = f"{text}: outside, this way"
+        text = f"{text}<br>outside, this way"
     figure.add_annotation(
         x=head[0],
         y=head[1],

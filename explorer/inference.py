@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 
 class InferenceGap(NamedTuple):
-    """q(z|x), its ELBO, and p(z|x). log p(x) - ELBO is the inference gap (Cremer et al. 2018), on the page: slack."""
+    """q(z|x), its ELBO, and p(z|x). log p(x) - ELBO is the inference gap (Cremer et al. 2018), on the page: gap."""
 
     q: posterior.DiagonalGaussian  # q(z|x), the approximate posterior
     elbo: float  # nats

@@ -214,7 +214,7 @@ def open_models(folder: Path, beta: float | None = None) -> ModelPair:
     same_steps = beta is not None or np.array_equal(ae.snapshots.update, vae.snapshots.update)
     if not same_data or not same_steps:
         raise CheckpointError(
-            f"{ae.checkpoint.path} and {vae.checkpoint.path} were not fitted to the same data in the same steps; "
+            f"{ae.checkpoint.path} and {vae.checkpoint.path} were fitted to other data or in other steps; "
             f"fit both: python -m training fit {folder.name}"
         )
     return ModelPair(ae, vae)

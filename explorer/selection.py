@@ -133,7 +133,7 @@ def beta_input(name: str, on_change: Callable[[], None]) -> None:
         on_change=on_change,
         label_visibility="collapsed",
         width=90,
-        help="The VAE was fitted to maximise reconstruction minus beta times KL. 1 is the ELBO; near 0 it is "
+        help="The VAE was fitted to maximise reconstruction minus beta times KL. 1 is the ELBO. Near 0 it is "
         "nearly an AE; large, the codes say nothing any more. Everything in the app follows.",
         **BETA.bound,
     )
@@ -148,9 +148,9 @@ def plane_inputs(name: str, on_change: Callable[[], None]) -> None:
         "The maps show",
         [str(plane) for plane in Plane],
         on_change=on_change,
-        help="A map is a plane in a space of more dimensions: the one in which the codes spread most (first two "
-        "principal components), or two of the latent dimensions, the others held at the codes' mean. t-SNE is no "
-        "plane: it lays out the codes so that neighbours stay neighbours, and bends everything else.",
+        help="A map is a plane in a space of more dimensions. *principal plane*: the one in which the codes spread "
+        "most (first two principal components). *two dimensions*: two of the latent dimensions, the others held at the "
+        "codes' mean. *t-SNE* is no plane: neighbours stay neighbours, and everything else is bent.",
         **PLANE.bound,
     )
     if chosen != Plane.DIMENSIONS:
@@ -177,8 +177,8 @@ def class_map_input() -> None:
     """Draw the widget that lays what the classifier reads over the maps."""
     st.toggle(
         "Colour the background by the classifier's digit",
-        help="Each place of a map in the colour of the digit that a classifier reads in its decode, the fainter the "
-        "less sure it is.",
+        help="Each place of a map has the colour of the digit that a classifier reads there. The fainter, the less "
+        "sure it is.",
         **SHOW_CLASS_MAP.bound,
     )
 
@@ -196,8 +196,8 @@ def lesson_inputs(tools: Sequence[str]) -> None:
         "Present: the stage alone",
         key=_PRESENTS,
         on_change=_keep_present,
-        help="Larger words, and keys: 1 to 9 tools, arrows the tool's slider, Space plays, c, i and g the faces of the "
-        "maps; ? lists them.",
+        help="Larger words, and keys: 1 to 9 tools, arrows the tool's slider, Space plays. c, i and g are the faces of "
+        "the maps. The key ? lists them all.",
     )
     shown = tools_shown(tools)
     st.session_state[_HIDDEN] = [tool for tool in tools if tool not in shown]

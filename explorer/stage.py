@@ -139,7 +139,7 @@ def _shown(map_: Map, extent: str) -> Window:
 
 def grid_input() -> None:
     """Draw the widget that chooses how fine the grid is."""
-    st.number_input("Decodes along each side of the grid", *GRID_SIDES, GRID.default, **GRID.bound)
+    st.number_input("Images along each side of the grid", *GRID_SIDES, GRID.default, **GRID.bound)
 
 
 def open_stage(maps: MapPair, places: Places) -> Stage:

@@ -129,8 +129,8 @@ def _what_is_lost(pair: ModelPair) -> str:
     return (
         f"Of {pixels} pixels, {pair.latent_dim} numbers pass. What is common to images with such a code comes back; "
         "what is particular to one hand does not. Look for strokes that became smoother, and for a digit that came "
-        "back as another. In *nats* (natural logarithms; nearer to 0 is better), the AE's mean over the test images is "
-        f"{number(pair.ae.checkpoint.test['reconstruction'])}. Tossing a coin for each pixel would give "
+        "back as another. *Nats* are natural logarithms; nearer to 0 is better. The AE's mean over the test images is "
+        f"{number(pair.ae.checkpoint.test['reconstruction'])} nats. Tossing a coin for each pixel would give "
         f"{number(pixels * math.log(0.5))}."
     )
 
@@ -138,8 +138,8 @@ def _what_is_lost(pair: ModelPair) -> str:
 AN_AUTOENCODER = Step(
     title="An autoencoder",
     text=r"""
-        An **autoencoder** is two neural networks with a bottleneck between them: the *encoder* $f$ turns an image
-        $x$ into a few numbers $z$, its *code*; the *decoder* $g$ turns a code into a probability of white for each
+        An **autoencoder** is two neural networks with a bottleneck between them. The *encoder* $f$ turns an image
+        $x$ into a few numbers $z$, its *code*. The *decoder* $g$ turns a code into a probability of white for each
         pixel. The one aim of the fit: that images come back. Compare the row *AE* with the originals.
         """,
     formula=r"\max_{f,\,g}\ \sum_x \log p_g(x \mid z) \qquad z = f(x)",
@@ -163,14 +163,14 @@ def _settings_for_first_image(pair: ModelPair) -> dict[Choice[Any], Any]:
 def _why_alike(pair: ModelPair) -> str:
     evaluation = _evaluation(pair)
     votes = (
-        f" Let the {K_NEIGHBOURS} nearest other codes vote on an image's digit: they are right for "
+        f" Let the {K_NEIGHBOURS} nearest other codes vote on an image's digit. They are right for "
         f"{_both(pair, evaluation, 'knn_accuracy', '.1%')} of the test images."
         if evaluation
         else ""
     )
     return (
-        "A decoder changes little from one code to the next, so it serves images that look alike best when their codes "
-        f"are neighbours; and images of one digit mostly look alike.{votes} Look for a digit in two separate places: "
+        "A decoder changes little from one code to the next. So it serves images that look alike best when their codes "
+        f"are neighbours. Images of one digit mostly look alike.{votes} Look for a digit in two separate places: "
         "what tells the two apart?"
     )
 
@@ -206,15 +206,15 @@ def _what_gaps_hold(pair: ModelPair) -> str:
     )
     evaluation = _evaluation(pair)
     shares = (
-        f" Of the map, {_both(pair, evaluation, 'window_gaps', '.0%')} lie farther from any code than twice the usual "
+        f" {_both(pair, evaluation, 'window_gaps', '.0%')} of the map lie farther from any code than twice the usual "
         "distance between neighbours."
         if evaluation
         else ""
     )
     return (
         f"The empty discs have the radii {radii}.{shares} A decoder is a smooth function and answers everywhere: with "
-        "a digit, a mixture of several, or a blot. A gap does not mean that nothing comes out, but that nobody has "
-        "asked for what does."
+        "a digit, a mixture of several, or a blot. Something comes out of a gap, too, but nothing in training fixes "
+        "what it looks like."
     )
 
 
@@ -241,9 +241,9 @@ def _drawn_from_what(pair: ModelPair) -> str:
     code = pair.ae.codes.code.astype(float)
     return (
         f"The AE's codes have the mean {vector(code.mean(axis=0))} and the standard deviations "
-        f"{vector(code.std(axis=0))}: an outcome of this fit; another seed gives another. Below each block of pictures "
-        f"stands how many of {SAMPLES:,} decodes a classifier reads as a digit. Where they are many, for the AE "
-        "too, look at *which* digits: do all ten come up, and about equally often?"
+        f"{vector(code.std(axis=0))}. Another seed gives others. Below each block of pictures "
+        f"stands how many of {SAMPLES:,} images a classifier reads as a digit. Where they are many, for the AE "
+        "too, look at *which* digits. Do all ten come up, and about equally often?"
     )
 
 
@@ -251,8 +251,8 @@ A_RANDOM_CODE = Step(
     title="A random code",
     text=r"""
         To invent a digit, draw a code at random and decode it. At random, but from *what*? The AE's objective
-        rewards decodes and is silent about where codes lie: around which centre, how far spread, with which gaps. A
-        draw may hit empty land, or the land of one digit over and over.
+        rewards decodes and is silent about where codes lie. Nothing says around which centre, how far spread, or
+        with which gaps. A draw may hit a gap, or the area of one digit over and over.
         """,
     formula=r"z \sim\ ? \qquad x \sim p(x \mid z)",
     question="Guess: how many of them are digits?",
@@ -270,9 +270,9 @@ def _settings_for_widest_posterior(pair: ModelPair) -> dict[Choice[Any], Any]:
 
 def _how_large_the_clouds_are(pair: ModelPair) -> str:
     return (
-        f"Over the test images the mean spread is σ = {vector(_posterior_stds(pair.vae).mean(axis=0))}, while the dots "
+        f"Over the test images the mean spread is σ = {vector(_posterior_stds(pair.vae).mean(axis=0))}. The dots "
         f"themselves spread with {vector(pair.vae.codes.code.std(axis=0, dtype=float))}. Codes that lie "
-        "closer than their clouds are wide have to share their decodes. What keeps the clouds from shrinking to "
+        "closer than their clouds are wide have to share what they decode to. What keeps the clouds from shrinking to "
         "points, as the AE's codes are, is the next step."
     )
 
@@ -280,9 +280,9 @@ def _how_large_the_clouds_are(pair: ModelPair) -> str:
 WHAT_THE_VAE_CHANGES = Step(
     title="What the VAE changes",
     text=r"""
-        A **variational autoencoder** encodes an image not as a point but as a small cloud: a Gaussian with the mean
-        $\mu(x)$, the dot on the map, and a spread $\sigma(x)$ for each dimension: see the ellipse in the ring,
-        and in the close-up below. At each visit the decoder gets a fresh point of the cloud, and learns to decode it.
+        A **variational autoencoder** encodes an image not as a point but as a small cloud, a Gaussian. Its mean
+        $\mu(x)$ is the dot on the map. Its spread $\sigma(x)$, one for each dimension, is the ellipse in the ring.
+        The close-up below shows it large. At each visit the decoder gets a fresh point of the cloud.
         """,
     formula=r"q(z \mid x) = \mathcal N\bigl(z;\ \mu(x),\ \operatorname{diag} \sigma^2(x)\bigr)",
     question="How large are the clouds?",
@@ -302,7 +302,7 @@ def _which_is_better(pair: ModelPair) -> str:
     return (
         f"On the test images, the VAE: **{number(vae['elbo'])} = {number(vae['reconstruction'])} − "
         f"{number(vae['kl'])}** nats per image. The AE: a reconstruction of {number(ae['reconstruction'])}, and no "
-        "KL. The two cannot be set against each other: the AE pays nothing for the place of its codes, but without a "
+        "KL. The two cannot be set against each other. The AE pays nothing for the place of its codes. But without a "
         "prior it says nothing of how likely an image is. The VAE's ELBO is a lower bound of exactly that, and can be "
         "compared between models."
     )
@@ -313,7 +313,7 @@ THE_ELBO_AND_ITS_TWO_TERMS = Step(
     text=r"""
         Two forces shape the clouds. *Reconstruction* wants them small and apart. The *KL* is the price of differing
         from the **prior** $\mathcal N(0, I)$, one standard Gaussian for all. Reconstruction minus KL is the
-        **ELBO**, which never exceeds $\log p(x)$, the log-probability that the model gives an image.
+        **ELBO**. It never exceeds $\log p(x)$, the log-probability that the model gives an image.
         """,
     formula=r"""
         \begin{aligned} \log p(x)\ \ge{}\ &\mathbb E_{q(z \mid x)}\bigl[\log p(x \mid z)\bigr] \\
@@ -343,8 +343,8 @@ def _what_is_random(pair: ModelPair) -> str:
     return (
         f"Only ε. For test image {image}, whose cloud is large, the encoder gives "
         f"μ = {vector(mean)} and σ = {vector(std)}. For a given throw, raising μ by a little raises z by as "
-        "much, and raising σ raises z by ε times as much: derivatives that backpropagation can carry on into the "
-        "encoder. It would stop at a draw made inside."
+        "much. Raising σ raises z by ε times as much. These are derivatives, which backpropagation can carry on into "
+        "the encoder. It would stop at a draw made inside."
     )
 
 
@@ -353,7 +353,7 @@ REPARAMETRISATION = Step(
     text=r"""
         The fit must know how the ELBO changes as $\mu$ and $\sigma$ change a little, and a random draw cannot say.
         So the chance is drawn outside, as noise $\varepsilon$ that depends on nothing, then scaled and shifted. On
-        the VAE's map, and in the close-up below: the ring is at $\mu$, the ellipse is $\sigma$, the cross $z$. Throw
+        the VAE's map and in its close-up, the ring is at $\mu$, the ellipse is $\sigma$, the cross is $z$. Throw
         again, and watch it.
         """,
     formula=r"z = \mu(x) + \sigma(x) \odot \varepsilon \qquad \varepsilon \sim \mathcal N(0, I)",
@@ -370,7 +370,7 @@ def _gaps_left(pair: ModelPair) -> str:
     evaluation = _evaluation(pair)
     differences = (
         " All clouds together, taken as one Gaussian, differ from N(0, I) by a KL of "
-        f"{evaluation.values['vae']['aggregate_kl']:,.2f} nats, the AE's codes by "
+        f"{evaluation.values['vae']['aggregate_kl']:,.2f} nats. The AE's codes differ by "
         f"{evaluation.values['autoencoder']['prior_kl']:,.2f}."
         if evaluation
         else ""
@@ -378,15 +378,15 @@ def _gaps_left(pair: ModelPair) -> str:
     disc = selection.chosen_maps(pair).vae.largest_empty_circle
     # In two dimensions the share of the standard Gaussian beyond a radius r is exp(-r^2 / 2).
     where = (
-        f"; its centre is {math.hypot(disc.x, disc.y):.1f} from the origin, and "
-        f"{100 * math.exp(-(disc.x**2 + disc.y**2) / 2):.1f} % of all draws fall that far out"
+        f" Its centre is {math.hypot(disc.x, disc.y):.1f} from the origin. "
+        f"{100 * math.exp(-(disc.x**2 + disc.y**2) / 2):.1f} % of all draws fall that far out."
         if pair.latent_dim == 2
         else ""
     )
     return (
         "Some are left: the KL pulls at each cloud by itself, and nothing makes the clouds tile the plane."
         f"{differences} The largest empty disc on the VAE's map has a radius of {disc.radius:.2g} standard deviations "
-        f"of the prior{where}."
+        f"of the prior.{where}"
     )
 
 
@@ -394,7 +394,7 @@ SAMPLING = Step(
     title="Sampling",
     text=r"""
         Now *from what* has an answer: from the prior, towards which the KL pulled every cloud. Draw $z$, decode it,
-        and there is a new image; no encoder is needed. The AE's decoder gets the same draws, on the left, and in
+        and there is a new image; no encoder is needed. On the left the AE's decoder gets the same draws, and in
         the middle draws that suit its own codes.
         """,
     formula=r"z \sim \mathcal N(0, I) \qquad x \sim p(x \mid z)",
@@ -430,24 +430,24 @@ def _how_even_the_ways_are(pair: ModelPair) -> str:
     evaluation = _evaluation(pair)
     pairs = (
         f" Over {PAIRS} pairs of different digits, the largest change from one frame to the next is "
-        f"{_both(pair, evaluation, 'jump', '.2f')} times the mean one; 1 would be perfectly even. In the middle frame, "
+        f"{_both(pair, evaluation, 'jump', '.2f')} times the mean. 1 would be perfectly even. In the middle frame, "
         "a classifier sees the digits of the two ends, and hardly another, in "
-        f"{_both(pair, evaluation, 'middle_held', '.0%')} of them: a straight way can cross the land of a third digit."
+        f"{_both(pair, evaluation, 'middle_held', '.0%')} of them. A straight path can cross the area of a third digit."
         if evaluation
         else ""
     )
-    return f"Of these two ways, {' and '.join(texts)} of a test code.{pairs}"
+    return f"Of these two paths, {' and '.join(texts)} of a test code.{pairs}"
 
 
 FROM_A_2_TO_A_6 = Step(
     title="From a 2 to a 6",
     text=r"""
-        A straight way from the code of a 2 to that of a 6, decoded step by step by both models. Move the slider.
-        Does each picture look written by hand? Does it change evenly, or all at once? Do the ways on the maps lead
+        A straight path from the code of a 2 to that of a 6, decoded by both models. Move the slider.
+        Does each picture look written by hand? Does it change evenly, or all at once? Do the paths on the maps lead
         over dots, or across a gap?
         """,
     formula=r"z(t) = (1 - t)\, z_{\text{from}} + t\, z_{\text{to}}",
-    question="Which way is the smoother one?",
+    question="Which path is the smoother one?",
     answer=_how_even_the_ways_are,
     sources=(Source("explorer/latent.py", "linear_interpolation"), Source("training/models.py", "Autoencoder.decode")),
     view=interpolate.render,
@@ -463,9 +463,9 @@ def _how_many_dimensions(pair: ModelPair) -> str:
         for model, term in (("vae", "elbo"), ("autoencoder", "reconstruction"))
     )
     return (
-        f"On the test images, at {counts} dimensions, the VAE's ELBO is {elbo}; the AE's reconstruction is "
-        f"{reconstruction}. To the VAE each dimension costs KL, and one that does not earn its price in reconstruction "
-        "is switched off: beside the KL stands how many are in use. The AE pays nothing and takes whatever it gets; "
+        f"On the test images, at {counts} dimensions, the VAE's ELBO is {elbo}. The AE's reconstruction is "
+        f"{reconstruction}. To the VAE each dimension costs KL. One that does not earn its price in reconstruction "
+        "is switched off. Beside the KL stands how many are in use. The AE pays nothing and takes whatever it gets: "
         "with as many numbers as pixels it could copy the image."
     )
 
@@ -474,8 +474,8 @@ def _latent_sizes(pair: ModelPair, stage: Stage) -> None:
     with stage.page(), catalog.show_errors():
         latent_map.chart(compare.sweep_figure(), key="sweep")
         st.caption(
-            f"One recipe ({SWEEP_EXPERIMENT.dataset}, {SWEEP_EXPERIMENT.epochs} epochs), fitted anew for each size; "
-            "nats per image."
+            f"One recipe ({SWEEP_EXPERIMENT.dataset}, {SWEEP_EXPERIMENT.epochs} epochs), fitted anew for each size. "
+            "Nats per image."
         )
 
 

@@ -152,7 +152,7 @@ def check_pair(autoencoder: "Checkpoint", vae: "Checkpoint") -> None:
         settings = ", ".join(f"{name} {one} and {other}" for name, (one, other) in found.items())
         raise CheckpointError(
             f"{autoencoder.path} and {vae.path} do not belong together ({settings}); "
-            "fit both with the same settings, in a folder of their own (--name)"
+            "fit both with the same settings, in their own folder (--name)"
         )
 
 

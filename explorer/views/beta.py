@@ -44,7 +44,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     if len(catalog.betas(name)) == 1:
         stage.viewer.markdown(
             f"This experiment has one VAE, of beta {experiment.beta:g}. `python -m training fit {name} --beta 4` fits "
-            "one more beside it; then a slider at the top chooses between them, and here stands what beta trades."
+            "one more beside it. Then a slider at the top chooses between them, and here stands what beta trades."
         )
         return
     test = pair.vae.checkpoint.test
@@ -60,9 +60,9 @@ def render(pair: ModelPair, stage: Stage) -> None:
         latent_map.chart(_trade_off_figure(pair, trade_off), key="trade_off")
     with text:
         st.markdown(
-            "**Move beta, at the top.** The VAE was fitted to *reconstruction − beta × KL*: near 0 it is nearly an AE; "
-            "a large beta makes its posterior collapse. Watch the codes against the circles of the prior. At beta = 1 "
-            "one nat of KL costs as much as one nat of reconstruction."
+            "**Move beta, at the top.** The VAE was fitted to *reconstruction − beta × KL*. With beta near 0 it is "
+            "nearly an AE; a large beta makes its posterior collapse. Watch the codes against the circles of the prior."
+            " At beta = 1 one nat of KL costs as much as one nat of reconstruction."
         )
         for (beta, worse, kl), (next_beta, better, next_kl) in pairwise(trade_off):
             if worse < better and kl > next_kl:
@@ -75,5 +75,5 @@ def render(pair: ModelPair, stage: Stage) -> None:
 def _what_happened(pair: ModelPair) -> str:
     """Say what the codes' KL means: in a collapsed posterior they tell nothing of the image."""
     if pair.vae.checkpoint.test["kl"] < INACTIVE_KL * pair.latent_dim:
-        return "**Collapsed:** every image has nearly the same code, so every decode is nearly the mean image."
+        return "**Collapsed:** every image has nearly the same code, so every decoded image is nearly the mean image."
     return ""

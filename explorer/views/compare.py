@@ -148,9 +148,9 @@ ROWS = (
     ),
     Row(
         name="slack",
-        title="Slack of the ELBO",
-        meaning="log p(x) minus ELBO: how far the encoder's Gaussian of an image is from its true posterior, "
-        f"KL(q(z|x) || p(z|x)). Mean over {POSTERIORS} test images.",
+        title="Gap between ELBO and log p(x)",
+        meaning="How far the encoder's guess q(z|x) is from the exact posterior p(z|x): KL(q(z|x) || p(z|x)). "
+        f"Mean over {POSTERIORS} test images.",
         format_value=rounded,
         unit="nats",
         better=-1,
@@ -276,8 +276,8 @@ ROWS = (
     Row(
         name="knn_accuracy",
         title=f"Accuracy of a vote of {K_NEIGHBOURS} neighbours",
-        meaning="Share of test codes whose nearest other codes, by majority, are of the same digit: how well the space "
-        "tells digits apart.",
+        meaning="Share of test codes whose nearest other codes are, by majority, of the same digit. High: the space "
+        "tells the digits apart.",
         format_value=_in_percent,
         unit="%",
         better=1,
@@ -293,8 +293,8 @@ ROWS = (
     Row(
         name="jump",
         title="Interpolation: largest step over the mean step",
-        meaning="How much more than usual a picture changes at once on the way between two images "
-        f"({PAIRS} pairs of different digits). 1 is an even change.",
+        meaning="How much more than usual a picture changes at once on the path between two images. "
+        f"{PAIRS} pairs of different digits; 1 is an even change.",
         format_value=number,
         better=-1,
         claims=(
@@ -309,14 +309,14 @@ ROWS = (
     Row(
         name="middle_held",
         title="Interpolation: middles between the two digits",
-        meaning=f"Share of middle frames in which the two end digits together hold {100 * MIN_CONFIDENCE:.0f} % of the "
-        "classifier's belief. Low: the way leads through a third digit.",
+        meaning="Share of middle frames in which a classifier gives the two end digits together at least "
+        f"{100 * MIN_CONFIDENCE:.0f} %. Low: the path leads through a third digit.",
         format_value=_in_percent,
         unit="%",
         better=1,
         claims=(
             Claim(
-                "The middle of a VAE's way is a blend of its two ends (mostly)",
+                "The middle of a VAE's path is a blend of its two ends (mostly)",
                 lambda ae, vae: vae["middle_held"] > MAJORITY,
             ),
             Claim("more often than an AE's", _larger("middle_held", "vae")),
@@ -332,7 +332,7 @@ ROWS = (
         better=1,
         claims=(
             Claim(
-                f"In the middle of a VAE's way there is a digit (at least {100 * MIN_CONFIDENCE:.0f} % sure)",
+                f"In the middle of a VAE's path there is a digit (at least {100 * MIN_CONFIDENCE:.0f} % sure)",
                 lambda ae, vae: vae["middle_sureness"] >= MIN_CONFIDENCE,
             ),
             Claim(
@@ -366,10 +366,10 @@ def render(pair: ModelPair, stage: Stage) -> None:
 
 def _page(pair: ModelPair) -> None:
     st.markdown(
-        "**The textbook's sentences, measured.** Look for sentences that the numbers contradict, or confirm by half: "
-        "they are worth a discussion. A verdict is about the sentence, part by part, and what its words are taken to "
-        "mean stands in brackets. All is measured on the test images; the better number is bold. *Show* opens the view "
-        "in which it can be seen."
+        "**The textbook's sentences, measured.** Look for sentences that the numbers contradict, or confirm by half. "
+        "*Show* opens the view in which it can be seen.",
+        help="A verdict is about the sentence, part by part. What its words are taken to mean stands in brackets. "
+        "All is measured on the test images; the better number is bold.",
     )
     with catalog.show_errors():
         values = _values(pair)
@@ -402,9 +402,9 @@ def _sweep() -> None:
     st.markdown(
         f"The network {SWEEP_EXPERIMENT.network.rsplit('-', 1)[0]}-d, "
         f"fitted {SWEEP_EXPERIMENT.epochs} epochs at each latent size d. Look "
-        "at where the VAE's curves level off while the AE's go on, and at the distance between training and test "
-        f"images. In the KL's panel: how many dimensions the VAE uses, the others being switched off ({used} of "
-        f"{last.latent_dim} at the end)."
+        "at where the VAE's curves level off while the AE's go on. How far apart are training and test images? "
+        f"In the KL's panel stands how many dimensions the VAE uses: {used} of {last.latent_dim} at the end. "
+        "It has switched the others off."
     )
     latent_map.chart(sweep_figure(), key="sweep")
     texts = []
@@ -416,14 +416,14 @@ def _sweep() -> None:
         ]
         falls = [f"{latent_dim} dimensions by {rounded(-step)} nats" for latent_dim, step in steps if step < 0]
         course = f"falls at {' and at '.join(falls)}" if falls else "rises with every step"
-        texts.append(f"the {short}'s goes from {rounded(values[0])} nats to {rounded(values[-1])} nats and {course}")
+        texts.append(f"The {short}'s goes from {rounded(values[0])} nats to {rounded(values[-1])} nats and {course}.")
     better = all(
         last.training[model_name]["reconstruction"] > first.training[model_name]["reconstruction"]
         for model_name in last.training
     )
     st.markdown(
         "A well-known write-up claims that a larger latent space means a higher reconstruction error on the training "
-        f"images. Measured, as log p(x|z) of the training images, higher is better: {'; '.join(texts)}. "
+        f"images. Measured is log p(x|z) of the training images; higher is better. {' '.join(texts)} "
         + ("**The claim does not hold.**" if better else "**For one of the models the claim holds.**")
     )
     st.caption("Written by `python -m training study`; figures are means, ten posterior samples of each image.")

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explorer import figures, images, selection, tables
 from explorer.cache import cached
-from explorer.choices import Choice
+from explorer.choices import Choice, renamed_input
 from explorer.components import latent_map
 from explorer.components.card import markup, picture
 from explorer.components.film import Trajectories, film, quantise
@@ -23,7 +23,8 @@ from explorer.text import nats, vector
 __all__ = ["LOGARITHMIC", "MOMENT", "X_AXIS", "keep_moment", "render", "reset", "shown_moment"]
 
 X_AXIS, LOGARITHMIC = Choice("x_axis", "updates"), Choice("log", True)
-MOMENT = Choice("moment", 0)  # weight updates so far; 0: the end of the fit
+X_AXIS_WORDS = {each: each for each in X_AXES} | {"updates": "training steps"}
+MOMENT = Choice("moment", 0)  # training steps so far; 0: the end of the fit
 HOW_MEASURED = "Mean over the test images, each pixel drawn black or white once with its grey value as probability."
 
 
@@ -37,9 +38,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
             "**Press Play**, and watch the codes of the same validation images from before training on. Look at the "
             "two terms pulling against each other: a better reconstruction costs a larger KL."
         )
-        x_axis = st.segmented_control(
-            "Horizontal axis", list(X_AXES), default=X_AXIS.default, required=True, **X_AXIS.bound
-        )
+        x_axis = renamed_input("Horizontal axis", X_AXIS, X_AXIS_WORDS)
         logarithmic = st.toggle("Stretch the beginning (log scale)", LOGARITHMIC.default, **LOGARITHMIC.bound)
         st.download_button(
             "Curves as CSV",

@@ -40,8 +40,8 @@ NEAREST = "nearest test images"
 NEIGHBOURS_SHOWN = 3  # test images beside a drawn one
 BLANK = '<div class="blank"></div>'
 WHAT_NATS_ARE = (
-    "The cross is the code of the grey picture, and the picture that comes back the decode of that code. "
-    "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once; the VAE's log p(x|z) "
+    "The cross is the code of the grey picture; what comes back is decoded from that code. "
+    "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once. The VAE's log p(x|z) "
     "is the mean over its encoder's Gaussian, the ellipse."
 )
 

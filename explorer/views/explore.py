@@ -28,7 +28,7 @@ PATH = Choice("path", False)
 DRAWN_PATHS = {"autoencoder": Choice("ae_path", ""), "vae": Choice("vae_path", "")}
 MAX_CORNERS = 40  # of a path: more are thinned, for the sake of the link
 PICKED = "the point you picked"
-DRAG = "Drag over the map: the decodes along your path appear here."
+DRAG = "Drag over the map: the images decoded along your path appear here."
 NO_OVERLAY = (
     "Clicks on the map and the live picture are missing: their script did not start. The numbers below still work."
 )
@@ -78,12 +78,12 @@ def _what_to_look_for(maps: MapPair) -> str:
     latent_dim = maps.vae.model.latent_dim
     if not maps.vae.is_plane:
         more = (
-            "t-SNE keeps neighbours together; distances and sizes mean nothing, and a click picks the nearest code: "
-            "no way leads from such a map back to latent space."
+            "t-SNE keeps neighbours together; distances and sizes mean nothing. A click picks the nearest code: "
+            "no path leads from such a map back to latent space."
         )
     elif selection.SHOW_CLASS_MAP.value:
         more = (
-            "Colours: the digit that a classifier reads in each place's decode, fainter where it is less sure. Look "
+            "Colours: the digit that a classifier reads at each place, fainter where it is less sure. Look "
             "for faint seams, and for faint patches: gaps."
         )
     elif latent_dim == 2:
@@ -91,7 +91,7 @@ def _what_to_look_for(maps: MapPair) -> str:
     else:
         shares = " and ".join(f"{100 * map_.variance_share:.0f} % ({map_.model.short})" for map_ in maps)
         more = (
-            f"A map is a plane in {latent_dim} dimensions, with {shares} of the codes' variance: digits that overlap "
+            f"A map is a plane in {latent_dim} dimensions, with {shares} of the codes' variance. Digits that overlap "
             "here can be far apart."
         )
     return f"**Click a map** to decode any point of it. {more}"
@@ -106,7 +106,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> L
     percentile = latent.sparsity_percentile(near.kth_distance, model.kth_neighbour_distances)
     where = vector(point)
     verdict = "In a gap" if percentile > 99 else "At the edge of a cluster" if percentile > 90 else "Among the codes"
-    than = f"sparser than at {percentile:.0f} % of the codes"
+    than = f"sparser than at {percentile:.0f} % of the codes" if percentile < 100 else "sparser than at any code"
     if near.kth_distance < map_.least_visible:  # the codes of a collapsed posterior
         verdict, than = "Among the codes", "nearer than could be seen on the map"
     decode, original = _decode_of(map_, point), _original(pair, map_, near.image)
@@ -114,7 +114,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> L
     def answer(name: str) -> str:
         return markup(
             [picture(decode, f"{model.short}: decode of {where}", name=f"{name}-{model.name}", caption=PICKED)],
-            f"Decode of {where}",
+            f"Decoded at {where}",
             f"{original}Nearest test code: <b>{with_article(nearest_digit)}</b> "
             f"(image {near.image}), {_away(near.distance)}.",
             f'<span title="{KTH_NEAREST} is {_away(near.kth_distance)}"><b>{verdict}</b>: {than}.</span>',
@@ -170,8 +170,8 @@ def _path_input(disabled: bool) -> None:
         "Draw a path",
         PATH.default,
         disabled=disabled,
-        help="Drag over a map, with the mouse or a finger: the decodes along the path become a film below it, and "
-        "a GIF to save. By keyboard: Tab to the map, arrow keys move a cursor, Enter adds a corner, Shift and "
+        help="Drag over a map, with the mouse or a finger. The images decoded along the path become a film below it, "
+        "and a GIF to save. By keyboard: Tab to the map, arrow keys move a cursor, Enter adds a corner. Shift and "
         "Enter ends the path.",
         **PATH.bound,
     )
@@ -238,7 +238,7 @@ def _ringed(pair: ModelPair, image: int) -> None:
             _decode_of_code(model, image),
             f"the {model.short}'s decode of its own code",
             name=f"ringed-{model.name}",
-            caption=f"{model.short}'s decode",
+            caption=f"decoded by the {model.short}",
         )
         for model in pair
     ]

@@ -31,7 +31,7 @@ SHOWN, SEED, WANTED = Choice("samples", SAMPLES_SHOWN[0]), Choice("seed", 0), Ch
 FITTED_FOR_AE = Choice("fitted", False)  # whether the AE's map and picture are of its own Gaussian
 CHOSEN = "sample"  # the sample that is shown large, from 0; in the session, not in the URL
 WHAT_IT_MEANS = (
-    "**Random codes, decoded.** A VAE is fitted so that codes drawn from N(0, I), its prior, decode to digits; nothing "
+    "**Random codes, decoded.** A VAE is fitted so that codes drawn from N(0, I), its prior, decode to digits. Nothing "
     "tells an AE to do the same. To be fair to the AE, we also draw from a Gaussian fitted to its codes."
 )
 NO_LABEL = "A VAE has no label to ask for: codes are drawn until the classifier reads enough of that digit."

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from explorer import catalog, figures, images, inference, latent, originals, selection
 from explorer.cache import cached
-from explorer.choices import Choice, seed_input
+from explorer.choices import Choice, renamed_input, seed_input
 from explorer.components import latent_map
 from explorer.components.card import markup, picture
 from explorer.evaluation import POSTERIORS
@@ -45,6 +45,11 @@ class CloseUp(StrEnum):
     APPROXIMATE = "the belief"
 
 
+CLOSE_UP_WORDS = {
+    str(CloseUp.BOTH): "both",
+    str(CloseUp.TRUE): "exact posterior p(z|x)",
+    str(CloseUp.APPROXIMATE): "encoder's guess q(z|x)",
+}
 SUBJECT, SEED = Choice("subject", str(Subject.TEST_IMAGE)), Choice("belief_seed", 0)
 CLOSE_UP = Choice("close_up", str(CloseUp.BOTH))
 WHAT_IT_MEANS = (
@@ -54,12 +59,12 @@ WHAT_IT_MEANS = (
 )
 ELLIPSES = "Ellipses: 1 and 2 standard deviations of q(z|x). Dot: a z drawn from it."
 LEGEND = (
-    f"{ELLIPSES} Blue: the densest 39 %, 86 % and 99 % of p(z|x); of a Gaussian they would be 1, 2 and 3 standard "
+    f"{ELLIPSES} Blue: the densest 39 %, 86 % and 99 % of p(z|x). Of a Gaussian they would be 1, 2 and 3 standard "
     "deviations."
 )
 ONLY_IN_THE_PLANE = (
-    "The true posterior p(z|x), and so log p(x) and the slack, can be computed on a grid in two dimensions only: with "
-    "{} a grid would be too large. Shown is what the encoder believes, on the plane of the map, and the ELBO."
+    "The exact posterior p(z|x), and so log p(x), can be computed on a grid in two dimensions only. With "
+    "{} dimensions a grid would be too large. Shown are the encoder's guess, on the plane of the map, and the ELBO."
 )
 
 
@@ -106,7 +111,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
                         images.data_uri(vae.decode([z])[0]),
                         f"the decode of z = {place}",
                         name="resampled",
-                        caption="decode of z",
+                        caption="decoded from z",
                     )
                 ],
                 kind="pick",
@@ -162,16 +167,12 @@ def _subject_input(pair: ModelPair) -> Array | None:
 
 
 def _close_up_input() -> str:
-    return str(
-        st.segmented_control(
-            "Close-up of",
-            [str(each) for each in CloseUp],
-            default=CLOSE_UP.default,
-            required=True,
-            help="*both*: of the place that holds the belief and the truth. Where they lie far apart, both are "
-            "small: look at either.",
-            **CLOSE_UP.bound,
-        )
+    return renamed_input(
+        "Close-up of",
+        CLOSE_UP,
+        CLOSE_UP_WORDS,
+        help="*both*: the place that holds the encoder's guess and the exact posterior. Where they lie far apart, "
+        "both are small: look at either.",
     )
 
 
@@ -200,9 +201,9 @@ def _draw_metrics(pair: ModelPair, gap: InferenceGap) -> None:
     lines = (
         f"<b>log p(x) = {nats(evidence)}</b>: the image's log-probability, whichever z it came from.",
         elbo + "It is what the fit maximises, and never more than log p(x).",
-        f"<b>Slack = {nats(evidence - gap.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(pair)}",
+        f"<b>Gap = {nats(evidence - gap.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(pair)}",
     )
-    st.html(markup([], "The slack in the bound", *lines, kind="posterior"))
+    st.html(markup([], "The gap between ELBO and log p(x)", *lines, kind="posterior"))
 
 
 def _average(pair: ModelPair) -> str:

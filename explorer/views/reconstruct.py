@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer import catalog, images, originals
-from explorer.choices import Choice
+from explorer.choices import Choice, renamed_input
 from explorer.components.card import picture
 from explorer.models import ModelPair
 from explorer.stage import Stage
@@ -32,6 +32,10 @@ class ImageSet(StrEnum):
     MEDIAN = "median test images"
 
 
+IMAGE_SET_WORDS = {str(each): str(each) for each in ImageSet} | {
+    str(ImageSet.WORST): "hardest test images",
+    str(ImageSet.MEDIAN): "typical test images",
+}
 SPLITS = {str(ImageSet.TRAINING): "train", str(ImageSet.VALIDATION): "validation", str(ImageSet.TEST): "test"}
 RANKINGS = {"VAE ELBO": "vae", "AE reconstruction": "autoencoder"}
 IMAGES, RANK = Choice("images", str(ImageSet.TEST)), Choice("rank", next(iter(RANKINGS)))
@@ -41,10 +45,10 @@ MODEL_ROWS = ("AE", "VAE")
 # With what stands below the pictures, or what they mean.
 ROWS = {"original": "", "AE": "log p(x|f(x))", "AE error": ERROR, "VAE": "log p(x|z)", "VAE error": ERROR}
 WHAT_NATS_ARE = (
-    "Below each reconstruction, what compares: log p(x|f(x)) of the AE and log p(x|z) of the VAE (mean over five "
-    "posterior samples), in nats and, as the length of a message that would tell the black-and-white image to one who "
-    "has its code, in bits. The ELBO is the VAE's alone: it also pays for the code, and the AE has no prior to pay by. "
-    "Pictures show the grey image."
+    "Below each reconstruction stands what compares: log p(x|f(x)) of the AE, log p(x|z) of the VAE. The VAE's is a "
+    "mean over five posterior samples. Both stand in nats and in bits. Bits: the length of a message that would tell "
+    "the black-and-white image to one who has its code. The ELBO is the VAE's alone: it also pays for the code. The AE "
+    "has no prior to pay by. Pictures show the grey image."
 )
 
 
@@ -57,13 +61,13 @@ def render(pair: ModelPair, stage: Stage) -> None:
 def _draw(pair: ModelPair) -> None:
     st.markdown(
         "**The same images through both bottlenecks.** Compare training with test images: a model that only remembered "
-        "would do much worse on the test images. Look at the worst ones: what makes them hard?"
+        "would do much worse on the test images. Look at the hardest ones: what makes them hard?"
     )
     with catalog.show_errors():
         if not originals.has_data(pair):
             st.info(
-                "The images that these models were fitted to are not on this computer: shown are scikit-learn's small "
-                f"digits, enlarged, which they have never seen. {originals.HOW_TO_GET_ORIGINALS}"
+                "The images that these models were fitted to are not on this computer. Shown are scikit-learn's small "
+                f"digits, enlarged, which the models have never seen. {originals.HOW_TO_GET_ORIGINALS}"
             )
         _images(pair)
 
@@ -72,8 +76,11 @@ def _draw(pair: ModelPair) -> None:
 def _images(pair: ModelPair) -> None:
     with catalog.show_errors():
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            chosen = st.segmented_control(
-                "Images", [str(each) for each in ImageSet], default=IMAGES.default, required=True, **IMAGES.bound
+            chosen = renamed_input(
+                "Images",
+                IMAGES,
+                IMAGE_SET_WORDS,
+                help="*hardest*: those that rank lowest. *typical*: those in the middle of the ranking.",
             )
             if chosen in (ImageSet.WORST, ImageSet.MEDIAN):
                 ranking = st.segmented_control(

@@ -29,7 +29,7 @@ def test_explore_decodes_the_pick_and_says_where_it_lies(
     near = latent.nearest(codes.code, (0.5, -0.25))
     away = f"{near.distance:.2g} away".replace("-", "−")
     assert f"<b>{with_article(codes.labels[near.image])}</b> (image {near.image}), {away}" in html(app)
-    assert "Decode of (0.5, −0.25)" in html(app)
+    assert "Decoded at (0.5, −0.25)" in html(app)
     # The nearest test digit is ringed, and both models decode their own code of it.
     assert app.number_input("digit").value == near.image
     for model in ("autoencoder", "vae"):
@@ -44,7 +44,7 @@ def test_a_far_point_is_said_to_lie_in_a_gap(app: AppTest) -> None:
     assert "Among the codes" in html(app)
     app.number_input("ae_x").set_value(1e4).run()
     assert "In a gap" in html(app)
-    assert "100 % of the codes" in html(app)
+    assert "sparser than at any code" in html(app)
 
 
 def test_both_faces_and_the_number_of_decodes(app: AppTest) -> None:
@@ -86,11 +86,11 @@ def test_on_the_heap_of_a_collapsed_posterior_nothing_is_a_gap(
     app.query_params.update({"vae_x": "0.001", "vae_y": "0"})  # farther from the heap than any of its codes
     app.run()
     assert not app.exception
-    vae = next(part for part in html(app).split("Decode of ") if part.startswith("(0.001, 0)</h5>"))
+    vae = next(part for part in html(app).split("Decoded at ") if part.startswith("(0.001, 0)</h5>"))
     assert "Among the codes" in vae
     assert "nearer than could be seen on the map" in vae
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.query_params.update({"vae_x": "0.5", "vae_y": "0"})
     app.run()
-    vae = next(part for part in html(app).split("Decode of ") if part.startswith("(0.5, 0)</h5>"))
+    vae = next(part for part in html(app).split("Decoded at ") if part.startswith("(0.5, 0)</h5>"))
     assert "In a gap" in vae

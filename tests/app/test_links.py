@@ -57,6 +57,8 @@ def names() -> set[str]:
             app.run()
             assert not app.exception, choices
             found.update(bound(app._tree))
+            if "kept" in app.session_state:  # choices that the page writes to the address itself
+                found.update(app.session_state["kept"])
     return found
 
 

@@ -48,7 +48,7 @@ def test_broken_checkpoint_is_told_and_the_others_still_work(
         assert str(checkpoints / name) in error.value
     app.selectbox("experiment").set_value(experiment.name).run()
     assert not app.error
-    assert "Decode of" in html(app)
+    assert "Decoded at" in html(app)
 
 
 def test_nonsense_in_a_link_is_left_aside(app: AppTest) -> None:

@@ -71,7 +71,7 @@ def test_tab_shows_the_figures_of_the_image(
         bound = elbo(decode, x, evaluation.approximate_posteriors(vae, seen[[image]])[0])
         assert told(app, "log p(x)") == pytest.approx(evidence, abs=0.01)
         assert told(app, "ELBO") == pytest.approx(bound, abs=0.006)
-        assert told(app, "Slack") == pytest.approx(evidence - bound, abs=0.015)
+        assert told(app, "Gap") == pytest.approx(evidence - bound, abs=0.015)
         np.testing.assert_allclose(shown(app, "subject"), seen[image], atol=0.003)
 
 
@@ -103,9 +103,13 @@ def test_resample_draws_from_the_belief(app: AppTest, vae: Model, seen: np.ndarr
         app.button("resample").click().run()
         assert not app.exception
     assert app.number_input("belief_seed").value == 2
-    for look in ("the truth", "the belief"):
+    assert app.segmented_control("close_up").options == ["both", "exact posterior p(z|x)", "encoder's guess q(z|x)"]
+    for look in ("the truth", "the belief"):  # as links have it
         app.segmented_control("close_up").set_value(look).run()
         assert not app.exception
+        assert app.query_params["close_up"] in (look, [look])
+    app.segmented_control("close_up").set_value("both").run()
+    assert "close_up" not in app.query_params
 
 
 def test_without_the_images_a_drawing_can_be_shown(

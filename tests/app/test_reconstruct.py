@@ -59,6 +59,8 @@ def test_worst_images_are_the_worst(app: AppTest, checkpoints: Path, experiment:
     app.query_params["rank"] = "AE reconstruction"
     app.run()
     assert not app.exception
+    assert "hardest test images" in app.segmented_control("images").options
+    assert app.segmented_control("images").value == "worst test images"  # as links have it
     model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "autoencoder")).load_network()
     each = evaluate_per_image(model, digits.test).reconstruction
     worst = [int(number) for number in re.findall(r"<small>image (\d+)</small>", html(app))]

@@ -294,7 +294,7 @@ def expect_lens(page: Page, by: str, fitted: Path, experiment: Experiment, point
     assert words == f"under the {by}"
     assert numbers == pytest.approx(point, rel=0.006, abs=0.006)
     np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", point), atol=0.03)
-    expect(page.locator(f"{WORDS} h5")).to_have_text(f"Decode of {words_of(page)}")  # the words are of this point
+    expect(page.locator(f"{WORDS} h5")).to_have_text(f"Decoded at {words_of(page)}")  # the words are of this point
 
 
 def expect_pick(page: Page, fitted: Path, experiment: Experiment) -> None:
@@ -302,7 +302,7 @@ def expect_pick(page: Page, fitted: Path, experiment: Experiment) -> None:
     expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_have_text("the point you picked")
     x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
     np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (x, y)), atol=0.02)
-    expect(page.locator(f"{WORDS} h5")).to_have_text(re.compile(r"Decode of \("))
+    expect(page.locator(f"{WORDS} h5")).to_have_text(re.compile(r"Decoded at \("))
 
 
 class Fingers:

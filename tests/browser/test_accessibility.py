@@ -82,7 +82,7 @@ FOCUSED = """async () => {
 
 def test_keyboard_reaches_a_map_soon_and_everything_after_it(page: Page, served: str) -> None:
     open_map(page, served)
-    page.get_by_role("heading", name="Decode of").first.wait_for()
+    page.get_by_role("heading", name="Decoded at").first.wait_for()
     page.get_by_role("spinbutton", name="Ringed test image").wait_for()
     wait_until_idle(page)
     for _ in range(150):

@@ -77,7 +77,7 @@ def test_the_film_plays_in_the_browser(page: Page, served: str, fitted: Path, ex
     snapshots = {m: Checkpoint(checkpoint_path(fitted / experiment.name, m)).snapshots() for m in models}
     first, last = snapshots["vae"].update[[-4, -1]].tolist()
     open_map(page, f"{served}/?tab=Training+curves&moment={first}")
-    expect(page.get_by_role("status").filter(has_text=f"after {first:,} weight updates")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text=f"after {first:,} training steps")).to_be_visible()
     page.locator(".st-key-curves .map-overlay .moment").last.wait_for(state="attached")
     for model in models:
         expect_codes(page, model, snapshots[model].code[-4], snapshots[model].labels)
@@ -87,7 +87,7 @@ def test_the_film_plays_in_the_browser(page: Page, served: str, fitted: Path, ex
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     # It plays to the last moment, and stops there by itself; only then the server hears of it.
-    expect(page.get_by_role("status").filter(has_text=f"after {last:,} weight updates")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text=f"after {last:,} training steps")).to_be_visible()
     expect(page.get_by_role("button", name="Play")).to_be_visible()
     page.wait_for_url(f"**moment={last}*")
     assert len(sent) == 1
@@ -95,9 +95,9 @@ def test_the_film_plays_in_the_browser(page: Page, served: str, fitted: Path, ex
     for model in models:
         expect_codes(page, model, snapshots[model].code[-1], snapshots[model].labels)
     # The keyboard goes from moment to moment, and the address follows.
-    page.get_by_role("slider", name="Weight updates").press("ArrowLeft")
+    page.get_by_role("slider", name="Training step").press("ArrowLeft")
     earlier = snapshots["vae"].update[-2]
-    expect(page.get_by_role("status").filter(has_text=f"after {earlier:,} weight updates")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text=f"after {earlier:,} training steps")).to_be_visible()
     page.wait_for_url(f"**moment={earlier}*")
     # Another tool shows the test images' codes again.
     page.get_by_role("radio", name="Explore").click()

@@ -168,7 +168,7 @@ def test_pick_by_keyboard(page: Page, served: str, fitted: Path, experiment: Exp
     for axis, value in (("x", "1.5"), ("y", "-0.3")):
         page.get_by_label(f"VAE pick, {axis}", exact=True).fill(value)
         page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Decode of (1.5, −0.3)")).to_be_visible()
+    expect(page.get_by_role("heading", name="Decoded at (1.5, −0.3)")).to_be_visible()
     np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (1.5, -0.3)), atol=0.02)
 
 

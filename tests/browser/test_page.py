@@ -68,7 +68,7 @@ def test_broken_checkpoint_is_told_and_the_others_still_work(page: Page, served:
     expect(page.get_by_role("alert")).to_contain_text("autoencoder.safetensors is no safetensors file, or is cut short")
     page.get_by_role("combobox", name="Experiment").click()
     page.get_by_role("option", name="digits-2d").click()
-    expect(page.get_by_role("heading", name="Decode of")).to_have_count(2)
+    expect(page.get_by_role("heading", name="Decoded at")).to_have_count(2)
     expect(page.get_by_role("alert")).to_have_count(0)
 
 

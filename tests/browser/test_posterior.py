@@ -27,6 +27,18 @@ def shown_z(page: Page) -> np.ndarray:
     return np.array([float(each.replace("−", "-")) for each in re.findall(r"−?\d+\.\d+", text)])
 
 
+def test_a_close_up_has_other_words_in_its_link(page: Page, served: str) -> None:
+    page.goto(f"{served}/?tab=Posterior")
+    page.get_by_role("radio", name="exact posterior p(z|x)").click()
+    page.wait_for_url(re.compile(r"[?&]close_up=the(\+|%20)truth"))
+    expect(page.locator(".st-key-map_belief").get_by_text("exact posterior p(z|x)")).to_be_visible()
+    page.goto(page.url)
+    expect(page.get_by_role("radio", name="exact posterior p(z|x)")).to_be_checked()
+    wait_until_idle(page)
+    page.get_by_role("radio", name="both").click()
+    page.wait_for_url(lambda address: "close_up" not in address)
+
+
 def test_another_image_and_another_draw(
     page: Page, served: str, fitted: Path, experiment: Experiment, digits: Data
 ) -> None:
@@ -46,7 +58,7 @@ def test_another_image_and_another_draw(
     bound = elbo(evaluation.decoder(vae), x, belief)
     assert told(page, "log p(x)") == pytest.approx(truth.log_evidence, abs=0.006)
     assert told(page, "ELBO") == pytest.approx(bound, abs=0.006)
-    assert told(page, "Slack") == pytest.approx(truth.log_evidence - bound, abs=0.006)
+    assert told(page, "Gap") == pytest.approx(truth.log_evidence - bound, abs=0.006)
     np.testing.assert_allclose(seen(page, "subject"), images[23], atol=0.02)
     # The blue is painted where the truth is, and the ellipses where the belief is.
     x_range = page.evaluate("document.querySelector('.st-key-map_posterior .js-plotly-plot')._fullLayout.xaxis.range")

@@ -60,7 +60,7 @@ def test_an_arrow_to_what_lies_outside_points_there(bell: TruePosterior) -> None
     belief = np.array([[2.4, 0.0], [2.6, 0.1]])
     shown = figures.contours(*bell.rasterize(window), window, AXES, belief, bell.points[bell.credible_radius <= 2])
     truth = arrows(shown)[0]
-    assert truth.text == "truth p(z|x): outside, this way"
+    assert truth.text == "exact posterior p(z|x)<br>outside, this way"
     assert truth.x < 2.1
     assert truth.ax > 0  # the text stands right of the arrow's head, which points to the left
 

@@ -28,7 +28,7 @@ class Film {
     this.play = this.root.appendChild(document.createElement("button"));
     this.play.type = "button";
     this.slider = this.root.appendChild(document.createElement("input"));
-    Object.assign(this.slider, { type: "range", min: "0", step: "any", ariaLabel: "Weight updates" });
+    Object.assign(this.slider, { type: "range", min: "0", step: "any", ariaLabel: "Training step" });
     this.told = this.root.appendChild(document.createElement("output"));
     this.speed = this.root.appendChild(document.createElement("select"));
     this.speed.ariaLabel = "Speed";
@@ -181,9 +181,9 @@ class Film {
     const between = (/** @type {number[]} */ values) => values[from] + part * (values[to] - values[from]);
     const updates = Math.round(between(data.moments)).toLocaleString("en");
     setText(this.play, this.playing ? "Pause" : "Play");
-    setText(this.told, `after ${updates} weight updates`);
+    setText(this.told, `after ${updates} training steps`);
     if (document.activeElement !== this.slider || this.playing) this.slider.value = String(position);
-    this.slider.ariaValueText = `${updates} weight updates`;
+    this.slider.ariaValueText = `${updates} training steps`;
     for (const [key, map] of this.maps) {
       const chart = chartOf(key);
       if (chart && map.canvas.parentNode === chart) this.paintMap(chart, map, from, to, part);

@@ -22,9 +22,9 @@ import { wordsOf } from "./words.js";
  *    answer: string, answered: number, notifies: boolean, zoom: string}} Data */
 
 const CHART_TIMEOUT = 10_000; // milliseconds until a chart that is not there is missed
-const NO_CHART = "The map cannot be drawn here, so there are no clicks and no live picture: choose a point by its numbers.";
+const NO_CHART = "The map cannot be drawn here: no clicks, no live picture. Choose a point by its numbers.";
 const NO_LENS = "The live picture is missing, because this browser cannot show it; clicks and numbers still work.";
-const NO_OVERLAY = "Clicks and the live picture are missing, because their script failed: choose a point by its numbers.";
+const NO_OVERLAY = "Clicks and the live picture are missing: their script failed. Choose a point by its numbers.";
 const MAX_PATH_POINTS = 200; // points of a path that are reported
 const MAX_ZOOM_TRIES = 5;
 const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting", "plotly_webglcontextlost"];

@@ -6,11 +6,12 @@
 /** The point's words as HTML. @param {number[]} point @param {Near} near @param {boolean} hasOriginal */
 export function wordsOf(point, near, hasOriginal) {
   const verdict = near.visible && near.percentile > 99 ? "In a gap" : near.visible && near.percentile > 90 ? "At the edge of a cluster" : "Among the codes";
-  const than = near.visible ? `sparser than at ${whole(near.percentile)} % of the codes` : "nearer than could be seen on the map";
+  const sparser = near.percentile < 100 ? `sparser than at ${whole(near.percentile)} % of the codes` : "sparser than at any code";
+  const than = near.visible ? sparser : "nearer than could be seen on the map";
   const article = near.name === "8" ? "an" : "a";
   const original = hasOriginal ? '<span class="original"></span>' : "";
   return (
-    `<h5>Decode of ${vectorOf(point)}</h5>` +
+    `<h5>Decoded at ${vectorOf(point)}</h5>` +
     `<p>${original}Nearest test code: <b>${article} ${near.name}</b> (image ${near.image}), ${away(near.distance)}.</p>` +
     `<p><span title="Its 5th nearest code is ${away(near.kth)}"><b>${verdict}</b>: ${than}.</span></p>`
   );
