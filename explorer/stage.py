@@ -12,11 +12,12 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, figures, map_layers, selection
+from explorer import catalog, figures, map_layers, originals, selection, warmup
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.latent import Window
 from explorer.maps import CROWD_SHARE, Map, MapPair
+from explorer.models import ModelPair
 
 __all__ = [
     "ALL",
@@ -120,15 +121,27 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
             "space is. A number at an edge of a map: so many codes lie beyond it.",
             **EXTENT.bound,
         )
+    show_classes = False
+    if selection.SHOW_CLASS_MAP.value:
+        with faces, catalog.show_errors():  # without a classifier the maps are there all the same
+            catalog.classifier(maps.vae.model)
+            show_classes = True
+    # While torch is not loaded, the first map is not drawn: this is asked again then.
+    if (
+        face == "images"
+        and warmup.is_torch_loaded()
+        and not originals.has_data(ModelPair(maps.ae.model, maps.vae.model))
+    ):
+        faces.caption(f"Dots: the test images are not on this computer. {originals.HOW_TO_GET_ORIGINALS}")
     for place, map_ in zip(places, maps, strict=True):
         with place, catalog.show_errors():
             window = _shown(map_, extent)
-            show_classes = selection.SHOW_CLASS_MAP.value and map_.is_plane
+            with_classes = show_classes and map_.is_plane
             if face == "grid":
-                figure = map_layers.grid_figure(map_, window, int(GRID.value), show_classes)
+                figure = map_layers.grid_figure(map_, window, int(GRID.value), with_classes)
             else:
                 figure = map_layers.codes_figure(
-                    map_, window, selection.CODES_SHOWN.value, show_classes=show_classes, images=face == "images"
+                    map_, window, selection.CODES_SHOWN.value, show_classes=with_classes, images=face == "images"
                 )
             latent_map.chart(figure, key=chart_of(map_), size="stage", title=map_.model.title)
 

@@ -379,6 +379,11 @@ def _page(pair: ModelPair) -> None:
         for row in ROWS:
             if row.name in values["vae"]:  # the slack is known in two dimensions, where the images were at hand
                 _show(row, values)
+        if "slack" not in values["vae"]:
+            st.caption(
+                "The gap between ELBO and log p(x) is missing. It is measured in two dimensions, where the test images "
+                "are at hand."
+            )
         st.markdown(f"**Overlap, digit by digit**\n\n{_overlap_table(pair)}")
         st.caption(
             f"Written by `python -m explorer measure {pair.folder.name}`. ± is a standard error. No clear difference: "

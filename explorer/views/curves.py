@@ -49,13 +49,23 @@ def render(pair: ModelPair, stage: Stage) -> None:
             icon=":material/download:",
         )
     if stage.maps.vae.is_plane:
-        _film(pair, stage, x_axis, logarithmic)
+        if len(pair.vae.snapshots.update) > 1:
+            _film(pair, stage, x_axis, logarithmic)
+        else:
+            st.info(f"The codes of one moment only were recorded, so there is no film: {_fit_again(pair)}")
     else:
         st.info("t-SNE has no place for codes of another moment: choose a plane (button at the top) to play the film.")
-    latent_map.chart(_curves_figure(pair, x_axis, logarithmic), key="curves")
+    if any(len(model.history["training"].update) > 1 for model in pair):  # a line has two points
+        latent_map.chart(_curves_figure(pair, x_axis, logarithmic), key="curves")
+    else:
+        st.info(f"One point only was recorded during the fit, so there are no curves: {_fit_again(pair)}")
     _draw_metrics(pair, st.columns(4))
     selection.picks_inputs(stage.maps)
     st.caption("ELBO = reconstruction − KL, in nats per image; higher is better. The AE pays no KL, and has no ELBO.")
+
+
+def _fit_again(pair: ModelPair) -> str:
+    return f"fit it again, `python -m training fit {pair.folder.name}`."
 
 
 def _answer(map_: Map) -> None:

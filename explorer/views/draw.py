@@ -79,6 +79,10 @@ def render(pair: ModelPair, stage: Stage) -> None:
         "**Draw a digit**, and watch where both encoders put it. Details that MNIST digits never have get lost. A "
         "scribble comes back as a digit, but the model says it is very unlikely: log p falls."
     )
+    if not originals.has_data(pair):
+        st.caption(
+            f"Test images are not on this computer: shown are their codes, decoded. {originals.HOW_TO_GET_ORIGINALS}"
+        )
     st.caption(WHAT_NATS_ARE)
     # Last: the pad sends its next report when this one's answer is there.
     with pad_place:
@@ -199,11 +203,12 @@ def _form(pair: ModelPair, drawn: Array | None, preprocessed: Array | None, comp
 
 
 def _digit(pair: ModelPair, drawn: Array) -> str:
-    """Say which digit the classifier reads in the drawing, as HTML; nothing where there is no classifier."""
+    """Say which digit the classifier reads in the drawing, as HTML."""
     try:
         probabilities = evaluation.classify(catalog.classifier(pair.vae), drawn[None] / 255)[0]
     except CheckpointError:
-        return ""
+        command = f"python -m training classifier {pair.vae.checkpoint.experiment.dataset}"
+        return f"No classifier can read it here: restore its file, or fit one: <code>{escape(command)}</code>."
     confidence = probabilities.max()
     digit = f"<b>{with_article(probabilities.argmax())}</b>, {confidence:.0%} sure".replace("%", "&nbsp;%")
     return (

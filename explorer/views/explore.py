@@ -170,7 +170,9 @@ def _path_input(disabled: bool) -> None:
         "Draw a path",
         PATH.default,
         disabled=disabled,
-        help="Drag over a map, with the mouse or a finger. The images decoded along the path become a film below it, "
+        help="A path needs a plane: choose one with the button at the top."
+        if disabled
+        else "Drag over a map, with the mouse or a finger. The images decoded along the path become a film below it, "
         "and a GIF to save. By keyboard: Tab to the map, arrow keys move a cursor, Enter adds a corner. Shift and "
         "Enter ends the path.",
         **PATH.bound,
@@ -248,7 +250,7 @@ def _ringed(pair: ModelPair, image: int) -> None:
     said = f"It is {with_article(pair.labels[image])}, and has a code in each space."
     card(pictures, "The same image at both rings", said, _about_std(pair.vae, image), kind="row")
     if original is None:
-        st.caption("The original image is not on this computer.", help=originals.HOW_TO_GET_ORIGINALS)
+        st.caption(f"The original image is not on this computer. {originals.HOW_TO_GET_ORIGINALS}")
 
 
 def _away(distance: float) -> str:

@@ -90,7 +90,7 @@ def _chosen(map_: Map, samples: Samples) -> Laid:
     model, points = map_.model, samples.points
     chosen = min(int(st.session_state.get(CHOSEN, 0)), len(points) - 1)
     marks: list[latent_map.Mark] = [latent_map.dots_mark(points)] if points else []
-    shown = '<div class="blank"></div>'
+    shown = '<figure><div class="blank"></div><figcaption>none found</figcaption></figure>'
     if points:
         marks.append(latent_map.ring_mark(*points[chosen]))
         what = f"sample {chosen + 1}"
@@ -134,7 +134,7 @@ def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | No
             if label is None:
                 _show_digit_rate(map_.model, source)
             else:
-                _show_kept(samples, label)
+                _show_kept(map_.model, samples, label)
     st.caption(
         "Below each picture: the digit that a classifier reads in it, **?** if it is less than 90 % sure. Look for "
         "digits that never come up."
@@ -199,10 +199,13 @@ def _show_digit_rate(model: Model, source: str) -> None:
     )
 
 
-def _show_kept(samples: Samples, label: int) -> None:
+def _show_kept(model: Model, samples: Samples, label: int) -> None:
     if samples.probabilities is None:
-        st.markdown("Without a classifier no digit can be asked for.")
+        command = f"python -m training classifier {model.checkpoint.experiment.dataset}"
+        st.markdown(f"Without a classifier no digit can be asked for: choose *any*, or fit one, `{command}`.")
         return
     kept = len(samples.pictures)
     share = f"{100 * kept / samples.draws:.2g} %"
     st.markdown(f"**{kept} of {samples.draws:,} draws kept ({share})**: those read as {with_article(label)}.")
+    if not kept:
+        st.markdown("None came up: choose another digit, or another seed.")

@@ -102,6 +102,7 @@ def _end(end: str, pair: ModelPair) -> None:
         [TEST_DIGIT, PICK, DRAWING] if drawn else [TEST_DIGIT, PICK],
         default=TEST_DIGIT,
         required=True,
+        help=None if drawn else "Nothing is drawn yet: draw a digit in the Draw tool, and it can be an end, too.",
         **KINDS[end].bound,
     )
     if kind == TEST_DIGIT:

@@ -157,7 +157,7 @@ def _subject_input(pair: ModelPair) -> Array | None:
         default=SUBJECT.default,
         required=True,
         disabled=drawn is None,
-        help="What you drew comes from the Draw tab.",
+        help="Nothing is drawn yet: draw a digit in the Draw tool." if drawn is None else None,
         **SUBJECT.bound,
     )
     if chosen == Subject.DRAWING and drawn is not None:

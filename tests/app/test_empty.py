@@ -1,0 +1,148 @@
+"""What can be empty says in a sentence what is missing and what to do; nothing is left blank."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explorer import evaluation, metrics
+from explorer.models import open_models
+from explorer.selection import Drawing
+from explorer.views.generate import DRAWS
+from tests.app.conftest import html
+from tests.conftest import ROOT, rewrite
+from training.checkpoint import MODEL_NAMES, checkpoint_path
+from training.classifier import classifier_path, load_classifier
+from training.datasets import Data
+from training.experiments import Experiment
+
+DOWNLOAD = "`python -m training fit` downloads the data set"
+FIT_A_CLASSIFIER = "python -m training classifier digits"
+
+
+def opened(app: AppTest, **choices: str) -> AppTest:
+    app.query_params.update(choices)
+    app.run()
+    assert not app.exception
+    return app
+
+
+def told(app: AppTest) -> str:
+    """All sentences on the page."""
+    kinds = (app.markdown, app.caption, app.info, app.error)
+    return " ".join([*(each.value for kind in kinds for each in kind), html(app)])
+
+
+@pytest.fixture
+def without_images(app: AppTest, checkpoints: Path, experiment: Experiment) -> AppTest:
+    """The models were fitted to images that are not here."""
+    for model in MODEL_NAMES:
+        path = checkpoint_path(checkpoints / experiment.name, model)
+        rewrite(path, lambda arrays, settings: settings["experiment"].update(dataset="mnist"))
+    return app
+
+
+@pytest.mark.parametrize(
+    ("choices", "missing"),
+    [
+        ({"tab": "Explore"}, "The original image is not on this computer."),
+        ({"tab": "Explore", "face": "images"}, "Dots: the test images are not on this computer."),
+        ({"tab": "Draw"}, "Test images are not on this computer: shown are their codes, decoded."),
+        ({"tab": "Reconstruct"}, "The images that these models were fitted to are not on this computer."),
+        ({"tab": "Posterior"}, "This tool needs the test images, or a drawing (Draw)."),
+    ],
+)
+def test_no_test_images(choices: dict[str, str], missing: str, without_images: AppTest) -> None:
+    page = told(opened(without_images, **choices))
+    assert f"{missing} " in page
+    assert DOWNLOAD in page
+
+
+def test_no_classifier(app: AppTest, checkpoints: Path, digits: Data) -> None:
+    classifier_path(checkpoints, "digits").unlink()
+    opened(app, tab="Generate")
+    assert all(FIT_A_CLASSIFIER in error.value for error in app.error)
+    assert len(app.error) == 3
+    app.selectbox("class").set_value("3").run()
+    assert "Without a classifier no digit can be asked for" in told(app)
+    assert FIT_A_CLASSIFIER in told(app)
+    assert html(app).count("none found") == 2
+    app.session_state["drawing"] = Drawing(form=digits.test.images[3].numpy())
+    app.segmented_control("tab").set_value("Draw").run()
+    assert "No classifier can read it here" in html(app)
+    assert FIT_A_CLASSIFIER in html(app)
+    # The maps are there all the same.
+    app.toggle("reading").set_value(True).run()
+    assert not app.exception
+    (error,) = app.error
+    assert FIT_A_CLASSIFIER in error.value
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_no_sample_of_a_digit(
+    app: AppTest, checkpoints: Path, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "MIN_CONFIDENCE", 0.4)  # these models are hardly fitted
+    vae = open_models(checkpoints / experiment.name).vae
+    z = np.random.default_rng(2).standard_normal((DRAWS, 2))
+    probabilities = evaluation.classify(load_classifier(checkpoints, "digits")[0], vae.decode(z))
+    missing = np.bincount(np.where(probabilities.max(axis=1) >= 0.4, probabilities.argmax(axis=1), 10), minlength=11)
+    opened(app, **{"tab": "Generate", "class": str(missing[:10].argmin()), "seed": "2"})
+    assert "None came up: choose another digit, or another seed." in told(app)
+    assert "none found" in html(app)
+
+
+def test_nothing_drawn(app: AppTest) -> None:
+    opened(app, tab="Draw")
+    assert html(app).count("Nothing drawn") == 3
+    assert "Draw with the mouse, a pen, a finger, or the arrow keys and Space." in html(app)
+    app.segmented_control("tab").set_value("Posterior").run()
+    assert app.segmented_control("subject").help == "Nothing is drawn yet: draw a digit in the Draw tool."
+    app.segmented_control("tab").set_value("Interpolate").run()
+    assert app.segmented_control("from").help.startswith("Nothing is drawn yet: draw a digit in the Draw tool")
+
+
+def test_no_path_yet(app: AppTest) -> None:
+    opened(app, path="true")
+    assert html(app).count("Drag over the map: the images decoded along your path appear here.") == 2
+
+
+def test_no_curves_and_no_film(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+    def forget(arrays: dict[str, Any], settings: dict[str, Any]) -> None:
+        for name in arrays:
+            if name.startswith("history."):
+                arrays[name] = arrays[name][:1]
+            elif name in ("snapshots.update", "snapshots.code"):
+                arrays[name] = arrays[name][-1:]
+
+    for model in MODEL_NAMES:
+        rewrite(checkpoint_path(checkpoints / experiment.name, model), forget)
+    opened(app, tab="Training curves")
+    curves, film = "so there are no curves", "so there is no film"
+    for sentence in (curves, film):
+        (said,) = (info.value for info in app.info if sentence in info.value)
+        assert f"fit it again, `python -m training fit {experiment.name}`" in said
+    assert len(app.get("plotly_chart")) == 2  # the maps
+
+
+def test_no_other_beta(app: AppTest, experiment: Experiment) -> None:
+    page = told(opened(app, tab="Beta"))
+    assert "This experiment has one VAE, of beta 1." in page
+    assert f"`python -m training fit {experiment.name} --beta 4` fits one more" in page
+
+
+def test_nothing_measured(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+    opened(app, tab="Compare")
+    numbers, sizes = (error.value for error in app.error)
+    assert f"measure it: python -m explorer measure {experiment.name}" in numbers
+    assert "python -m training study" in sizes
+    shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", checkpoints)
+    values = {model: dict.fromkeys(names, 1.0) for model, names in evaluation.METRICS.items()}
+    overlap = {model: [0.0] * 10 for model in MODEL_NAMES}
+    evaluation.write_evaluation(checkpoints / experiment.name, evaluation.Evaluation(values, overlap, {}))
+    app.run()
+    assert not app.error
+    assert "The gap between ELBO and log p(x) is missing." in told(app)
