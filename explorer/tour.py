@@ -211,7 +211,7 @@ def _what_gaps_hold(pair: ModelPair) -> str:
         else ""
     )
     return (
-        f"The empty discs have the radii {radii}.{shares} A decoder is a smooth function and answers everywhere: with "
+        f"The discs' radii are {radii}.{shares} A decoder is a smooth function and answers everywhere: with "
         "a digit, a mixture of several, or a blot. Something comes out of a gap, too, but nothing in training fixes "
         "what it looks like."
     )
@@ -427,10 +427,10 @@ def _how_even_the_ways_are(pair: ModelPair) -> str:
         texts.append(f"the {model.short}'s keeps within {far:.2g}")
     measured = _measured(pair)
     pairs = (
-        f" Over {PAIRS} pairs of different digits, the largest change from one frame to the next is "
-        f"{_both(pair, measured, 'jump', '.2f')} times the mean. 1 would be perfectly even. In the middle frame, "
-        "a classifier sees the digits of the two ends, and hardly another, in "
-        f"{_both(pair, measured, 'middle_held', '.0%')} of them. A straight path can cross the area of a third digit."
+        " Compare the largest change from one frame to the next with the mean change; 1 would be perfectly even. "
+        f"Over {PAIRS} pairs of different digits, the largest is {_both(pair, measured, 'jump', '.2f')} times the mean. "
+        f"In {_both(pair, measured, 'middle_held', '.0%')} of the middle frames, a classifier hardly sees other digits "
+        "than the two ends'. A straight path can cross the area of a third digit."
         if measured
         else ""
     )
