@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 import explorer
 from explorer import catalog, map_layers, originals, selection, tables, warmup
-from explorer.choices import restore_kept
+from explorer.choices import forget_kept, restore_kept
 from explorer.components import latent_map
 from explorer.components.present import present_keys
 from explorer.components.save_picture import save_picture
@@ -21,7 +21,7 @@ from explorer.maps import MapPair
 from explorer.models import ModelPair
 from explorer.stage import Places, chart_of, draw_legend, draw_stage, grid_input, open_stage, send_codes
 from explorer.text import escape_markdown
-from explorer.views import curves
+from explorer.views import curves, explore
 from training.checkpoint import CheckpointError, misnamed
 from training.folders import checkpoints_dir
 
@@ -77,6 +77,7 @@ def reset_for_beta() -> None:
         return  # the page tells it
     selection.set_pick_to_code(vae_map, selection.ringed_image(pair))
     curves.reset(pair)
+    explore.reset(pair)
 
 
 @st.fragment
@@ -88,10 +89,10 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
         tool = st.segmented_control(
             "Tools",
             selection.tools_shown(list(TOOLS)),
-            default=selection.TAB.default,
+            default=selection.TOOL.default,
             required=True,
             label_visibility="collapsed",
-            **selection.TAB.bound,
+            **selection.TOOL.bound,
         )
     restore_kept()
     stage = open_stage(maps, places)
@@ -106,6 +107,7 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
         draw_legend(maps)
 
 
+forget_kept()
 selection.apply_pending()
 with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
     st.title("Latent Space Explorer")
@@ -163,9 +165,9 @@ with catalog.show_errors():
     if not is_ready:
         warmup.rerun_after_timeout()
     for map_ in maps if maps.vae.is_plane and is_ready else ():
-        latent_map.atlas(chart_of(map_), map_.id, map_.window, map_layers.atlas(map_, map_.window))
+        latent_map.send_atlas(chart_of(map_), map_.id, map_.window, map_layers.atlas(map_, map_.window))
         if map_.crowd != map_.window:
-            latent_map.atlas(chart_of(map_), map_.id, map_.crowd, map_layers.atlas(map_, map_.crowd), part="crowd")
+            latent_map.send_atlas(chart_of(map_), map_.id, map_.crowd, map_layers.atlas(map_, map_.crowd), part="crowd")
         send_codes(map_)
     if is_ready and (sprite := originals.sprite(pair, SPRITE_COLUMNS)):
-        latent_map.originals(sprite, pair.vae.checkpoint.experiment.image_size, SPRITE_COLUMNS)
+        latent_map.send_originals(sprite, pair.vae.checkpoint.experiment.image_size, SPRITE_COLUMNS)

@@ -41,7 +41,7 @@ def main() -> None:
             path = fit(experiment, "vae", data, Path(folder), device=CPU)
         checkpoint = Checkpoint(path)
         seconds = checkpoint.seconds / EPOCHS  # of the loop, with its validation, snapshots and saving
-        ours = checkpoint.load_model()
+        ours = checkpoint.load_network()
 
     print(f"the usual loop: {baseline_seconds:.2f} s an epoch; test loss {_losses(baseline, data.test)}")
     print(f"ours:           {seconds:.2f} s an epoch; test loss {_losses(ours, data.test)}")
@@ -62,7 +62,7 @@ def _baseline(experiment: Experiment, data_dir: Path, images: int) -> tuple[Auto
     for _ in range(experiment.epochs):
         for batch, _ in loader:
             batch = batch[:, 0]
-            mean, log_variance = network.encode(batch)
+            mean, log_variance = network.encode_posterior(batch)
             logits = network.decode(reparametrise(mean, log_variance, generator))
             loss = F.binary_cross_entropy_with_logits(logits, batch, reduction="sum")
             loss = (loss + gaussian_kl(mean, log_variance).sum()) / len(batch)
@@ -80,7 +80,7 @@ def _losses(network: Autoencoder, test: Split) -> str:
     binarised = evaluate(network, test, samples=1).elbo
     assert binarised is not None
     grey = test.images.float() / 255
-    mean, log_variance = network.encode(grey)
+    mean, log_variance = network.encode_posterior(grey)
     logits = network.decode(reparametrise(mean, log_variance, torch.Generator().manual_seed(0)))
     loss = F.binary_cross_entropy_with_logits(logits, grey, reduction="sum") + gaussian_kl(mean, log_variance).sum()
     return f"{-binarised:.2f} nats (binarised), {loss / len(grey):.2f} nats (grey)"

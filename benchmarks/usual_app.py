@@ -13,7 +13,7 @@ from training.folders import checkpoints_dir
 
 checkpoint = Checkpoint(checkpoints_dir() / "mnist-2d" / "vae.safetensors")
 codes = checkpoint.codes()
-model = st.cache_resource(checkpoint.load_model)()
+model = st.cache_resource(checkpoint.load_network)()
 
 x, y = codes.code[:5000].T
 figure = px.scatter(x=x, y=y, color=codes.labels[:5000].astype(str))

@@ -60,9 +60,11 @@ def measure_experiment(
 
 
 def _print(evaluation: Evaluation, path: Path) -> None:
-    for model, values in evaluation.values.items():
-        print(f"{model}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
-        print("  overlap of the digits 0 to 9: " + ", ".join(f"{share:.1%}" for share in evaluation.overlap[model]))
+    for model_name, values in evaluation.values.items():
+        print(f"{model_name}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        print(
+            "  overlap of the digits 0 to 9: " + ", ".join(f"{share:.1%}" for share in evaluation.overlap[model_name])
+        )
     print(path)
 
 

@@ -27,8 +27,8 @@ __all__ = [
     "betas",
     "classifier",
     "load",
+    "load_evaluation",
     "map_pair",
-    "measured",
     "show_errors",
     "sweep",
 ]
@@ -86,7 +86,7 @@ def map_pair(pair: ModelPair, dimensions: tuple[int, int] | None = None, *, tsne
     Raises:
         CheckpointError: no t-SNE was computed.
     """
-    layouts = measured(pair).tsne if tsne else dict.fromkeys(MODEL_NAMES)
+    layouts = load_evaluation(pair).tsne if tsne else dict.fromkeys(MODEL_NAMES)
     return MapPair(*(_map(model, dimensions, layouts[model.name]) for model in pair))
 
 
@@ -121,7 +121,7 @@ def _load_classifier(path: Path, dataset: str) -> "Classifier":
     return load_classifier(path.parent, dataset)[0]
 
 
-def measured(pair: ModelPair) -> evaluation.Evaluation:
+def load_evaluation(pair: ModelPair) -> evaluation.Evaluation:
     """Return the evaluation of a pair of models, as its file holds it.
 
     Raises:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-__all__ = ["Choice", "renamed_input", "restore_kept", "seed_input"]
+__all__ = ["Choice", "forget_kept", "is_history_navigation", "renamed_input", "restore_kept", "seed_input"]
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ class Choice(Generic[T]):
 
     def value_or(self, default: T) -> T:
         """Return `value`, with a default that depends on the models."""
-        if self.name in st.session_state:
+        if self.name in st.session_state and not is_history_navigation():
             value: T = st.session_state[self.name]
             return value
         try:
@@ -59,6 +60,19 @@ class Choice(Generic[T]):
         text = "" if value == self.default else "1" if value is True else str(value)
         st.session_state.setdefault(_KEPT, {})[self.name] = text
         restore_kept()
+
+
+def is_history_navigation() -> bool:
+    """Return whether this run answers Back or Forward: the address holds the choices; widgets take them over late."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def forget_kept() -> None:
+    """Leave the choices without widgets to the address, where it was gone back in; to be called before any is read."""
+    if is_history_navigation():
+        for name in st.session_state.pop(_KEPT, {}):
+            st.session_state.pop(name, None)
 
 
 def restore_kept() -> None:

@@ -59,11 +59,11 @@ __all__ = [
     "SAMPLES",
     "SEED",
     "Evaluation",
+    "approximate_posteriors",
     "binarised",
     "classify",
     "decode_grid",
     "decoder",
-    "encode_posterior",
     "evaluate_pair",
     "evaluation_path",
     "read_evaluation",
@@ -138,20 +138,20 @@ def evaluate_pair(
     values, overlap, tsne = {}, {}, {}
     for model in pair:
         progress(f"{model.name}: codes")
-        values[model.name] = dict(model.checkpoint.test) | _code_measures(model)
+        values[model.name] = dict(model.checkpoint.test) | _code_metrics(model)
         _, indices = metrics.neighbours(model.codes.code, _k_neighbours(model))
         values[model.name]["knn_accuracy"] = metrics.knn_accuracy(indices, model.codes.labels)
         overlap[model.name] = metrics.overlap(indices, model.codes.labels).tolist()
         progress(f"{model.name}: samples")
-        values[model.name] |= _sample_measures(model, classifier)
+        values[model.name] |= _sample_metrics(model, classifier)
         progress(f"{model.name}: interpolation")
-        values[model.name] |= _interpolation_measures(model, classifier)
+        values[model.name] |= _interpolation_metrics(model, classifier)
         if pair.latent_dim > 2:
             progress(f"{model.name}: t-SNE")
             tsne[model.name] = _tsne(model.codes.code)
     if images is not None and pair.latent_dim == 2:
         progress("vae: posteriors")
-        values["vae"] |= _posterior_measures(pair.vae, binarised(images)[:POSTERIORS])
+        values["vae"] |= _posterior_metrics(pair.vae, binarised(images)[:POSTERIORS])
     return Evaluation(values, overlap, tsne)
 
 
@@ -168,11 +168,11 @@ def binarised(images: "Tensor") -> Array:
     return binarise(images, torch.Generator().manual_seed(EVALUATION_SEED)).to(torch.uint8).numpy()
 
 
-def encode_posterior(vae: Model, seen: Array) -> list[posterior.DiagonalGaussian]:
+def approximate_posteriors(vae: Model, binary: Array) -> list[posterior.DiagonalGaussian]:
     """Return q(z|x) of each image: (n, h, w), zeros and ones."""
     import torch
 
-    mean, std = vae.encode(torch.as_tensor(seen, dtype=torch.float32))
+    mean, std = vae.encode_with_std(torch.as_tensor(binary, dtype=torch.float32))
     assert std is not None
     return [posterior.DiagonalGaussian(*each) for each in zip(mean, std, strict=True)]
 
@@ -189,13 +189,13 @@ def decode_grid(vae: Model) -> posterior.DecodedGrid:
     return posterior.decode_grid(decoder(vae), *posterior.coarse_grid(*known), known)
 
 
-def _posterior_measures(vae: Model, seen: Array) -> dict[str, float]:
+def _posterior_metrics(vae: Model, binary: Array) -> dict[str, float]:
     decode, coarse, rng = decoder(vae), decode_grid(vae), np.random.default_rng(SEED)
     rows = []
-    for image, q in zip(seen.reshape(len(seen), -1), encode_posterior(vae, seen), strict=True):
-        true = posterior.posterior(coarse, decode, image, q)
-        weighted = posterior.importance_estimate(decode, image, q, true, samples=WEIGHTED_SAMPLES, rng=rng)
-        rows.append((true.log_evidence, posterior.elbo(decode, image, q), *weighted))
+    for image, q in zip(binary.reshape(len(binary), -1), approximate_posteriors(vae, binary), strict=True):
+        target = posterior.true_posterior(coarse, decode, image, q)
+        weighted = posterior.importance_estimate(decode, image, q, target, samples=WEIGHTED_SAMPLES, rng=rng)
+        rows.append((target.log_evidence, posterior.elbo(decode, image, q), *weighted))
     evidence, elbo, weighted_evidence, error = np.array(rows).T
     slack = evidence - elbo
     return {
@@ -236,7 +236,7 @@ def _k_neighbours(model: Model) -> int:
     return min(metrics.K_NEIGHBOURS, len(model.codes.labels) - 1)
 
 
-def _code_measures(model: Model) -> dict[str, float]:
+def _code_metrics(model: Model) -> dict[str, float]:
     from scipy.spatial import KDTree
 
     code, labels = model.codes.code.astype(np.float64), model.codes.labels
@@ -258,7 +258,7 @@ def _code_measures(model: Model) -> dict[str, float]:
     return values
 
 
-def _sample_measures(model: Model, classifier: "Classifier") -> dict[str, float]:
+def _sample_metrics(model: Model, classifier: "Classifier") -> dict[str, float]:
     values: dict[str, float] = {}
     for source in ("prior", "fitted") if model.name == "autoencoder" else ("prior",):
         probabilities = classify(classifier, model.decode(samples(model, source, SAMPLES, SEED)))
@@ -271,7 +271,7 @@ def _sample_measures(model: Model, classifier: "Classifier") -> dict[str, float]
     return values
 
 
-def _interpolation_measures(model: Model, classifier: "Classifier") -> dict[str, float]:
+def _interpolation_metrics(model: Model, classifier: "Classifier") -> dict[str, float]:
     labels = model.codes.labels
     rng = np.random.default_rng(SEED)
     pairs: list[Array] = []
@@ -285,11 +285,11 @@ def _interpolation_measures(model: Model, classifier: "Classifier") -> dict[str,
         [latent.linear_interpolation(start, stop, FRAMES) for start, stop in zip(starts, stops, strict=True)]
     )
     pictures = model.decode(points)
-    films = pictures.reshape(PAIRS, FRAMES, *pictures.shape[1:])
-    probabilities = classify(classifier, films[:, FRAMES // 2])
+    interpolations = pictures.reshape(PAIRS, FRAMES, *pictures.shape[1:])
+    probabilities = classify(classifier, interpolations[:, FRAMES // 2])
     held = metrics.endpoint_share(probabilities, labels[ends].astype(int))
     return {
-        "jump": metrics.max_step_ratio(films),
+        "jump": metrics.max_step_ratio(interpolations),
         "middle_held": held.value,
         "middle_held_error": held.error,
         "middle_sureness": float(probabilities.max(axis=1).mean()),
@@ -318,10 +318,13 @@ def write_evaluation(folder: Path, evaluation: Evaluation, beta: float | None = 
     settings = {
         "format": FORMAT,
         "of": _digests(folder, beta),
-        "values": {model: evaluation.values[model] | {"overlap": evaluation.overlap[model]} for model in MODEL_NAMES},
+        "values": {
+            model_name: evaluation.values[model_name] | {"overlap": evaluation.overlap[model_name]}
+            for model_name in MODEL_NAMES
+        },
     }
     path = evaluation_path(folder, beta)
-    write_arrays(path, {f"tsne.{model}": points for model, points in evaluation.tsne.items()}, settings)
+    write_arrays(path, {f"tsne.{model_name}": points for model_name, points in evaluation.tsne.items()}, settings)
     return path
 
 
@@ -338,17 +341,20 @@ def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
     file.expect("tsne", dict.fromkeys(MODEL_NAMES, ("F16", (n, 2))) if pair.latent_dim > 2 else {})
     try:
         of, stored = file.settings["of"], file.settings["values"]
-        values = {model: {name: finite(stored[model][name]) for name in METRICS[model]} for model in MODEL_NAMES}
+        values = {
+            model_name: {name: finite(stored[model_name][name]) for name in METRICS[model_name]}
+            for model_name in MODEL_NAMES
+        }
         if POSTERIOR_METRICS[0] in stored["vae"]:
             values["vae"] |= {name: finite(stored["vae"][name]) for name in POSTERIOR_METRICS}
-        overlap = {model: [finite(share) for share in stored[model]["overlap"]] for model in MODEL_NAMES}
+        overlap = {model_name: [finite(share) for share in stored[model_name]["overlap"]] for model_name in MODEL_NAMES}
     except (KeyError, TypeError, ValueError) as error:
-        raise file.defect(f"has settings that cannot be read ({error!r:.200})") from error
+        raise file.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
     if of != _digests(folder, pair.other_beta):
-        raise file.defect("is of other checkpoints than those that stand beside it")
+        raise file.defect_error("is of other checkpoints than those that stand beside it")
     return Evaluation(values, overlap, file.group("tsne"))
 
 
 def _digests(folder: Path, beta: float | None) -> dict[str, str]:
     paths = {"autoencoder": checkpoint_path(folder, "autoencoder"), "vae": checkpoint_path(folder, "vae", beta)}
-    return {model: hashlib.sha256(path.read_bytes()).hexdigest() for model, path in paths.items()}
+    return {model_name: hashlib.sha256(path.read_bytes()).hexdigest() for model_name, path in paths.items()}

@@ -21,6 +21,7 @@ __all__ = [
     "VAE_COLOUR",
     "Axes",
     "class_colours",
+    "close_up",
     "codes_map",
     "contours",
     "curves",
@@ -186,15 +187,44 @@ def grid_map(picture: str, window: Window, axes: Axes, *, class_map: str = "") -
     return figure
 
 
+def close_up(points: Array, labels: Array, window: Window, axes: Axes) -> go.Figure:
+    """Draw a small part of a map: its codes alone, without titles, for which there is no room.
+
+    Args:
+        points: (n, 2), the codes on the map's plane.
+        labels: (n,), classes 0 to 9.
+        window: what is shown at first; codes as far as its side beyond it are there, too, for who pans.
+        axes: what the coordinates are.
+    """
+    figure = _plane(window, axes)
+    figure.update_layout(annotations=[], margin={"t": 4, "b": 4})
+    figure.update_xaxes(title=None, nticks=4)
+    figure.update_yaxes(nticks=4)
+    low = np.array([window.left, window.bottom]) - window.side
+    is_near = ((points >= low) & (points <= low + 3 * window.side)).all(axis=1)
+    for digit, colour in enumerate(DIGIT_COLOURS):
+        own = points[is_near & (labels == digit)]
+        # Without WebGL: a browser has few contexts, and both maps need two each.
+        figure.add_scatter(
+            x=own[:, 0],
+            y=own[:, 1],
+            mode="markers",
+            name=str(digit),
+            marker={"color": colour, "size": 7, "opacity": 0.75},
+            hoverinfo="skip",
+        )
+    return figure
+
+
 def contours(
-    x: Array, y: Array, level: Array, window: Window, axes: Axes, approximate: Array, true: Array
+    x: Array, y: Array, credible_radius: Array, window: Window, axes: Axes, approximate: Array, true: Array
 ) -> go.Figure:
     """Draw a posterior in the plane: where its densest 39 %, 86 % and 99 % lie, a Gaussian's 1, 2 and 3 sd ellipses.
 
     Args:
         x: (m,).
         y: (k,).
-        level: (k, m), see `Posterior.level`.
+        credible_radius: (k, m), see `TruePosterior.credible_radius`.
         window: what the map shows at first.
         axes: what its coordinates are.
         approximate: (n, 2), the outline of the encoder's Gaussian, to be labelled.
@@ -207,7 +237,7 @@ def contours(
     figure.add_contour(
         x=x,
         y=y,
-        z=-np.nan_to_num(level, nan=len(steps) + 1.0),
+        z=-np.nan_to_num(credible_radius, nan=len(steps) + 1.0),
         contours={"start": 1 - len(steps), "end": -1, "size": 1, "coloring": "fill"},
         colorscale=[[i / (len(steps) - 1), f"rgba({r}, {g}, {b}, {step})"] for i, step in enumerate(steps)],
         line={"width": 0, "smoothing": 1.0},
@@ -277,9 +307,9 @@ def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bo
     """
     panels = {"elbo": "ELBO", "reconstruction": "reconstruction log p(x|z)", "kl": "KL"}
     figure = make_subplots(1, len(panels), subplot_titles=list(panels.values()), horizontal_spacing=0.07)
-    for model, label, colour in (("vae", "VAE", VAE_COLOUR), ("autoencoder", "AE", AE_COLOUR)):
+    for model_name, label, colour in (("vae", "VAE", VAE_COLOUR), ("autoencoder", "AE", AE_COLOUR)):
         for split, dash in (("training", "solid"), ("validation", "dot")):
-            curve = history[model][split]
+            curve = history[model_name][split]
             x = curve.when(x_axis)
             after_start = curve.update > 0  # the untrained model would flatten all that follows
             for column, term in enumerate(panels, start=1):
@@ -291,7 +321,7 @@ def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bo
                     y=values[after_start],
                     mode="lines",
                     name=f"{label}, {split}",
-                    legendgroup=f"{model}-{split}",
+                    legendgroup=f"{model_name}-{split}",
                     line={"color": colour, "dash": dash, "width": 2.5},
                     showlegend=term == "reconstruction",
                     row=1,
@@ -335,21 +365,21 @@ def sweep(sizes: Sequence[SweepPoint], active: Sequence[int]) -> go.Figure:
     panels = {"reconstruction": "reconstruction", "kl": "KL", "elbo": "ELBO"}
     figure = make_subplots(1, len(panels), subplot_titles=list(panels.values()), horizontal_spacing=0.08)
     x = [size.latent_dim for size in sizes]
-    for model, label, colour in (("vae", "VAE", VAE_COLOUR), ("autoencoder", "AE", AE_COLOUR)):
+    for model_name, label, colour in (("vae", "VAE", VAE_COLOUR), ("autoencoder", "AE", AE_COLOUR)):
         for split, dash, symbol in (("training", "solid", "circle"), ("test", "dot", "diamond")):
             for column, term in enumerate(panels, start=1):
-                if model == "autoencoder" and term != "reconstruction":
+                if model_name == "autoencoder" and term != "reconstruction":
                     continue
                 shows_active = term == "kl" and split == "test"
                 figure.add_scatter(
                     x=x,
-                    y=[getattr(size, split)[model][term] for size in sizes],
+                    y=[getattr(size, split)[model_name][term] for size in sizes],
                     mode="lines+markers+text" if shows_active else "lines+markers",
                     text=[f"{count} of {size}" for count, size in zip(active, x, strict=True)],
                     textposition=["bottom right"] * (len(x) - 1) + ["top center"],
                     textfont={"size": FONT_SIZE - 2},
                     name=f"{label}, {split} images",
-                    legendgroup=f"{model}-{split}",
+                    legendgroup=f"{model_name}-{split}",
                     line={"color": colour, "dash": dash, "width": 2.5},
                     marker={"size": 9, "symbol": symbol},
                     showlegend=term == "reconstruction",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["address", "data_uri", "difference", "gif", "png", "png_of_levels", "strip", "tile"]
+__all__ = ["address", "data_uri", "difference", "gif", "png", "png_of_levels", "side_by_side", "tile"]
 
 Array = NDArray[Any]
 
@@ -59,7 +59,7 @@ def address(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def strip(images: Array) -> Array:
+def side_by_side(images: Array) -> Array:
     """Put images side by side: (n, h, w) -> (h, n * w)."""
     return tile(images, len(images))
 

@@ -1,4 +1,4 @@
-"""The approximate and the exact posterior of one image; computed once for all sessions."""
+"""The approximate and the true posterior of one image; computed once for all sessions."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ from explorer import evaluation, posterior
 from explorer.cache import FEW, cached
 from explorer.models import Model
 
-__all__ = ["InferenceGap", "bound", "inference_gap"]
+__all__ = ["InferenceGap", "inference_gap", "q_and_elbo"]
 
 Array = NDArray[Any]
 
@@ -18,23 +18,25 @@ class InferenceGap(NamedTuple):
 
     q: posterior.DiagonalGaussian  # q(z|x), the approximate posterior
     elbo: float  # nats
-    true_posterior: posterior.Posterior | None  # p(z|x) and log p(x); None with more than two dimensions
+    true_posterior: posterior.TruePosterior | None  # p(z|x) and log p(x); None with more than two dimensions
 
 
 @cached()
-def inference_gap(vae: Model, seen: Array) -> InferenceGap:
+def inference_gap(vae: Model, binary: Array) -> InferenceGap:
     """Compute q(z|x), ELBO and, in two dimensions, p(z|x) of an image, (h, w), zeros and ones."""
-    q, elbo = bound(vae, seen)
+    q, elbo = q_and_elbo(vae, binary)
     if len(q.mean) > 2:
         return InferenceGap(q, elbo, None)
-    return InferenceGap(q, elbo, posterior.posterior(_decoded_grid(vae), evaluation.decoder(vae), seen.ravel(), q))
+    return InferenceGap(
+        q, elbo, posterior.true_posterior(_decoded_grid(vae), evaluation.decoder(vae), binary.ravel(), q)
+    )
 
 
 @cached()
-def bound(vae: Model, seen: Array) -> tuple[posterior.DiagonalGaussian, float]:
+def q_and_elbo(vae: Model, binary: Array) -> tuple[posterior.DiagonalGaussian, float]:
     """Compute q(z|x) of an image, (h, w), zeros and ones, and its ELBO in nats."""
-    q = evaluation.encode_posterior(vae, seen[None])[0]
-    return q, posterior.elbo(evaluation.decoder(vae), seen.ravel(), q)
+    q = evaluation.approximate_posteriors(vae, binary[None])[0]
+    return q, posterior.elbo(evaluation.decoder(vae), binary.ravel(), q)
 
 
 @cached("Decoding the whole plane, once …", entries=FEW)

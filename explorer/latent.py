@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "KTH",
+    "SPARSITY_K",
     "Embedding",
-    "Gap",
+    "EmptyDisc",
     "Nearest",
     "Plane",
     "Window",
@@ -16,11 +16,11 @@ __all__ = [
     "dimensions_plane",
     "ellipse",
     "grid",
+    "kth_neighbour_distances",
     "largest_empty_circle",
     "linear_interpolation",
     "nearest",
     "nearest_images",
-    "neighbour_distances",
     "nodes",
     "noise_to_fitted_gaussian",
     "principal_plane",
@@ -31,7 +31,7 @@ __all__ = [
 
 Array = NDArray[Any]
 
-KTH = 5  # k of the k-NN distance; 5, so that a single outlier is not a cluster
+SPARSITY_K = 5  # k of the k-NN distance that tells how sparse a place is; 5, so that a single outlier is not a cluster
 CROWD_STEPS = 30  # after which the square of the crowd moves no more
 GAP_SIDE = 200  # candidate centres of the largest gap along each side of a map
 
@@ -96,14 +96,14 @@ class Embedding:
 
 
 class Nearest(NamedTuple):
-    """The code nearest to a point, and how far the `KTH`-th nearest is."""
+    """The code nearest to a point, and how far the `SPARSITY_K`-th nearest is."""
 
     image: int
     distance: float
-    neighbour_distance: float
+    kth_distance: float
 
 
-class Gap(NamedTuple):
+class EmptyDisc(NamedTuple):
     """An empty disc of a map: its centre and its radius."""
 
     x: float
@@ -256,7 +256,7 @@ def nearest(codes: Array, point: ArrayLike) -> Nearest:
     """
     distances = np.linalg.norm(codes - np.asarray(point, float), axis=1)
     image = int(distances.argmin())
-    k = min(KTH, len(codes)) - 1
+    k = min(SPARSITY_K, len(codes)) - 1
     return Nearest(image, float(distances[image]), float(np.partition(distances, k)[k]))
 
 
@@ -266,17 +266,17 @@ def nearest_images(codes: Array, point: ArrayLike, n: int) -> list[int]:
     return [int(image) for image in np.argsort(distances, kind="stable")[:n]]
 
 
-def neighbour_distances(codes: Array) -> Array:
-    """Return the codes' distances to their `KTH`-th nearest other code, in ascending order: (n, d) -> (n,)."""
+def kth_neighbour_distances(codes: Array) -> Array:
+    """Return the codes' distances to their `SPARSITY_K`-th nearest other code, in ascending order: (n, d) -> (n,)."""
     # Imported here: scipy.spatial takes half a second, and the first map does without.
     from scipy.spatial import KDTree
 
-    k = min(KTH, len(codes) - 1)
+    k = min(SPARSITY_K, len(codes) - 1)
     distances, _ = KDTree(codes).query(codes, k=[k + 1])  # the nearest is the code itself
     return np.sort(distances[:, 0])
 
 
-def largest_empty_circle(points: Array, window: Window) -> Gap:
+def largest_empty_circle(points: Array, window: Window) -> EmptyDisc:
     """Find the largest disc in the window that holds no point and has its centre among them.
 
     Candidate centres are the nodes of a grid in the points' convex hull: what lies beyond is no gap.
@@ -286,7 +286,7 @@ def largest_empty_circle(points: Array, window: Window) -> Gap:
         points: (n, 2), n at least 1.
         window: the window.
     """
-    from scipy.spatial import ConvexHull, KDTree, QhullError  # see `neighbour_distances`
+    from scipy.spatial import ConvexHull, KDTree, QhullError  # see `kth_neighbour_distances`
 
     grid_nodes = nodes(window, GAP_SIDE)
     try:
@@ -300,14 +300,14 @@ def largest_empty_circle(points: Array, window: Window) -> Gap:
     radii = np.minimum(to_points, to_edges)
     widest = int(radii.argmax())
     x, y = centres[widest].tolist()
-    return Gap(x, y, float(radii[widest]))
+    return EmptyDisc(x, y, float(radii[widest]))
 
 
 def sparsity_percentile(distance: float, own_distances: Array) -> float:
-    """Return the share of the codes, in percent, whose `KTH`-th nearest other code is nearer than `distance`.
+    """Return the share of the codes, in percent, whose `SPARSITY_K`-th nearest other code is nearer than `distance`.
 
     Args:
-        distance: `Nearest.neighbour_distance` of the point in question.
-        own_distances: `neighbour_distances` of the codes, sorted.
+        distance: `Nearest.kth_distance` of the point in question.
+        own_distances: `kth_neighbour_distances` of the codes, sorted.
     """
     return 100 * float(np.searchsorted(own_distances, distance)) / len(own_distances)

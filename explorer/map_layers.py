@@ -9,7 +9,7 @@ from explorer.cache import cached
 from explorer.latent import Window
 from explorer.maps import Map
 
-__all__ = ["atlas", "codes_figure", "grid_figure"]
+__all__ = ["atlas", "close_up_figure", "codes_figure", "grid_figure"]
 
 CLASS_MAP_SIDE = 100  # points along each side of a map that the classifier reads
 
@@ -25,6 +25,12 @@ def codes_figure(map_: Map, window: Window, shown: int, show_classes: bool = Fal
         class_map=_class_map(map_, window) if show_classes else "",
         images=images,
     )
+
+
+@cached()
+def close_up_figure(map_: Map, window: Window, shown: int) -> go.Figure:
+    """Draw a small part of the codes face, with the first so many test codes."""
+    return figures.close_up(map_.points[:shown], map_.model.codes.labels[:shown], window, map_.axes)
 
 
 @cached("Decoding the grid …")

@@ -108,7 +108,7 @@ class Map:
         return MIN_VISIBLE * self.window.side
 
     @cached_property
-    def largest_empty_circle(self) -> latent.Gap:
+    def largest_empty_circle(self) -> latent.EmptyDisc:
         """The largest empty disc among the codes; see `latent.largest_empty_circle`."""
         return latent.largest_empty_circle(self.points, self.window)
 

@@ -123,15 +123,15 @@ def digit_entropy(probabilities: Array) -> float:
     return entropy(counts / max(counts.sum(), 1))
 
 
-def max_step_ratio(films: Array) -> float:
-    """Return the largest step between neighbouring frames over the mean step, averaged over films; 1 is an even change.
+def max_step_ratio(interpolations: Array) -> float:
+    """Return the largest step between neighbouring frames over the mean step, averaged over interpolations.
 
-    A step is the Euclidean distance of two pictures.
+    A step is the Euclidean distance of two pictures; 1 is an even change.
 
     Args:
-        films: (n, frames, h, w).
+        interpolations: (n, frames, h, w).
     """
-    steps = np.linalg.norm(np.diff(films.reshape(*films.shape[:2], -1), axis=1), axis=2)
+    steps = np.linalg.norm(np.diff(interpolations.reshape(*interpolations.shape[:2], -1), axis=1), axis=2)
     return float((steps.max(axis=1) / steps.mean(axis=1)).mean())
 
 

@@ -52,7 +52,7 @@ class Model:
     @property
     def name(self) -> str:
         """`autoencoder` or `vae`."""
-        return self.checkpoint.model
+        return self.checkpoint.model_name
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -93,13 +93,13 @@ class Model:
         return self.checkpoint.snapshots()
 
     @cached_property
-    def neighbour_distances(self) -> Array:
-        """See `latent.neighbour_distances`."""
-        return latent.neighbour_distances(self.codes.code)
+    def kth_neighbour_distances(self) -> Array:
+        """See `latent.kth_neighbour_distances`."""
+        return latent.kth_neighbour_distances(self.codes.code)
 
     @cached_property
-    def _model(self) -> "Autoencoder":
-        return _load_model(self.checkpoint.path, self.checkpoint.version)
+    def _network(self) -> "Autoencoder":
+        return _load_network(self.checkpoint.path, self.checkpoint.version)
 
     def decode(self, z: ArrayLike) -> Array:
         """Decode latent points: (n, d) -> (n, h, w), the probability of white for each pixel."""
@@ -110,12 +110,12 @@ class Model:
 
     def logits(self, z: ArrayLike) -> Array:
         """Decode latent points to the logits of the pixels: (n, d) -> (n, h, w)."""
-        model = self._model
+        network = self._network
         import torch
 
         def decoded(part: "Tensor") -> "Tensor":
             with torch.inference_mode():  # holds for the calling thread only
-                return model.decode(part)
+                return network.decode(part)
 
         parts = torch.as_tensor(np.asarray(z, np.float32)).split(DECODE_BATCH)
         if len(parts) > 1:
@@ -131,33 +131,33 @@ class Model:
         import torch
 
         with torch.inference_mode():
-            return self.decode(self._model.code(grey).numpy())
+            return self.decode(self._network.encode(grey).numpy())
 
-    def encode(self, grey: "Tensor") -> tuple[Array, Array | None]:
+    def encode_with_std(self, grey: "Tensor") -> tuple[Array, Array | None]:
         """Encode images; return their codes, and the standard deviations of q(z|x), None for the AE.
 
         (n, h, w) with pixels in [0, 1] -> (n, d) and (n, d).
         """
-        model = self._model
+        network = self._network
         import torch
 
         from training.models import VariationalAutoencoder
 
         torch.set_num_threads(1)  # see `decode`
         with torch.inference_mode():
-            if not isinstance(model, VariationalAutoencoder):
-                return model.code(grey).numpy(), None
-            mean, log_variance = model.encode(grey)
+            if not isinstance(network, VariationalAutoencoder):
+                return network.encode(grey).numpy(), None
+            mean, log_variance = network.encode_posterior(grey)
             return mean.numpy(), (log_variance / 2).exp().numpy()
 
-    def terms(self, images: "Split") -> tuple[Array, Array | None]:
+    def elbo_terms(self, images: "Split") -> tuple[Array, Array | None]:
         """log p(x|z) of each image, by the VAE averaged over q(z|x), and its KL, which the AE lacks: (n,), in nats."""
         import torch
 
         from training.objective import evaluate_per_image
 
         torch.set_num_threads(1)  # see `decode`
-        each = evaluate_per_image(self._model, images, samples=LIKELIHOOD_SAMPLES)
+        each = evaluate_per_image(self._network, images, samples=LIKELIHOOD_SAMPLES)
         return each.reconstruction.numpy(), None if each.kl is None else each.kl.numpy()
 
 
@@ -204,9 +204,9 @@ def open_models(folder: Path, beta: float | None = None) -> ModelPair:
         CheckpointError: a file is missing or defective, or the two do not belong together.
     """
     pair = []
-    for model in MODEL_NAMES:
-        checkpoint = Checkpoint(checkpoint_path(folder, model, beta if model == "vae" else None))
-        pair.append(Model(checkpoint, *TITLES[model], checkpoint.codes()))
+    for model_name in MODEL_NAMES:
+        checkpoint = Checkpoint(checkpoint_path(folder, model_name, beta if model_name == "vae" else None))
+        pair.append(Model(checkpoint, *TITLES[model_name], checkpoint.codes()))
     ae, vae = pair
     check_pair(ae.checkpoint, vae.checkpoint)
     same_data = np.array_equal(ae.codes.labels, vae.codes.labels)
@@ -229,16 +229,16 @@ def _workers() -> ThreadPoolExecutor:
 
 
 @lru_cache(maxsize=32)
-def _load_model(path: Path, version: int) -> "Autoencoder":
+def _load_network(path: Path, version: int) -> "Autoencoder":
     import torch
 
     # Convolutions on a CPU are several times as fast in this order of memory.
     checkpoint = Checkpoint(path)
     if checkpoint.version != version:
-        raise checkpoint.replaced()
-    model = checkpoint.load_model().to(memory_format=torch.channels_last)
+        raise checkpoint.replaced_error()
+    network = checkpoint.load_network().to(memory_format=torch.channels_last)
     freeze_gc()
-    return model
+    return network
 
 
 def freeze_gc() -> None:

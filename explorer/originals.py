@@ -94,7 +94,7 @@ def test_terms(model: Model, pair: ModelPair) -> tuple[Array, Array | None]:
 
 @cached("Computing the likelihood of each test image …")
 def _test_terms(model: Model, pair: ModelPair, present: bool) -> tuple[Array, Array | None]:
-    return model.terms(split(pair, "test"))
+    return model.elbo_terms(split(pair, "test"))
 
 
 @cached(entries=FEW)

@@ -22,16 +22,16 @@ from explorer.latent import Window
 from explorer.metrics import Estimate
 
 __all__ = [
-    "POINTS_PER_STD",
+    "POINTS_PER_LENGTH_SCALE",
     "DecodedGrid",
     "Decoder",
     "DiagonalGaussian",
-    "Posterior",
+    "TruePosterior",
     "coarse_grid",
     "decode_grid",
     "elbo",
     "importance_estimate",
-    "posterior",
+    "true_posterior",
 ]
 
 Array = NDArray[Any]
@@ -41,7 +41,7 @@ COARSE_STEP = 4.0  # grid step, in units of the 10th percentile of the encoder's
 COARSE_SIDES = (64, 160)  # fewest and most points along each side of the grid: 40 MB, and 10,000 codes 16 MB
 BATCH = 1024  # points decoded at a time: bounds the memory
 N_CANDIDATES = 12  # known codes with the highest likelihood, searched for modes narrower than a grid cell
-POINTS_PER_STD = 3.0  # of the fine grid, per length scale of the posterior
+POINTS_PER_LENGTH_SCALE = 3.0  # of the fine grid, per length scale of the posterior
 MAX_UNREFINED_MASS = 6e-4  # posterior mass that may stay unrefined at each subdivision
 MAX_SUBDIVISION = 4  # a cell is split into at most 4 x 4
 QUADRATURE_NODES = 16  # Gauss-Hermite nodes along each dimension of q
@@ -74,7 +74,7 @@ class DecodedGrid(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Posterior:
+class TruePosterior:
     """`p(z|x)` on the fine grid around its modes."""
 
     log_evidence: float  # log p(x)
@@ -106,8 +106,8 @@ class Posterior:
         return np.cov(self.points, rowvar=False, aweights=self.masses, ddof=0)
 
     @property
-    def level(self) -> Array:
-        """The credible level of each point, (n,), in standard deviations.
+    def credible_radius(self) -> Array:
+        """The credible radius of each point, (n,), in standard deviations.
 
         r where the denser points hold `1 - exp(-r^2 / 2)` of the mass: for a Gaussian in the plane its distance from
         the mean in standard deviations, so that its contours are the Gaussian's ellipses.
@@ -115,15 +115,15 @@ class Posterior:
         order = np.argsort(-self.log_density, kind="stable")
         mass = self.masses[order]
         denser = np.cumsum(mass) - mass / 2  # half of its own cell is denser than its middle
-        level = np.empty(len(order))
-        level[order] = np.sqrt(-2 * np.log1p(-np.minimum(denser, 1 - 1e-9)))
-        return level
+        radius = np.empty(len(order))
+        radius[order] = np.sqrt(-2 * np.log1p(-np.minimum(denser, 1 - 1e-9)))
+        return radius
 
     def rasterize(self, window: Window) -> tuple[Array, Array, Array]:
-        """Compute `level` on a regular grid over a part of the plane.
+        """Compute `credible_radius` on a regular grid over a part of the plane.
 
         Returns:
-            x (m,), y (k,) and level (k, m), m and k at most about `RASTER_SIDE`; nan where it was not computed.
+            x (m,), y (k,) and radius (k, m), m and k at most about `RASTER_SIDE`; nan where it was not computed.
         """
         block = max(
             1, int(np.ceil(window.side / self.step / RASTER_SIDE))
@@ -136,7 +136,7 @@ class Posterior:
         raster = np.full(high - low + 1, np.inf)
         pixels = self.cells // block - low
         inside = ((pixels >= 0) & (pixels < raster.shape)).all(axis=1)
-        np.minimum.at(raster, tuple(pixels[inside].T), self.level[inside])
+        np.minimum.at(raster, tuple(pixels[inside].T), self.credible_radius[inside])
         x, y = (
             self.corner + (start + np.arange(n) + 0.5) * self.step * block
             for start, n in zip(low, raster.shape, strict=True)
@@ -169,14 +169,14 @@ def decode_grid(decode: Decoder, reach: float, side: int, candidates: DiagonalGa
     return DecodedGrid(reach, side, candidates, np.concatenate(logits, axis=1), np.concatenate(log_partition))
 
 
-def posterior(
+def true_posterior(
     coarse: DecodedGrid,
     decode: Decoder,
     image: Array,
     q: DiagonalGaussian | None = None,
     *,
-    steps: float = POINTS_PER_STD,
-) -> Posterior:
+    steps: float = POINTS_PER_LENGTH_SCALE,
+) -> TruePosterior:
     """Compute the true posterior of an image, and `log p(x)`, by adaptive quadrature.
 
     The coarse grid finds the modes; cells that hold mass are split until their side is a fraction of the length scale.
@@ -227,7 +227,7 @@ def posterior(
         peaks = peaks.significant(joint, step)
         is_exact = True
     log_evidence = np.logaddexp.reduce(np.concatenate([*unrefined, joint + 2 * np.log(step)]))
-    return Posterior(log_evidence, length_scale, step, cells, -coarse.reach, joint - log_evidence)
+    return TruePosterior(log_evidence, length_scale, step, cells, -coarse.reach, joint - log_evidence)
 
 
 def elbo(decode: Decoder, image: Array, q: DiagonalGaussian) -> float:
@@ -238,17 +238,17 @@ def elbo(decode: Decoder, image: Array, q: DiagonalGaussian) -> float:
 
 
 def importance_estimate(
-    decode: Decoder, image: Array, q: DiagonalGaussian, true: Posterior, *, samples: int, rng: np.random.Generator
+    decode: Decoder, image: Array, q: DiagonalGaussian, target: TruePosterior, *, samples: int, rng: np.random.Generator
 ) -> Estimate:
     """Estimate `log p(x)` by importance sampling: the log of the mean of `p(x|z) p(z) / r(z)` over draws from r.
 
-    r is a defensive mixture: Gaussians around points drawn from the grid's posterior, q widened, and, so that no
-    weight exceeds a few times p(x|z), the prior. The mean is unbiased for p(x) however wrong the grid is, so this
+    r is a defensive mixture: Gaussians around points drawn from the target as the grid has it, q widened, and, so that
+    no weight exceeds a few times p(x|z), the prior. The mean is unbiased for p(x) however wrong the grid is, so this
     checks the quadrature; its log is biased by minus half its squared error.
     """
-    centres = true.points[rng.choice(len(true.cells), PROPOSAL_COMPONENTS, p=true.masses)]
+    centres = target.points[rng.choice(len(target.cells), PROPOSAL_COMPONENTS, p=target.masses)]
     parts = [
-        (0.6, centres, np.full(2, true.length_scale)),
+        (0.6, centres, np.full(2, target.length_scale)),
         (0.15, q.mean[None], 1.5 * q.std),
         (0.1, q.mean[None], 5 * q.std),
         (0.15, np.zeros((1, 2)), np.ones(2)),

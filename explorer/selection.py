@@ -26,7 +26,7 @@ __all__ = [
     "RIGHTWARDS",
     "RINGED_IMAGE",
     "SHOW_CLASS_MAP",
-    "TAB",
+    "TOOL",
     "UPWARDS",
     "Drawing",
     "apply_pending",
@@ -73,7 +73,7 @@ PLANE = Choice("plane", str(Plane.PRINCIPAL))
 RIGHTWARDS, UPWARDS = Choice("rightwards", 1), Choice("upwards", 2)  # the dimensions that the maps show, from 1
 CODES_SHOWN = Choice("codes", 5000)  # on a map
 SHOW_CLASS_MAP = Choice("reading", False)  # whether the maps show what the classifier reads
-TAB = Choice("tab", "Explore")
+TOOL = Choice("tab", "Explore")  # the name is that of old links
 PRESENT = Choice("present", False)  # the stage alone, for a lecture
 HIDE = Choice("hide", "")  # the tools that a lesson leaves out, with commas between them
 RINGED_IMAGE = Choice("digit", 0)  # index of the ringed test image; the name is that of old links
@@ -98,9 +98,9 @@ def chosen_maps(pair: ModelPair) -> MapPair:
     return catalog.map_pair(pair, dimensions, tsne=pair.latent_dim > 2 and plane == Plane.TSNE)
 
 
-def show(tab: str, settings: Mapping[Choice[Any], Any]) -> None:
+def show(tool: str, settings: Mapping[Choice[Any], Any]) -> None:
     """Open a tool, with some choices set; a callback."""
-    set_for_page({**settings, TAB: tab})
+    set_for_page({**settings, TOOL: tool})
 
 
 def set_for_page(settings: Mapping[Choice[Any], Any]) -> None:
@@ -191,7 +191,7 @@ def tools_shown(tools: Sequence[str]) -> list[str]:
 
 def lesson_inputs(tools: Sequence[str]) -> None:
     """Draw the widgets that choose what a lesson shows."""
-    st.session_state.setdefault(_PRESENTS, PRESENT.value)
+    st.session_state[_PRESENTS] = PRESENT.value
     st.toggle(
         "Present: the stage alone",
         key=_PRESENTS,
@@ -199,9 +199,8 @@ def lesson_inputs(tools: Sequence[str]) -> None:
         help="Larger words, and keys: 1 to 9 tools, arrows the tool's slider, Space plays. c, i and g are the faces of "
         "the maps. The key ? lists them all.",
     )
-    if _HIDDEN not in st.session_state:
-        shown = tools_shown(tools)
-        st.session_state[_HIDDEN] = [tool for tool in tools if tool not in shown]
+    shown = tools_shown(tools)
+    st.session_state[_HIDDEN] = [tool for tool in tools if tool not in shown]
     st.multiselect(
         "Tools left out", tools, key=_HIDDEN, on_change=_keep_hidden, help="A link to this page leaves them out, too."
     )
@@ -307,7 +306,7 @@ def ringed_image_input(models: ModelPair) -> None:
 class Drawing:
     """What is on the pad, and how it came there."""
 
-    form: np.ndarray | None = None  # in MNIST's form, uint8 (28, 28), 255 is ink; None: nothing
+    mnist_image: np.ndarray | None = None  # in MNIST's form, uint8 (28, 28), 255 is ink; None: nothing
     strokes: list[list[int]] = field(default_factory=list)  # see `drawing.rasterize`
     base: np.ndarray | None = None  # what they are drawn on, in MNIST's form: a picture that came from a file
     has_base: bool = False  # whether it is still there: removing it can be undone

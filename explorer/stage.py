@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer import catalog, figures, map_layers, originals, selection, warmup
 from explorer.choices import Choice
 from explorer.components import latent_map
+from explorer.latent import Window
 from explorer.maps import CROWD_SHARE, Map, MapPair
 from explorer.models import ModelPair
 
@@ -21,11 +23,14 @@ __all__ = [
     "ALL",
     "CHARTS",
     "CROWD",
+    "EXTENT",
     "FACE",
-    "VIEW",
+    "Laid",
     "Places",
     "Stage",
     "chart_of",
+    "close_up_window",
+    "draw_close_ups",
     "draw_legend",
     "draw_stage",
     "grid_input",
@@ -36,7 +41,9 @@ __all__ = [
 
 FACE, GRID = Choice("face", "codes"), Choice("n", 20)
 CROWD, ALL = "crowd", "all codes"
-VIEW = Choice("view", CROWD)
+EXTENT = Choice("view", CROWD)  # how much of the maps is shown; the name is that of old links
+SMALL = 0.085  # of a map's side, some 40 pixels: marks that are smaller get a close-up
+WIDER = 1.6  # so many times as wide as the marks is their close-up
 GRID_SIDES = (5, 40)  # fewest and most decodes along each side of the grid
 
 
@@ -102,17 +109,17 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
         "*grid*: what the decoder makes of each place.",
         **FACE.bound,
     )
-    view = CROWD
+    extent = CROWD
     if any(map_.crowd != map_.window for map_ in maps):
-        view = faces.segmented_control(
+        extent = faces.segmented_control(
             "How much of the maps is shown",
             [CROWD, ALL],
-            default=VIEW.default,
+            default=EXTENT.default,
             required=True,
             label_visibility="collapsed",
             help=f"*crowd*: where {CROWD_SHARE:.0%} of the codes are. *all codes*: how lopsided the "
             "space is. A number at an edge of a map: so many codes lie beyond it.",
-            **VIEW.bound,
+            **EXTENT.bound,
         )
     show_classes = False
     if selection.SHOW_CLASS_MAP.value:
@@ -128,7 +135,7 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
         faces.caption(f"Dots: the test images are not on this computer. {originals.HOW_TO_GET_ORIGINALS}")
     for place, map_ in zip(places, maps, strict=True):
         with place, catalog.show_errors():
-            window = map_.window if view == ALL else map_.crowd
+            window = _shown(map_, extent)
             with_classes = show_classes and map_.is_plane
             if face == "grid":
                 figure = map_layers.grid_figure(map_, window, int(GRID.value), with_classes)
@@ -136,7 +143,11 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
                 figure = map_layers.codes_figure(
                     map_, window, selection.CODES_SHOWN.value, show_classes=with_classes, images=face == "images"
                 )
-            latent_map.chart(figure, key=chart_of(map_), size="stage")
+            latent_map.chart(figure, key=chart_of(map_), size="stage", title=map_.model.title)
+
+
+def _shown(map_: Map, extent: str) -> Window:
+    return map_.window if extent == ALL else map_.crowd
 
 
 def grid_input() -> None:
@@ -162,16 +173,24 @@ def send_codes(map_: Map) -> None:
     """Send a map's codes to the browser, which says what is near the point under the mouse."""
     if not map_.is_plane:
         return
-    latent_map.codes(
+    latent_map.send_codes(
         chart_of(map_),
         map_.id,
         points=map_.points,
         residuals=map_.residuals,
-        spacings=map_.model.neighbour_distances,
+        spacings=map_.model.kth_neighbour_distances,
         labels=map_.model.codes.labels,
         names=[str(digit) for digit in range(len(figures.DIGIT_COLOURS))],
         invisible=map_.least_visible,
     )
+
+
+class Laid(NamedTuple):
+    """What was laid over a map, for its close-up."""
+
+    map_: Map
+    marks: Sequence[latent_map.Mark]
+    on_pick: Callable[[float, float], None] | None
 
 
 def lay_over(
@@ -180,10 +199,51 @@ def lay_over(
     answer: str,
     on_pick: Callable[[float, float], None] | None = None,
     on_path: Callable[[list[list[float]]], None] | None = None,
-) -> None:
+) -> Laid:
     """Lay marks over a map, and show an answer where this is called; see `latent_map.overlay`."""
     lens = map_.id if map_.is_plane else ""  # between the codes of other maps there is nothing to look at
-    latent_map.overlay(chart_of(map_), marks, on_pick, on_path, title=map_.model.title, lens=lens, answer=answer)
+    model = map_.model
+    zoom = f"zoom_{model.short.lower()}"
+    latent_map.overlay(chart_of(map_), marks, on_pick, on_path, title=model.title, zoom=zoom, lens=lens, answer=answer)
+    return Laid(map_, marks, on_pick)
+
+
+def close_up_window(map_: Map, marks: Sequence[latent_map.Mark], extent: str) -> Window | None:
+    """Return a square around the paths, dots and outlines on a map, with a margin; None unless they are small there.
+
+    The pick is in it, too, unless it is far from them.
+
+    Args:
+        map_: the map.
+        marks: on it.
+        extent: how much of the map is shown at first: `CROWD` or `ALL`.
+    """
+    points = [point for mark in marks if mark["kind"] in ("path", "dots", "outline") for point in mark["points"]]
+    picked = [point for mark in marks if mark["kind"] == "pick" for point in mark["points"]]
+    if not points or not map_.is_plane:
+        return None
+    for shown in (points + picked, points):
+        low, high = np.min(shown, axis=0), np.max(shown, axis=0)
+        width = float((high - low).max())
+        if 0 < width < SMALL * _shown(map_, extent).side:
+            left, bottom = ((low + high) / 2 - WIDER * width / 2).tolist()
+            return Window(left, bottom, WIDER * width)
+    return None
+
+
+def draw_close_ups(laid: Sequence[Laid]) -> None:
+    """Draw a close-up of each map on which the marks are small; side by side, if of both."""
+    windows = [close_up_window(each.map_, each.marks, str(EXTENT.value)) for each in laid]
+    small = [(each, window) for each, window in zip(laid, windows, strict=True) if window]
+    for column, (each, window) in zip(st.columns(len(small)) if small else (), small, strict=True):
+        model = each.map_.model
+        key = f"close_up_{model.name}"
+        with column:
+            figure = map_layers.close_up_figure(each.map_, window, selection.CODES_SHOWN.value)
+            latent_map.chart(figure, key=key, size="small")
+            latent_map.overlay(key, each.marks, each.on_pick, title=f"close-up of the {model.title}")
+            what = f"A close-up of the marks on the {model.short}'s map"
+            st.caption(f"{what}: click it, too." if each.on_pick else f"{what}.")
 
 
 def draw_legend(maps: MapPair) -> None:

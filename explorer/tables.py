@@ -21,10 +21,10 @@ def codes(models: Mapping[str, Codes]) -> bytes:
     """
     first = next(iter(models.values()))
     columns = {"image": np.arange(len(first.labels)), "digit": first.labels}
-    for model, each in models.items():
-        columns |= {f"{model}_{k}": column for k, column in enumerate(each.code.T, 1)}
+    for model_name, each in models.items():
+        columns |= {f"{model_name}_{k}": column for k, column in enumerate(each.code.T, 1)}
         if each.std is not None:
-            columns |= {f"{model}_sd_{k}": column for k, column in enumerate(each.std.astype(np.float32).T, 1)}
+            columns |= {f"{model_name}_sd_{k}": column for k, column in enumerate(each.std.astype(np.float32).T, 1)}
     # As text each number has the digits that its own precision needs to be read back as itself.
     return _csv(list(columns), zip(*(column.astype(str).tolist() for column in columns.values()), strict=True))
 
@@ -36,14 +36,14 @@ def curves(models: Mapping[str, Mapping[str, Curve]]) -> bytes:
         models: by name, each model's curves by split. KL and ELBO stay empty where a model has none.
     """
     rows = []
-    for model, curves_of in models.items():
+    for model_name, curves_of in models.items():
         for split, curve in curves_of.items():
             none = [None] * len(curve.update)
             kl = none if curve.kl is None else curve.kl.tolist()
             elbo = none if curve.elbo is None else curve.elbo.tolist()
             when = curve.update.astype(int).tolist(), curve.epoch.tolist(), curve.seconds.tolist()
             terms = curve.reconstruction.tolist(), kl, elbo
-            rows += [[model, split, *point] for point in zip(*when, *terms, strict=True)]
+            rows += [[model_name, split, *point] for point in zip(*when, *terms, strict=True)]
     return _csv(["model", "split", "update", "epoch", "seconds", "reconstruction", "kl", "elbo"], rows)
 
 

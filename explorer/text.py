@@ -6,9 +6,9 @@ from collections.abc import Iterable
 __all__ = ["escape_markdown", "nats", "number", "percent", "rounded", "vector", "with_article"]
 
 
-def number(value: float, form: str = ".2f") -> str:
+def number(value: float, format_spec: str = ".2f") -> str:
     """Format a number, with a real minus sign, at which no line is broken."""
-    return f"{value:{form}}".replace("-", "−")
+    return f"{value:{format_spec}}".replace("-", "−")
 
 
 def rounded(value: float) -> str:
@@ -16,9 +16,9 @@ def rounded(value: float) -> str:
     return number(value, ".2f" if abs(value) >= 0.1 else ".4f")
 
 
-def nats(value: float, form: str = ".2f") -> str:
+def nats(value: float, format_spec: str = ".2f") -> str:
     """Format a number of nats with its unit."""
-    return f"{number(value, form)} nats"
+    return f"{number(value, format_spec)} nats"
 
 
 def percent(share: float, decimals: int = 1) -> str:
@@ -26,10 +26,10 @@ def percent(share: float, decimals: int = 1) -> str:
     return f"{number(100 * share, f'.{decimals}f')} %"
 
 
-def vector(values: Iterable[float], form: str = ".3g", shown: int = 4) -> str:
+def vector(values: Iterable[float], format_spec: str = ".3g", shown: int = 4) -> str:
     """Format coordinates, the first few of them, as `(1, −2.5, …)`."""
     coordinates = list(values)
-    text = ", ".join(number(value, form) for value in coordinates[:shown])
+    text = ", ".join(number(value, format_spec) for value in coordinates[:shown])
     return f"({text}{', …' if len(coordinates) > shown else ''})"
 
 

@@ -4,6 +4,7 @@ import ast
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -20,7 +21,7 @@ from explorer.evaluation import PAIRS, SAMPLES, Evaluation
 from explorer.maps import Map, MapPair
 from explorer.metrics import K_NEIGHBOURS
 from explorer.models import Model, ModelPair
-from explorer.stage import ALL, CROWD, FACE, VIEW, Stage
+from explorer.stage import ALL, CROWD, EXTENT, FACE, Stage
 from explorer.text import number, vector
 from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
@@ -40,7 +41,7 @@ class Source:
     """Lines of this project: a function or class, or the part of it between two lines."""
 
     file: str
-    name: str  # as `terms` or `Autoencoder.decode`
+    name: str  # as `elbo_terms` or `Autoencoder.decode`
     since: str = ""  # is in the first line of the part, and in no other
     until: str = ""  # likewise in the last line
 
@@ -83,14 +84,14 @@ class Step:
 
 def _settings_at(maps: MapPair, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
     """Return the choices that show the maps with these picks, and this test image ringed."""
-    values: dict[Choice[Any], Any] = {FACE: "codes", VIEW: CROWD, selection.RINGED_IMAGE: image}
+    values: dict[Choice[Any], Any] = {FACE: "codes", EXTENT: CROWD, selection.RINGED_IMAGE: image}
     for map_, point in zip(maps, points, strict=True):
         # Where the map is no plane: the nearest code.
         shown = map_.project(map_.lift(np.reshape(point, (1, 2))))[0]
         values |= zip(selection.PICKS[map_.model.name], shown.tolist(), strict=True)
         low = (map_.crowd.left, map_.crowd.bottom)
         if not ((shown >= low) & (shown <= np.add(low, map_.crowd.side))).all():
-            values[VIEW] = ALL
+            values[EXTENT] = ALL
     return values
 
 
@@ -108,15 +109,15 @@ def _widest_posterior(map_: Map) -> tuple[np.ndarray, np.ndarray, int]:
     return map_.model.codes.code[image].astype(float), stds[image], image
 
 
-def _measured(pair: ModelPair) -> Evaluation | None:
+def _evaluation(pair: ModelPair) -> Evaluation | None:
     try:
-        return catalog.measured(pair)
+        return catalog.load_evaluation(pair)
     except CheckpointError:
         return None  # an experiment of one's own has none until it is measured; the answers do without
 
 
-def _both(pair: ModelPair, measured: Evaluation, name: str, form: str) -> str:
-    return " and ".join(f"{measured.values[model.name][name]:{form}} ({model.short})" for model in pair)
+def _both(pair: ModelPair, evaluation: Evaluation, name: str, format_spec: str) -> str:
+    return " and ".join(f"{evaluation.values[model.name][name]:{format_spec}} ({model.short})" for model in pair)
 
 
 def _settings_for_held_out_images(pair: ModelPair) -> dict[Choice[Any], Any]:
@@ -160,11 +161,11 @@ def _settings_for_first_image(pair: ModelPair) -> dict[Choice[Any], Any]:
 
 
 def _why_alike(pair: ModelPair) -> str:
-    measured = _measured(pair)
+    evaluation = _evaluation(pair)
     votes = (
         f" Let the {K_NEIGHBOURS} nearest other codes vote on an image's digit. They are right for "
-        f"{_both(pair, measured, 'knn_accuracy', '.1%')} of the test images."
-        if measured
+        f"{_both(pair, evaluation, 'knn_accuracy', '.1%')} of the test images."
+        if evaluation
         else ""
     )
     return (
@@ -203,11 +204,11 @@ def _what_gaps_hold(pair: ModelPair) -> str:
         for map_ in selection.chosen_maps(pair)
         for radius in [map_.largest_empty_circle.radius]
     )
-    measured = _measured(pair)
+    evaluation = _evaluation(pair)
     shares = (
-        f" {_both(pair, measured, 'window_gaps', '.0%')} of the map lie farther from any code than twice the usual "
+        f" {_both(pair, evaluation, 'window_gaps', '.0%')} of the map lie farther from any code than twice the usual "
         "distance between neighbours."
-        if measured
+        if evaluation
         else ""
     )
     return (
@@ -228,7 +229,7 @@ THE_GAPS = Step(
     question="What comes out of a gap?",
     answer=_what_gaps_hold,
     sources=(
-        Source("training/objective.py", "terms", "return Terms(bernoulli_log_likelihood(model.decode(model.code"),
+        Source("training/objective.py", "elbo_terms", "return ElboTerms(bernoulli_log_likelihood(network.decode("),
         Source("explorer/latent.py", "largest_empty_circle"),
     ),
     view=explore.render,
@@ -256,7 +257,7 @@ A_RANDOM_CODE = Step(
     formula=r"z \sim\ ? \qquad x \sim p(x \mid z)",
     question="Guess: how many of them are digits?",
     answer=_drawn_from_what,
-    sources=(Source("training/objective.py", "Terms"),),
+    sources=(Source("training/objective.py", "ElboTerms"),),
     view=generate.render,
 )
 
@@ -280,14 +281,14 @@ WHAT_THE_VAE_CHANGES = Step(
     title="What the VAE changes",
     text=r"""
         A **variational autoencoder** encodes an image not as a point but as a small cloud, a Gaussian. Its mean
-        $\mu(x)$ is the dot on the map. Its spread $\sigma(x)$, one for each dimension, is the ellipse in the ring. At
-        each visit the decoder gets a fresh point of the cloud, and learns to decode it.
+        $\mu(x)$ is the dot on the map. Its spread $\sigma(x)$, one for each dimension, is the ellipse in the ring.
+        The close-up below shows it large. At each visit the decoder gets a fresh point of the cloud.
         """,
     formula=r"q(z \mid x) = \mathcal N\bigl(z;\ \mu(x),\ \operatorname{diag} \sigma^2(x)\bigr)",
     question="How large are the clouds?",
     answer=_how_large_the_clouds_are,
     sources=(Source("training/models.py", "VariationalAutoencoder"),),
-    view=explore.render,
+    view=partial(explore.render, close_ups=True),
     settings=_settings_for_widest_posterior,
 )
 
@@ -321,9 +322,9 @@ THE_ELBO_AND_ITS_TWO_TERMS = Step(
     question="Which of the two is the better model?",
     answer=_which_is_better,
     sources=(
-        Source("training/objective.py", "terms", "if isinstance(model", "gaussian_kl("),
+        Source("training/objective.py", "elbo_terms", "if isinstance(network", "gaussian_kl("),
         Source("training/objective.py", "kl_per_dimension"),
-        Source("training/fit.py", "_updates", "batch_terms = terms(", "run.optimizer.step()"),
+        Source("training/fit.py", "_updates", "batch_terms = elbo_terms(", "run.optimizer.step()"),
     ),
     view=curves.render,
     settings=_settings_for_curves,
@@ -352,38 +353,39 @@ REPARAMETRISATION = Step(
     text=r"""
         The fit must know how the ELBO changes as $\mu$ and $\sigma$ change a little, and a random draw cannot say.
         So the chance is drawn outside, as noise $\varepsilon$ that depends on nothing, then scaled and shifted. On
-        the VAE's map the ring is at $\mu$, the ellipse is $\sigma$, the cross $z$. Throw again, and watch it.
+        the VAE's map and in its close-up, the ring is at $\mu$, the ellipse is $\sigma$, the cross is $z$. Throw
+        again, and watch it.
         """,
     formula=r"z = \mu(x) + \sigma(x) \odot \varepsilon \qquad \varepsilon \sim \mathcal N(0, I)",
     question="What is random here, what is learned?",
     answer=_what_is_random,
     sources=(Source("training/objective.py", "reparametrise"),),
-    view=explore.render,
+    view=partial(explore.render, close_ups=True),
     settings=_settings_for_posterior_sample,
     again="Throw again",
 )
 
 
 def _gaps_left(pair: ModelPair) -> str:
-    measured = _measured(pair)
+    evaluation = _evaluation(pair)
     differences = (
         " All clouds together, taken as one Gaussian, differ from N(0, I) by a KL of "
-        f"{measured.values['vae']['aggregate_kl']:,.2f} nats. The AE's codes differ by "
-        f"{measured.values['autoencoder']['prior_kl']:,.2f}."
-        if measured
+        f"{evaluation.values['vae']['aggregate_kl']:,.2f} nats. The AE's codes differ by "
+        f"{evaluation.values['autoencoder']['prior_kl']:,.2f}."
+        if evaluation
         else ""
     )
-    gap = selection.chosen_maps(pair).vae.largest_empty_circle
+    disc = selection.chosen_maps(pair).vae.largest_empty_circle
     # In two dimensions the share of the standard Gaussian beyond a radius r is exp(-r^2 / 2).
     where = (
-        f" Its centre is {math.hypot(gap.x, gap.y):.1f} from the origin. "
-        f"{100 * math.exp(-(gap.x**2 + gap.y**2) / 2):.1f} % of all draws fall that far out."
+        f" Its centre is {math.hypot(disc.x, disc.y):.1f} from the origin. "
+        f"{100 * math.exp(-(disc.x**2 + disc.y**2) / 2):.1f} % of all draws fall that far out."
         if pair.latent_dim == 2
         else ""
     )
     return (
         "Some are left: the KL pulls at each cloud by itself, and nothing makes the clouds tile the plane."
-        f"{differences} The largest empty disc on the VAE's map has a radius of {gap.radius:.2g} standard deviations "
+        f"{differences} The largest empty disc on the VAE's map has a radius of {disc.radius:.2g} standard deviations "
         f"of the prior.{where}"
     )
 
@@ -425,13 +427,13 @@ def _how_even_the_ways_are(pair: ModelPair) -> str:
             for z in latent.linear_interpolation(start, end, interpolate.FRAMES)
         )
         texts.append(f"the {model.short}'s keeps within {far:.2g}")
-    measured = _measured(pair)
+    evaluation = _evaluation(pair)
     pairs = (
         " Compare the largest change from one frame to the next with the mean change; 1 would be perfectly even. "
-        f"Over {PAIRS} pairs of different digits, the largest is {_both(pair, measured, 'jump', '.2f')} times the mean. "
-        f"In {_both(pair, measured, 'middle_held', '.0%')} of the middle frames, a classifier hardly sees other digits "
-        "than the two ends'. A straight path can cross the area of a third digit."
-        if measured
+        f"Over {PAIRS} pairs of different digits, the largest is {_both(pair, evaluation, 'jump', '.2f')} times the "
+        f"mean. In {_both(pair, evaluation, 'middle_held', '.0%')} of the middle frames, a classifier hardly sees "
+        "other digits than the two ends'. A straight path can cross the area of a third digit."
+        if evaluation
         else ""
     )
     return f"Of these two paths, {' and '.join(texts)} of a test code.{pairs}"

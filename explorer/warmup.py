@@ -20,7 +20,7 @@ def is_torch_loaded() -> bool:
 
 def first_map_is_drawn(chart: str) -> bool:
     """Return whether the browser has drawn a map, or has waited so long that it never will; slow work may follow."""
-    return is_torch_loaded() or latent_map.drawn(chart) or _has_waited()
+    return is_torch_loaded() or latent_map.is_drawn(chart) or _has_waited()
 
 
 def load_torch() -> None:

@@ -129,7 +129,7 @@ def fit(
     """
     shipped = EXPERIMENTS.get(experiment_name)
     if shipped is None:
-        raise _stop(f"unknown experiment {experiment_name!r}; there are {', '.join(EXPERIMENTS)}")
+        raise _error_exit(f"unknown experiment {experiment_name!r}; there are {', '.join(EXPERIMENTS)}")
     overrides: dict[str, Any] = {
         "name": name,
         "latent_dim": latent_dim,
@@ -146,7 +146,7 @@ def fit(
             shipped, **{key: value for key, value in overrides.items() if value is not None}
         )
     except ValueError as error:
-        raise _stop(f"{error}") from error
+        raise _error_exit(f"{error}") from error
 
     from training import datasets
     from training.fit import FitError, Interrupted, unfinished_path
@@ -155,23 +155,23 @@ def fit(
     folder = checkpoints / experiment.name
     is_additional = name is None and experiment.beta != shipped.beta
     if is_additional and model is Which.AUTOENCODER:
-        raise _stop(f"--beta {experiment.beta:g} was given for the autoencoder, which has none; give --model vae")
-    models = ("vae",) if is_additional else MODEL_NAMES if model is Which.BOTH else (model.value,)
-    for path in (checkpoint_path(folder, each, experiment.beta if is_additional else None) for each in models):
+        raise _error_exit(f"--beta {experiment.beta:g} was given for the autoencoder, which has none; give --model vae")
+    model_names = ("vae",) if is_additional else MODEL_NAMES if model is Which.BOTH else (model.value,)
+    for path in (checkpoint_path(folder, each, experiment.beta if is_additional else None) for each in model_names):
         if resume is None and file_version(unfinished_path(path)):
-            raise _stop(
+            raise _error_exit(
                 f"{unfinished_path(path)} is of an unfinished run; go on with the same command and --resume, "
                 "or begin again with --no-resume"
             )
         if _holds_another_experiment(path, experiment):
-            raise _stop(
+            raise _error_exit(
                 f"{path} was fitted with other settings, and would be replaced; "
                 "give the new one a --name, or delete the old one"
             )
-    _check_neighbours(folder, experiment, models, is_additional)
+    _check_neighbours(folder, experiment, model_names, is_additional)
     try:
         data = _images(experiment, data_dir)
-        for each in models:
+        for each in model_names:
             path = fit_model(
                 experiment, each, data, folder, device=_device(device), resume=bool(resume), is_additional=is_additional
             )
@@ -180,9 +180,9 @@ def fit(
         print(error)
         raise typer.Exit(130) from error
     except (datasets.DataError, FitError, CheckpointError) as error:
-        raise _stop(f"{error}") from error
+        raise _error_exit(f"{error}") from error
     except OSError as error:
-        raise _stop(
+        raise _error_exit(
             f"could not write to {folder} ({error}); what stood there is unharmed; "
             "go on with the same command and --resume"
         ) from error
@@ -207,18 +207,18 @@ def evaluate(
         test = _images(ae.experiment, data_dir).test
         where = _device(device)
         results = {
-            checkpoint.path.stem: as_dict(evaluate_model(checkpoint.load_model().to(where), test.to(where)))
+            checkpoint.path.stem: as_dict(evaluate_model(checkpoint.load_network().to(where), test.to(where)))
             for checkpoint in (*vaes, ae)
         }
     except (datasets.DataError, CheckpointError) as error:
-        raise _stop(f"{error}") from error
+        raise _error_exit(f"{error}") from error
     if as_json:
         print(json.dumps({"experiment": experiment_name, "seed": EVALUATION_SEED, "images": len(test)} | results))
         return
     print(f"{experiment_name}, {len(test)} test images, binarised with seed {EVALUATION_SEED}, nats per image")
     print(f"(a VAE's figures average {EVALUATION_SAMPLES} posterior samples of each image)")
-    for model, result in results.items():
-        print(f"  {model}: {_line(result)}")
+    for model_name, result in results.items():
+        print(f"  {model_name}: {_line(result)}")
 
 
 @app.command()
@@ -235,9 +235,9 @@ def classifier(
     try:
         test = fit_classifier(dataset, datasets.load(dataset, data_dir), path)
     except datasets.DataError as error:
-        raise _stop(f"{error}") from error
+        raise _error_exit(f"{error}") from error
     except OSError as error:
-        raise _stop(f"could not write {path} ({error}); what stood there is unharmed") from error
+        raise _error_exit(f"could not write {path} ({error}); what stood there is unharmed") from error
     print(f"{path}: reads of the test images " + ", ".join(f"{form} {share:.2%}" for form, share in test.items()))
 
 
@@ -258,19 +258,19 @@ def sweep_latent_sizes(
         print(f"{error}".replace(" and --resume", ""))
         raise typer.Exit(130) from error
     except (datasets.DataError, FitError, CheckpointError) as error:
-        raise _stop(f"{error}") from error
+        raise _error_exit(f"{error}") from error
     except OSError as error:
-        raise _stop(f"could not write {path} ({error}); what stood there is unharmed") from error
+        raise _error_exit(f"could not write {path} ({error}); what stood there is unharmed") from error
     for point in points:
         print(f"{point.latent_dim} dimensions")
         for split, results in (("training", point.training), ("test", point.test)):
-            for model, result in results.items():
-                print(f"  {split}, {model}: {_line(result)}")
+            for model_name, result in results.items():
+                print(f"  {split}, {model_name}: {_line(result)}")
 
 
 def _paths(folder: Path) -> list[Path]:
     """Return the files of an experiment's models: the AE, the VAE, the VAEs with other betas."""
-    own = [checkpoint_path(folder, model) for model in MODEL_NAMES]
+    own = [checkpoint_path(folder, model_name) for model_name in MODEL_NAMES]
     return own + [checkpoint_path(folder, "vae", beta) for beta in other_betas(folder)]
 
 
@@ -287,9 +287,11 @@ def _holds_another_experiment(path: Path, experiment: Experiment) -> bool:
         return False
 
 
-def _check_neighbours(folder: Path, experiment: Experiment, models: Sequence[str], is_additional: bool) -> None:
+def _check_neighbours(folder: Path, experiment: Experiment, model_names: Sequence[str], is_additional: bool) -> None:
     """Stop where a model of the folder that is not to be fitted now does not belong to those that are."""
-    written = {checkpoint_path(folder, model, experiment.beta if is_additional else None) for model in models}
+    written = {
+        checkpoint_path(folder, model_name, experiment.beta if is_additional else None) for model_name in model_names
+    }
     for path in _paths(folder):
         if path in written:
             continue
@@ -301,7 +303,7 @@ def _check_neighbours(folder: Path, experiment: Experiment, models: Sequence[str
         may_differ = ADDITIONAL_MAY_DIFFER if additional else PAIR_MAY_DIFFER
         if found := differences(neighbour, experiment, ignoring=may_differ):
             settings = ", ".join(f"{name} {there}, not {new}" for name, (there, new) in found.items())
-            raise _stop(
+            raise _error_exit(
                 f"{path} stands there with {settings}, and the new model would not belong to it; "
                 "use the same settings, or give the new models a --name"
             )
@@ -320,11 +322,13 @@ def _device(name: str) -> "torch.device":
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:
-        raise _stop(f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try auto or cpu") from error
+        raise _error_exit(
+            f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try auto or cpu"
+        ) from error
     return torch.device(name)
 
 
-def _stop(message: str) -> typer.Exit:
+def _error_exit(message: str) -> typer.Exit:
     typer.echo(f"Error: {message}.", err=True)
     return typer.Exit(1)
 

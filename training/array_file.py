@@ -59,21 +59,21 @@ class ArrayFile:
                 slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
                 self._found = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
         except (SafetensorError, OSError) as error:
-            raise self.defect(f"is no safetensors file, or is cut short ({error})") from error
+            raise self.defect_error(f"is no safetensors file, or is cut short ({error})") from error
         try:
             self.settings = json.loads(metadata["settings"])
             version = self.settings["format"]
         except (KeyError, ValueError, TypeError, RecursionError) as error:
             made_by = " ".join(command.split()[:4])  # python -m training fit
-            raise self.defect(f"was not written by `{made_by}`: it has no settings") from error
+            raise self.defect_error(f"was not written by `{made_by}`: it has no settings") from error
         if version != expected_format:
-            raise self.defect(f"has format {version!r:.40}, this program reads format {expected_format}")
+            raise self.defect_error(f"has format {version!r:.40}, this program reads format {expected_format}")
 
-    def defect(self, what: str) -> CheckpointError:
+    def defect_error(self, what: str) -> CheckpointError:
         """Return the error that says what is wrong with the file, and what to do."""
         return CheckpointError(f"{self.path} {what}; restore it, or {self._verb} it again: {self._command}")
 
-    def replaced(self) -> CheckpointError:
+    def replaced_error(self) -> CheckpointError:
         """Return the error that says that the file is no longer the one that was opened."""
         return CheckpointError(f"{self.path} was replaced or removed while it was in use; reload the page")
 
@@ -81,7 +81,7 @@ class ArrayFile:
         """Return the length of an array, which must not be empty."""
         _, shape = self._found.get(name, ("", ()))
         if not shape or shape[0] == 0:
-            raise self.defect(f"lacks the array {name}, or it is empty")
+            raise self.defect_error(f"lacks the array {name}, or it is empty")
         return shape[0]
 
     def expect(self, group: str, expected: dict[str, tuple[str, tuple[int, ...]]]) -> None:
@@ -89,18 +89,18 @@ class ArrayFile:
         found = {n.removeprefix(f"{group}."): v for n, v in self._found.items() if n.startswith(f"{group}.")}
         for name in sorted(expected.keys() | found.keys()):
             if name not in found:
-                raise self.defect(f"lacks the array {group}.{name}")
+                raise self.defect_error(f"lacks the array {group}.{name}")
             if name not in expected:
-                raise self.defect(f"has an array that does not belong there: {group}.{name}")
+                raise self.defect_error(f"has an array that does not belong there: {group}.{name}")
             if found[name] != expected[name]:
                 (dtype, shape), (want, wanted) = found[name], expected[name]
-                raise self.defect(f"has {group}.{name} as {dtype} {shape}, expected {want} {wanted}")
+                raise self.defect_error(f"has {group}.{name} as {dtype} {shape}, expected {want} {wanted}")
 
     def expect_groups(self, *groups: str) -> None:
         """Check that there are no arrays but those of some groups."""
         prefixes = tuple(f"{group}." for group in groups)
         if foreign := sorted(name for name in self._found if not name.startswith(prefixes)):
-            raise self.defect(f"has arrays that do not belong there: {', '.join(foreign[:3]):.100}")
+            raise self.defect_error(f"has arrays that do not belong there: {', '.join(foreign[:3]):.100}")
 
     def group(self, group: str) -> dict[str, Array]:
         """Read the arrays of a group, by what follows `GROUP.`; all their values are finite."""
@@ -109,12 +109,12 @@ class ArrayFile:
             with safe_open(self.path, framework="numpy") as file:
                 arrays = {name: file.get_tensor(name) for name in names}
         except (SafetensorError, OSError) as error:
-            raise self.replaced() from error
+            raise self.replaced_error() from error
         if file_version(self.path) != self.version:
-            raise self.replaced()
+            raise self.replaced_error()
         for name, array in arrays.items():
             if not np.isfinite(array).all():
-                raise self.defect(f"has values in {name} that are not finite numbers")
+                raise self.defect_error(f"has values in {name} that are not finite numbers")
         return {name.removeprefix(f"{group}."): array for name, array in arrays.items()}
 
 

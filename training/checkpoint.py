@@ -109,9 +109,9 @@ class Snapshots:
     labels: Array
 
 
-def checkpoint_path(folder: Path, model: str, beta: float | None = None) -> Path:
+def checkpoint_path(folder: Path, model_name: str, beta: float | None = None) -> Path:
     """Return the file of a model in an experiment's folder; with a beta, that of an additional VAE."""
-    return folder / (f"{model}.safetensors" if beta is None else f"{model}-beta-{beta:g}.safetensors")
+    return folder / (f"{model_name}.safetensors" if beta is None else f"{model_name}-beta-{beta:g}.safetensors")
 
 
 def other_betas(folder: Path) -> list[float]:
@@ -168,10 +168,10 @@ class Checkpoint(ArrayFile):
     """
 
     def __init__(self, path: Path) -> None:
-        model, _, beta = path.stem.partition("-beta-")
+        model_name, _, beta = path.stem.partition("-beta-")
         name = path.parent.name
         known = name if name in EXPERIMENTS else f"{DEFAULT} --name {name}"
-        command = f"python -m training fit {known} --model {model}" + (f" --beta {beta}" if beta else "")
+        command = f"python -m training fit {known} --model {model_name}" + (f" --beta {beta}" if beta else "")
         super().__init__(path, expected_format=FORMAT, verb="fit", command=command)
         self._read_settings()
         self._check_arrays()
@@ -195,17 +195,17 @@ class Checkpoint(ArrayFile):
         snapshots = Snapshots(labels=arrays.pop("digit"), **arrays)
         self._check_labels(snapshots.labels)
         if snapshots.update[0] < 0 or (np.diff(snapshots.update) <= 0).any():
-            raise self.defect("has snapshots that are not in the order of the updates")
+            raise self.defect_error("has snapshots that are not in the order of the updates")
         return snapshots
 
-    def load_model(self) -> "Autoencoder":
-        """Build the model in evaluation mode, float32, on the CPU."""
+    def load_network(self) -> "Autoencoder":
+        """Build the network in evaluation mode, float32, on the CPU."""
         import torch
 
         from training.models import build
 
         with torch.device("meta"):  # names and shapes only: a forged size allocates nothing
-            network = build(self.experiment, self.model)
+            network = build(self.experiment, self.model_name)
         load_weights(network, self)
         return network
 
@@ -213,19 +213,19 @@ class Checkpoint(ArrayFile):
         settings = self.settings
         try:
             self.experiment = experiment_from_json(settings["experiment"])
-            self.model = str(settings["model"])
+            self.model_name = str(settings["model"])
             self.seconds = finite(settings["seconds"])
-            terms = ("elbo", "reconstruction", "kl") if self.model == "vae" else ("reconstruction",)
+            terms = ("elbo", "reconstruction", "kl") if self.model_name == "vae" else ("reconstruction",)
             self.test = {term: finite(settings["test"][term]) for term in terms}
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise self.defect(f"has settings that cannot be read ({error!r:.200})") from error
-        if self.path.stem not in (self.model, f"{self.model}-beta-{self.experiment.beta:g}"):
-            raise self.defect(f"holds a model called {self.model!r:.40}, expected {self.path.stem!r}")
+            raise self.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
+        if self.path.stem not in (self.model_name, f"{self.model_name}-beta-{self.experiment.beta:g}"):
+            raise self.defect_error(f"holds a model called {self.model_name!r:.40}, expected {self.path.stem!r}")
 
     def _check_arrays(self) -> None:
         n, m = (self.rows(name) for name in ("codes.digit", "snapshots.digit"))
         s, d = self.rows("snapshots.update"), self.experiment.latent_dim
-        kl = self.model == "vae"
+        kl = self.model_name == "vae"
         self.expect(
             "codes",
             {"code": ("F32", (n, d)), "digit": ("U8", (n,))} | ({"log_variance": ("F16", (n, d))} if kl else {}),
@@ -239,7 +239,7 @@ class Checkpoint(ArrayFile):
 
     def _check_labels(self, labels: Array) -> None:
         if labels.max() > 9:
-            raise self.defect(f"has a class {labels.max()}, expected 0 to 9")
+            raise self.defect_error(f"has a class {labels.max()}, expected 0 to 9")
 
 
 def load_weights(network: "nn.Module", file: ArrayFile) -> None:

@@ -150,7 +150,7 @@ def _test(file: ArrayFile) -> dict[str, float]:
     try:
         return {form: finite(file.settings["test"][form]) for form in ("grey", "binarised", "small")}
     except (KeyError, TypeError, ValueError) as error:
-        raise file.defect(f"has settings that cannot be read ({error!r:.200})") from error
+        raise file.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
 
 
 def _forms(images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

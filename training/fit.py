@@ -30,7 +30,7 @@ from training.checkpoint import (
 from training.datasets import Data, Split, binarise
 from training.experiments import Experiment, differences
 from training.models import Autoencoder, VariationalAutoencoder, build
-from training.objective import Terms, evaluate, terms
+from training.objective import ElboTerms, elbo_terms, evaluate
 
 __all__ = ["FitError", "Interrupted", "as_dict", "fit", "unfinished_path"]
 
@@ -58,9 +58,9 @@ class _Run:
     takes the very steps of one that was not.
     """
 
-    def __init__(self, experiment: Experiment, model: str, data: Data, device: torch.device) -> None:
-        self.experiment, self.model, self.device = experiment, model, device
-        self.network = build(experiment, model).to(device)
+    def __init__(self, experiment: Experiment, model_name: str, data: Data, device: torch.device) -> None:
+        self.experiment, self.model_name, self.device = experiment, model_name, device
+        self.network = build(experiment, model_name).to(device)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=experiment.learning_rate, weight_decay=experiment.weight_decay, fused=True
         )
@@ -92,7 +92,7 @@ class _Run:
 
     def curve(self, split: str) -> Curve:
         update, epoch, seconds, reconstruction, kl = np.array(self.records[split], dtype=np.float64).T
-        return Curve(update, epoch, seconds, reconstruction, kl if self.model == "vae" else None)
+        return Curve(update, epoch, seconds, reconstruction, kl if self.model_name == "vae" else None)
 
     def save(self, path: Path) -> None:
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
@@ -145,7 +145,7 @@ class _Run:
 
 def fit(
     experiment: Experiment,
-    model: str,
+    model_name: str,
     data: Data,
     folder: Path,
     *,
@@ -157,7 +157,7 @@ def fit(
 
     Args:
         experiment: its settings.
-        model: a key of `training.models.MODELS`.
+        model_name: a key of `training.models.MODELS`.
         data: the images.
         folder: the experiment's folder; the state of an unfinished run is kept there, too.
         device: where to compute.
@@ -172,15 +172,15 @@ def fit(
         Interrupted: Ctrl-C, after the state was saved.
         OSError: a file could not be written; what stood there is unharmed.
     """
-    path = checkpoint_path(folder, model, experiment.beta if is_additional else None)
+    path = checkpoint_path(folder, model_name, experiment.beta if is_additional else None)
     unfinished = unfinished_path(path)
     if resume and not unfinished.exists() and _is_fitted(path, experiment):
         tqdm.write(f"{path} is already fitted with these settings")
         return path
-    run = _Run(experiment, model, data, device)
+    run = _Run(experiment, model_name, data, device)
     if unfinished.exists() and resume:
         run.resume(unfinished)
-        tqdm.write(f"{model}: resumed at update {run.update} of {run.total}")
+        tqdm.write(f"{model_name}: resumed at update {run.update} of {run.total}")
     if run.update == 0:
         run.save(unfinished)  # fails now, not after an epoch, if the folder cannot be written to
     with _interrupts() as interrupted:
@@ -218,7 +218,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
     if run.update == 0:
         run.snapshots.append((0, _snapshot(run.network, validation)))
         _validate(run, validation)
-    with tqdm(total=run.total, initial=run.update, unit="update", desc=run.model, dynamic_ncols=True) as bar:
+    with tqdm(total=run.total, initial=run.update, unit="update", desc=run.model_name, dynamic_ncols=True) as bar:
         while run.update < run.total:
             epoch, first = divmod(run.update, run.updates_per_epoch)
             order = torch.randperm(
@@ -226,7 +226,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
             )
             for batch in order.split(experiment.batch_size)[first:]:
                 _seeded(generator, experiment.seed, 1, run.update)
-                batch_terms = terms(run.network, binarise(train.images[batch], generator), generator)
+                batch_terms = elbo_terms(run.network, binarise(train.images[batch], generator), generator)
                 reconstruction, kl = _sums(batch_terms)
                 loss = (experiment.beta * kl - reconstruction) / len(batch)
                 run.optimizer.zero_grad()
@@ -259,7 +259,7 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
                         raise run.not_finite_error()
                     if finished_epoch:
                         line = f"training {_terms_line(run, 'training')}, validation {_terms_line(run, 'validation')}"
-                        bar.write(f"{run.model}, epoch {epoch + 1} of {experiment.epochs}: {line}")
+                        bar.write(f"{run.model_name}, epoch {epoch + 1} of {experiment.epochs}: {line}")
                     yield finished_epoch
 
 
@@ -278,9 +278,9 @@ def _export(run: _Run, data: Data, path: Path) -> None:
     images = test.images.float() / 255
     with torch.no_grad():
         if isinstance(network, VariationalAutoencoder):
-            code, log_variance = (part.cpu().numpy() for part in network.encode(images))
+            code, log_variance = (part.cpu().numpy() for part in network.encode_posterior(images))
         else:
-            code, log_variance = network.code(images).cpu().numpy(), None
+            code, log_variance = network.encode(images).cpu().numpy(), None
     write(
         path,
         run.experiment,
@@ -297,7 +297,7 @@ def _export(run: _Run, data: Data, path: Path) -> None:
     )
 
 
-def as_dict(result: Terms) -> dict[str, float]:
+def as_dict(result: ElboTerms) -> dict[str, float]:
     """Return the terms that a model has, as plain numbers by name."""
     named = {"elbo": result.elbo, "reconstruction": result.reconstruction, "kl": result.kl}
     return {name: float(value) for name, value in named.items() if value is not None}
@@ -311,12 +311,12 @@ def _validate(run: _Run, validation: Split) -> None:
 
 @torch.no_grad()
 def _snapshot(network: Autoencoder, validation: Split) -> Tensor:
-    code = network.eval().code(validation.images[:SNAPSHOT_IMAGES].float() / 255).half().cpu()
+    code = network.eval().encode(validation.images[:SNAPSHOT_IMAGES].float() / 255).half().cpu()
     network.train()
     return code
 
 
-def _sums(batch: Terms) -> tuple[Tensor, Tensor]:
+def _sums(batch: ElboTerms) -> tuple[Tensor, Tensor]:
     reconstruction = batch.reconstruction.sum()
     return reconstruction, torch.zeros_like(reconstruction) if batch.kl is None else batch.kl.sum()
 
@@ -325,7 +325,7 @@ def _terms_line(run: _Run, split: str) -> str:
     if not run.records[split]:
         return "-"
     *_, reconstruction, kl = run.records[split][-1]
-    if run.model == "vae":
+    if run.model_name == "vae":
         return f"ELBO {reconstruction - kl:.1f} = {reconstruction:.1f} - KL {kl:.1f} nats"
     return f"reconstruction {reconstruction:.1f} nats"
 

@@ -64,7 +64,7 @@ class Autoencoder(nn.Module):
         self.latent_dim = experiment.latent_dim
         self.encoder, self.decoder = _networks(experiment, self.encoder_outputs * experiment.latent_dim)
 
-    def code(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor) -> Tensor:
         """Encode images to their codes: float (n, h, w) with pixels in [0, 1] -> (n, latent_dim)."""
         return self.encoder(images.flatten(1))
 
@@ -82,26 +82,26 @@ class VariationalAutoencoder(Autoencoder):
 
     encoder_outputs = 2
 
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def encode_posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and bounded log-variance of q(z|x): (n, h, w) -> twice (n, latent_dim)."""
-        mean, log_variance = super().code(images).chunk(2, dim=1)
+        mean, log_variance = super().encode(images).chunk(2, dim=1)
         return mean, log_variance.clamp(*LOG_VARIANCE_BOUNDS)
 
-    def code(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor) -> Tensor:
         """Return the posterior mean: (n, h, w) -> (n, latent_dim)."""
-        return self.encode(images)[0]
+        return self.encode_posterior(images)[0]
 
 
 MODELS: dict[str, type[Autoencoder]] = {"autoencoder": Autoencoder, "vae": VariationalAutoencoder}
 
 
-def build(experiment: Experiment, model: str) -> Autoencoder:
-    """Build an untrained model, its initial weights drawn from the experiment's seed.
+def build(experiment: Experiment, model_name: str) -> Autoencoder:
+    """Build the untrained network of a model, its initial weights drawn from the experiment's seed.
 
     Args:
         experiment: its settings.
-        model: a key of `MODELS`.
+        model_name: a key of `MODELS`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
-        return MODELS[model](experiment)
+        return MODELS[model_name](experiment)

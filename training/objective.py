@@ -20,21 +20,21 @@ from training.models import Autoencoder, VariationalAutoencoder
 __all__ = [
     "EVALUATION_SAMPLES",
     "EVALUATION_SEED",
-    "Terms",
+    "ElboTerms",
     "bernoulli_log_likelihood",
+    "elbo_terms",
     "evaluate",
     "evaluate_per_image",
     "gaussian_kl",
     "kl_per_dimension",
     "reparametrise",
-    "terms",
 ]
 
 EVALUATION_SEED = 0  # binarises the images for reported metrics, and draws their posterior samples
 EVALUATION_SAMPLES = 10  # posterior samples per image, for reported metrics
 
 
-class Terms(NamedTuple):
+class ElboTerms(NamedTuple):
     """The two terms of the ELBO; `kl` is None for an autoencoder, which has none."""
 
     reconstruction: Tensor
@@ -80,32 +80,32 @@ def reparametrise(mean: Tensor, log_variance: Tensor, generator: torch.Generator
     return mean + (0.5 * log_variance).exp() * noise.to(mean.device)
 
 
-def terms(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Terms:
+def elbo_terms(network: Autoencoder, images: Tensor, generator: torch.Generator) -> ElboTerms:
     """Compute both terms for each image, with one posterior sample (VAE) or at the code (AE).
 
     Args:
-        model: either model.
+        network: of either model.
         images: (n, h, w), zeros and ones.
         generator: draws the posterior sample.
 
     Returns:
         tensors of shape (n,), in nats.
     """
-    if isinstance(model, VariationalAutoencoder):
-        mean, log_variance = model.encode(images)
-        logits = model.decode(reparametrise(mean, log_variance, generator))
-        return Terms(bernoulli_log_likelihood(logits, images), gaussian_kl(mean, log_variance))
-    return Terms(bernoulli_log_likelihood(model.decode(model.code(images)), images), None)
+    if isinstance(network, VariationalAutoencoder):
+        mean, log_variance = network.encode_posterior(images)
+        logits = network.decode(reparametrise(mean, log_variance, generator))
+        return ElboTerms(bernoulli_log_likelihood(logits, images), gaussian_kl(mean, log_variance))
+    return ElboTerms(bernoulli_log_likelihood(network.decode(network.encode(images)), images), None)
 
 
 @torch.no_grad()
 def evaluate_per_image(
-    model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500
-) -> Terms:
+    network: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500
+) -> ElboTerms:
     """Compute both terms for each image of a split, binarised once with `EVALUATION_SEED`.
 
     Args:
-        model: either model, in evaluation mode, on the split's device.
+        network: of either model, in evaluation mode, on the split's device.
         split: grey images; they are binarised here.
         samples: posterior samples an image (VAE), over which the reconstruction is averaged.
         batch_size: images at a time; bounds the memory.
@@ -115,21 +115,23 @@ def evaluate_per_image(
     """
     generator = torch.Generator().manual_seed(EVALUATION_SEED)  # on the CPU: the same draws on every device
     images = binarise(split.images, generator)
-    variational = isinstance(model, VariationalAutoencoder)
+    variational = isinstance(network, VariationalAutoencoder)
     reconstruction, kl = [], []
     for batch in images.split(batch_size):
-        parts = [terms(model, batch, generator) for _ in range(samples if variational else 1)]
+        parts = [elbo_terms(network, batch, generator) for _ in range(samples if variational else 1)]
         reconstruction.append(torch.stack([part.reconstruction for part in parts]).cpu().double().mean(dim=0))
         if parts[0].kl is not None:
             kl.append(parts[0].kl.cpu().double())  # in closed form: the same for every sample
-    return Terms(torch.cat(reconstruction), torch.cat(kl) if variational else None)
+    return ElboTerms(torch.cat(reconstruction), torch.cat(kl) if variational else None)
 
 
-def evaluate(model: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500) -> Terms:
+def evaluate(
+    network: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500
+) -> ElboTerms:
     """Compute the mean of both terms over a split; see `evaluate_per_image`.
 
     Returns:
         scalars, in nats per image.
     """
-    each = evaluate_per_image(model, split, samples=samples, batch_size=batch_size)
-    return Terms(each.reconstruction.mean(), None if each.kl is None else each.kl.mean())
+    each = evaluate_per_image(network, split, samples=samples, batch_size=batch_size)
+    return ElboTerms(each.reconstruction.mean(), None if each.kl is None else each.kl.mean())

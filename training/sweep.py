@@ -68,17 +68,18 @@ def sweep(
     for latent_dim in latent_sizes:
         each = dataclasses.replace(experiment, name=f"{experiment.dataset}-{latent_dim}d", latent_dim=latent_dim)
         opened = {
-            model: Checkpoint(fit(each, model, data, work / each.name, device=device, resume=True))
-            for model in MODEL_NAMES
+            model_name: Checkpoint(fit(each, model_name, data, work / each.name, device=device, resume=True))
+            for model_name in MODEL_NAMES
         }
         codes = opened["vae"].codes()
         assert codes.log_variance is not None
         kl = kl_per_dimension(torch.from_numpy(codes.code), torch.from_numpy(codes.log_variance)).mean(0)
         train = data.train.to(device)
         training = {
-            model: as_dict(evaluate(checkpoint.load_model().to(device), train)) for model, checkpoint in opened.items()
+            model_name: as_dict(evaluate(checkpoint.load_network().to(device), train))
+            for model_name, checkpoint in opened.items()
         }
-        test = {model: checkpoint.test for model, checkpoint in opened.items()}
+        test = {model_name: checkpoint.test for model_name, checkpoint in opened.items()}
         points.append(SweepPoint(latent_dim, training, test, kl.tolist()))
     content = {"experiment": dataclasses.asdict(experiment), "sizes": [point._asdict() for point in points]}
     write_atomically(path, json.dumps(content, indent=1).encode())
@@ -102,7 +103,10 @@ def read_sweep(path: Path) -> list[SweepPoint]:
 
 def _sweep_point(fields: dict[str, Any]) -> SweepPoint:
     training, test = (
-        {model: {term: float(value) for term, value in fields[split][model].items()} for model in MODEL_NAMES}
+        {
+            model_name: {term: float(value) for term, value in fields[split][model_name].items()}
+            for model_name in MODEL_NAMES
+        }
         for split in ("training", "test")
     )
     point = SweepPoint(

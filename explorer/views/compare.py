@@ -16,11 +16,11 @@ from explorer.components import latent_map
 from explorer.evaluation import PAIRS, POSTERIORS, SAMPLES
 from explorer.metrics import K_NEIGHBOURS, MIN_CONFIDENCE
 from explorer.models import ModelPair
-from explorer.stage import ALL, CROWD, FACE, VIEW, Stage
+from explorer.stage import ALL, CROWD, EXTENT, FACE, Stage
 from explorer.text import number, percent, rounded
 from training.sweep import SWEEP_EXPERIMENT
 
-__all__ = ["ROWS", "difference", "render", "sweep_figure", "verdict"]
+__all__ = ["ROWS", "clear_difference", "render", "sweep_figure", "verdict"]
 
 NO_PRIOR = "– (an AE has no prior)"
 COLUMNS = [4.6, 2, 2, 2.8, 1.2]
@@ -35,7 +35,7 @@ MIN_DIFFERENCE = 0.01  # of the AE's number: smaller differences are not called 
 
 COLOURS = {"confirmed": ":green[{}]", "contradicted": ":red[{}]"}
 
-Numbers = Mapping[str, float]  # of one model, by measure
+Numbers = Mapping[str, float]  # of one model, by metric
 
 
 @dataclass(frozen=True)
@@ -50,49 +50,49 @@ class Claim:
 class Row:
     """A number of both models, what it means, and what the textbook says of it."""
 
-    name: str  # of the measure, as in `explorer.evaluation`
+    name: str  # of the metric, as in `explorer.evaluation`
     title: str
     meaning: str
-    form: Callable[[float], str]  # the number as it is read, without its unit
+    format_value: Callable[[float], str]  # the number as it is read, without its unit
     unit: str = ""
     better: int  # 1: a higher number is better; -1: a lower one; 0: neither
     claims: tuple[Claim, ...] = ()
-    note: Callable[[str, Numbers], str] = lambda model, numbers: ""  # what stands below a model's number
-    tab: str  # shows it
+    note: Callable[[str, Numbers], str] = lambda model_name, numbers: ""  # what stands below a model's number
+    tool: str  # shows it
     settings: Mapping[Choice[Any], Any] = field(default_factory=dict)  # what to set there
 
 
-def difference(name: str, ae: Numbers, vae: Numbers) -> float:
+def clear_difference(name: str, ae: Numbers, vae: Numbers) -> float:
     """Return how much larger the VAE's number is; 0 below two standard errors, or below `MIN_DIFFERENCE`."""
-    gap = vae[name] - ae[name]
+    difference = vae[name] - ae[name]
     error = math.hypot(*(numbers.get(f"{name}_error", 0.0) for numbers in (ae, vae)))
-    return 0.0 if abs(gap) < max(2 * error, MIN_DIFFERENCE * abs(ae[name])) else gap
+    return 0.0 if abs(difference) < max(2 * error, MIN_DIFFERENCE * abs(ae[name])) else difference
 
 
-def _larger(name: str, model: str) -> Callable[[Numbers, Numbers], bool | None]:
+def _larger(name: str, model_name: str) -> Callable[[Numbers, Numbers], bool | None]:
     """Claim that a model has the larger number."""
 
     def holds(ae: Numbers, vae: Numbers) -> bool | None:
-        gap = difference(name, ae, vae)
-        return (gap > 0) == (model == "vae") if gap else None
+        difference = clear_difference(name, ae, vae)
+        return (difference > 0) == (model_name == "vae") if difference else None
 
     return holds
 
 
-def _smaller(name: str, model: str) -> Callable[[Numbers, Numbers], bool | None]:
+def _smaller(name: str, model_name: str) -> Callable[[Numbers, Numbers], bool | None]:
     """Claim that a model has the smaller number."""
-    return _larger(name, "autoencoder" if model == "vae" else "vae")
+    return _larger(name, "autoencoder" if model_name == "vae" else "vae")
 
 
 def _in_percent(share: float) -> str:
     return number(100 * share, ".1f")
 
 
-def _of_prior_kl(model: str, numbers: Numbers) -> str:
-    return f"{rounded(numbers['aggregate_kl'])} nats with the encoder's spread" if model == "vae" else ""
+def _prior_kl_note(model_name: str, numbers: Numbers) -> str:
+    return f"{rounded(numbers['aggregate_kl'])} nats with the encoder's spread" if model_name == "vae" else ""
 
 
-def _of_slack(model: str, numbers: Numbers) -> str:
+def _slack_note(model_name: str, numbers: Numbers) -> str:
     exact, sampled, error, bound = (
         number(numbers[name], ".3f")
         for name in ("evidence", "evidence_weighted", "evidence_weighted_error", "evidence_elbo")
@@ -103,15 +103,17 @@ def _of_slack(model: str, numbers: Numbers) -> str:
     )
 
 
-def _of_prior_unread(model: str, numbers: Numbers) -> str:
-    if model == "vae":
+def _prior_unread_note(model_name: str, numbers: Numbers) -> str:
+    if model_name == "vae":
         return ""
     share, error = 1 - numbers["fitted_read"], numbers["fitted_read_error"]
     return f"{percent(share)} ± {percent(error)} with the Gaussian fitted to its codes"
 
 
-def _of_prior_entropy(model: str, numbers: Numbers) -> str:
-    return "" if model == "vae" else f"{rounded(numbers['fitted_entropy'])} nats with the Gaussian fitted to its codes"
+def _prior_entropy_note(model_name: str, numbers: Numbers) -> str:
+    if model_name == "vae":
+        return ""
+    return f"{rounded(numbers['fitted_entropy'])} nats with the Gaussian fitted to its codes"
 
 
 ROWS = (
@@ -119,47 +121,47 @@ ROWS = (
         name="reconstruction",
         title="Reconstruction",
         meaning="Log-probability of a test image given its code, log p(x|z).",
-        form=rounded,
+        format_value=rounded,
         unit="nats",
         better=1,
         claims=(Claim("An AE reconstructs better: it pays no KL.", _larger("reconstruction", "autoencoder")),),
-        tab="Reconstruct",
+        tool="Reconstruct",
     ),
     Row(
         name="elbo",
         title="ELBO",
         meaning="Reconstruction minus KL: a lower bound of log p(x), the log-probability of a test image.",
-        form=rounded,
+        format_value=rounded,
         unit="nats",
         better=1,
-        tab="Training curves",
+        tool="Training curves",
     ),
     Row(
         name="kl",
         title="KL of the encoder's Gaussians to the prior",
         meaning="What a code costs: how far each image's Gaussian is from N(0, I), on average. Neither end is good: "
         "0 says nothing of the image.",
-        form=rounded,
+        format_value=rounded,
         unit="nats",
         better=0,
-        tab="Training curves",
+        tool="Training curves",
     ),
     Row(
         name="slack",
         title="Gap between ELBO and log p(x)",
         meaning="How far the encoder's guess q(z|x) is from the exact posterior p(z|x): KL(q(z|x) || p(z|x)). "
         f"Mean over {POSTERIORS} test images.",
-        form=rounded,
+        format_value=rounded,
         unit="nats",
         better=-1,
-        note=_of_slack,
-        tab="Posterior",
+        note=_slack_note,
+        tool="Posterior",
     ),
     Row(
         name="centre_over_spread",
         title="Centre of the codes over their spread",
         meaning="Distance of the codes' mean from the origin, in units of their standard deviation. 0 is centred.",
-        form=number,
+        format_value=number,
         better=-1,
         claims=(
             Claim(
@@ -168,15 +170,15 @@ ROWS = (
             ),
             Claim("an AE's lie anywhere", lambda ae, vae: ae["centre_over_spread"] > MAX_OFFSET),
         ),
-        tab="Explore",
-        settings={FACE: "codes", VIEW: ALL},
+        tool="Explore",
+        settings={FACE: "codes", EXTENT: ALL},
     ),
     Row(
         name="prior_kl",
         title="KL(N(m, S) || N(0, I)) of all codes",
         meaning="How far the codes, taken together as one Gaussian with their mean m and covariance S, are from the "
         "prior.",
-        form=rounded,
+        format_value=rounded,
         unit="nats",
         better=-1,
         claims=(
@@ -186,16 +188,16 @@ ROWS = (
             ),
             Claim("an AE's do not", lambda ae, vae: ae["prior_kl"] > NEAR_PRIOR),
         ),
-        note=_of_prior_kl,
-        tab="Explore",
-        settings={FACE: "codes", VIEW: ALL},
+        note=_prior_kl_note,
+        tool="Explore",
+        settings={FACE: "codes", EXTENT: ALL},
     ),
     Row(
         name="plane_entropy",
         title="How evenly the digits share the plane",
         meaning="Entropy of the areas of the map nearest to each digit's codes; "
         f"{rounded(math.log(10))} nats if all are equal.",
-        form=rounded,
+        format_value=rounded,
         unit="nats",
         better=1,
         claims=(
@@ -206,26 +208,26 @@ ROWS = (
             ),
             Claim("a VAE's digits share it more evenly", _larger("plane_entropy", "vae")),
         ),
-        tab="Explore",
-        settings={FACE: "grid", VIEW: ALL},
+        tool="Explore",
+        settings={FACE: "grid", EXTENT: ALL},
     ),
     Row(
         name="overlap",
         title="Overlap of the digits",
         meaning=f"Share of a code's {K_NEIGHBOURS} nearest neighbours that are other digits, averaged over the digits.",
-        form=_in_percent,
+        format_value=_in_percent,
         unit="%",
         better=-1,
         claims=(Claim("A VAE's clusters overlap more: the prior pulls them together.", _larger("overlap", "vae")),),
-        tab="Explore",
-        settings={FACE: "codes", VIEW: CROWD},
+        tool="Explore",
+        settings={FACE: "codes", EXTENT: CROWD},
     ),
     Row(
         name="window_gaps",
         title="Gaps: how much of the map is far from codes",
         meaning="Share of the map farther from any code than twice the codes' median distance to their nearest "
         "neighbour.",
-        form=_in_percent,
+        format_value=_in_percent,
         unit="%",
         better=-1,
         claims=(
@@ -235,30 +237,30 @@ ROWS = (
             ),
             Claim("a VAE's has few", lambda ae, vae: vae["window_gaps"] <= MAX_GAPS),
         ),
-        tab="Explore",
-        settings={FACE: "codes", VIEW: ALL},
+        tool="Explore",
+        settings={FACE: "codes", EXTENT: ALL},
     ),
     Row(
         name="prior_unread",
         title="Gaps: how much of N(0, I) decodes to no digit",
         meaning=f"Share of {SAMPLES:,} random codes whose picture the classifier reads with "
         f"less than {100 * MIN_CONFIDENCE:.0f} % confidence.",
-        form=_in_percent,
+        format_value=_in_percent,
         unit="%",
         better=-1,
         claims=(
             Claim("A random code gives a digit in a VAE (mostly)", lambda ae, vae: vae["prior_unread"] < MAJORITY),
             Claim("but not in an AE", lambda ae, vae: ae["prior_unread"] >= MAJORITY),
         ),
-        note=_of_prior_unread,
-        tab="Generate",
+        note=_prior_unread_note,
+        tool="Generate",
     ),
     Row(
         name="prior_entropy",
         title="How evenly random codes give the digits",
         meaning="Entropy of the digits among those pictures that are read; "
         f"{rounded(math.log(10))} nats if all ten are equal.",
-        form=rounded,
+        format_value=rounded,
         unit="nats",
         better=1,
         claims=(
@@ -268,32 +270,32 @@ ROWS = (
             ),
             Claim("an AE only those that lie near the origin", lambda ae, vae: ae["prior_entropy"] < EVEN_ENTROPY),
         ),
-        note=_of_prior_entropy,
-        tab="Generate",
+        note=_prior_entropy_note,
+        tool="Generate",
     ),
     Row(
         name="knn_accuracy",
         title=f"Accuracy of a vote of {K_NEIGHBOURS} neighbours",
         meaning="Share of test codes whose nearest other codes are, by majority, of the same digit. High: the space "
         "tells the digits apart.",
-        form=_in_percent,
+        format_value=_in_percent,
         unit="%",
         better=1,
         claims=(
             Claim(
                 "Without the prior's pull an AE tells the digits apart at least as well.",
-                lambda ae, vae: difference("knn_accuracy", ae, vae) <= 0,
+                lambda ae, vae: clear_difference("knn_accuracy", ae, vae) <= 0,
             ),
         ),
-        tab="Explore",
-        settings={FACE: "codes", VIEW: ALL},
+        tool="Explore",
+        settings={FACE: "codes", EXTENT: ALL},
     ),
     Row(
         name="jump",
         title="Interpolation: largest step over the mean step",
         meaning="How much more than usual a picture changes at once on the path between two images. "
         f"{PAIRS} pairs of different digits; 1 is an even change.",
-        form=number,
+        format_value=number,
         better=-1,
         claims=(
             Claim(
@@ -302,14 +304,14 @@ ROWS = (
             ),
             Claim("an AE jumps", lambda ae, vae: ae["jump"] > MAX_SMOOTH_STEP),
         ),
-        tab="Interpolate",
+        tool="Interpolate",
     ),
     Row(
         name="middle_held",
         title="Interpolation: middles between the two digits",
         meaning="Share of middle frames in which a classifier gives the two end digits together at least "
         f"{100 * MIN_CONFIDENCE:.0f} %. Low: the path leads through a third digit.",
-        form=_in_percent,
+        format_value=_in_percent,
         unit="%",
         better=1,
         claims=(
@@ -319,13 +321,13 @@ ROWS = (
             ),
             Claim("more often than an AE's", _larger("middle_held", "vae")),
         ),
-        tab="Interpolate",
+        tool="Interpolate",
     ),
     Row(
         name="middle_sureness",
         title="Interpolation: sureness in the middle",
         meaning="Mean confidence of the classifier in the middle frames: whether they are digits at all.",
-        form=_in_percent,
+        format_value=_in_percent,
         unit="%",
         better=1,
         claims=(
@@ -338,7 +340,7 @@ ROWS = (
                 lambda ae, vae: ae["middle_sureness"] < MAJORITY,
             ),
         ),
-        tab="Interpolate",
+        tool="Interpolate",
     ),
 )
 
@@ -357,7 +359,7 @@ def verdict(row: Row, ae: Numbers, vae: Numbers) -> tuple[str, list[tuple[str, s
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
-    """Draw the page: one table, one row per measure."""
+    """Draw the page: one table, one row per metric."""
     with stage.page():
         _page(pair)
 
@@ -411,17 +413,18 @@ def _sweep() -> None:
     )
     latent_map.chart(sweep_figure(), key="sweep")
     texts = []
-    for model, short in (("autoencoder", "AE"), ("vae", "VAE")):
-        values = [size.training[model]["reconstruction"] for size in sizes]
+    for model_name, short in (("autoencoder", "AE"), ("vae", "VAE")):
+        values = [size.training[model_name]["reconstruction"] for size in sizes]
         steps = [
-            (now.latent_dim, now.training[model]["reconstruction"] - before.training[model]["reconstruction"])
+            (now.latent_dim, now.training[model_name]["reconstruction"] - before.training[model_name]["reconstruction"])
             for before, now in pairwise(sizes)
         ]
         falls = [f"{latent_dim} dimensions by {rounded(-step)} nats" for latent_dim, step in steps if step < 0]
         course = f"falls at {' and at '.join(falls)}" if falls else "rises with every step"
         texts.append(f"The {short}'s goes from {rounded(values[0])} nats to {rounded(values[-1])} nats and {course}.")
     better = all(
-        last.training[model]["reconstruction"] > first.training[model]["reconstruction"] for model in last.training
+        last.training[model_name]["reconstruction"] > first.training[model_name]["reconstruction"]
+        for model_name in last.training
     )
     st.markdown(
         "A well-known write-up claims that a larger latent space means a higher reconstruction error on the training "
@@ -432,19 +435,19 @@ def _sweep() -> None:
 
 
 def _overlap_table(pair: ModelPair) -> str:
-    overlap = catalog.measured(pair).overlap
+    overlap = catalog.load_evaluation(pair).overlap
     rows = [["Digit", *map(str, range(10))], ["---"] * 11]
     rows += [[model.short, *(percent(share) for share in overlap[model.name])] for model in pair]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _values(pair: ModelPair) -> dict[str, dict[str, float]]:
-    """Return the measures by model, with those that the table derives from them."""
-    measured = catalog.measured(pair)
+    """Return the metrics by model, with those that the table derives from them."""
+    evaluation = catalog.load_evaluation(pair)
     values = {}
-    for model, numbers in measured.values.items():
-        values[model] = numbers | {
-            "overlap": float(np.mean(measured.overlap[model])),
+    for model_name, numbers in evaluation.values.items():
+        values[model_name] = numbers | {
+            "overlap": float(np.mean(evaluation.overlap[model_name])),
             "prior_unread": 1 - numbers["prior_read"],
             "prior_unread_error": numbers["prior_read_error"],
         }
@@ -456,20 +459,21 @@ def _show(row: Row, values: Mapping[str, Numbers]) -> None:
     better = {1: " Higher is better.", -1: " Lower is better.", 0: ""}[row.better]
     about.markdown(f"**{row.title}**  \n{row.meaning}{better}")
     winner = _winner(row, values)
-    for cell, (model, numbers) in zip(cells, values.items(), strict=True):
+    for cell, (model_name, numbers) in zip(cells, values.items(), strict=True):
         if row.name not in numbers:
             cell.markdown(NO_PRIOR)
             continue
         error = numbers.get(f"{row.name}_error")
-        text = f"{row.form(numbers[row.name])}{f' ± {row.form(error)}' if error else ''} {row.unit}".strip()
-        bold = "**" if model == winner else ""
-        note = row.note(model, numbers)
+        plus_minus = f" ± {row.format_value(error)}" if error else ""
+        text = f"{row.format_value(numbers[row.name])}{plus_minus} {row.unit}".strip()
+        bold = "**" if model_name == winner else ""
+        note = row.note(model_name, numbers)
         cell.markdown(f"{bold}{text}{bold}" + (f"  \n{note}" if note else ""))
     if row.claims:
         whole, parts = verdict(row, values["autoencoder"], values["vae"])
         claims = "  \n".join(f"{mark} {text}" for mark, text in parts)
         textbook.markdown(f"{claims}  \n{COLOURS.get(whole, '{}').format(f'**{whole}**')}")
-    view.button("Show", key=f"show_{row.name}", on_click=selection.show, args=(row.tab, dict(row.settings)))
+    view.button("Show", key=f"show_{row.name}", on_click=selection.show, args=(row.tool, dict(row.settings)))
 
 
 def _winner(row: Row, values: Mapping[str, Numbers]) -> str:
@@ -477,5 +481,5 @@ def _winner(row: Row, values: Mapping[str, Numbers]) -> str:
     ae, vae = values["autoencoder"], values["vae"]
     if row.name not in ae or row.better == 0:
         return ""
-    gap = row.better * difference(row.name, ae, vae)
-    return "vae" if gap > 0 else "autoencoder" if gap < 0 else ""
+    difference = row.better * clear_difference(row.name, ae, vae)
+    return "vae" if difference > 0 else "autoencoder" if difference < 0 else ""

@@ -13,7 +13,7 @@ from explorer.cache import cached
 from explorer.choices import Choice, renamed_input
 from explorer.components import latent_map
 from explorer.components.card import markup, picture
-from explorer.components.film import Reel, film, quantise
+from explorer.components.film import Trajectories, film, quantise
 from explorer.figures import X_AXES
 from explorer.maps import Map
 from explorer.models import ModelPair
@@ -75,7 +75,7 @@ def _answer(map_: Map) -> None:
     decode = images.data_uri(map_.decode([point])[0])
     lay_over(
         map_,
-        [latent_map.pick(*point)],
+        [latent_map.pick_mark(*point)],
         on_pick=partial(selection.set_pick, map_),
         answer=markup(
             [
@@ -92,7 +92,7 @@ def _answer(map_: Map) -> None:
 
 
 @cached()
-def _reel(map_: Map) -> Reel:
+def _trajectories(map_: Map) -> Trajectories:
     """Project the validation codes of all recorded moments to a map."""
     return quantise(chart_of(map_), np.stack([map_.project(code) for code in map_.model.snapshots.code]))
 
@@ -103,7 +103,7 @@ def _film(pair: ModelPair, stage: Stage, x_axis: str, logarithmic: bool) -> None
     x = curve.when(x_axis)
     when = np.interp(updates, [0, *curve.update], [0, *x])
     film(
-        [_reel(map_) for map_ in stage.maps],
+        [_trajectories(map_) for map_ in stage.maps],
         snapshots.labels,
         [str(digit) for digit in range(len(figures.DIGIT_COLOURS))],
         figures.DIGIT_COLOURS,

@@ -49,15 +49,15 @@ WHAT_NATS_ARE = (
 def render(pair: ModelPair, stage: Stage) -> None:
     """Draw the tool: the pad, where the digit lands on both maps, what comes back, what it becomes in MNIST's form."""
     on_pad = selection.drawing()
-    drawn = on_pad.form
+    drawn = on_pad.mnist_image
     encoded = [None if drawn is None else encode_drawing(pair, map_, drawn) for map_ in stage.maps]
     for map_, answer, each in zip(stage.maps, stage.answers, encoded, strict=True):
         with answer:
             marks: list[latent_map.Mark] = []
             if each is not None:
-                marks = [latent_map.pick(*each.point)]
+                marks = [latent_map.pick_mark(*each.point)]
                 if each.outline:
-                    marks.insert(0, latent_map.outline(each.outline))
+                    marks.insert(0, latent_map.outline_mark(each.outline))
             lay_over(
                 map_,
                 marks,
@@ -70,7 +70,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     with upload, st.container(key=UPLOADER):
         _picture_input(on_pad)
     with form:
-        _form(pair, drawn, encoded[0].seen if encoded[0] is not None else None, on_pad.complaint)
+        _form(pair, drawn, encoded[0].preprocessed if encoded[0] is not None else None, on_pad.complaint)
     for column, map_, each in zip(near, stage.maps, encoded, strict=True):
         with column:
             st.html(_neighbours(pair, map_, each))
@@ -92,7 +92,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
 class EncodedDrawing(NamedTuple):
     """A picture's code on the map, its reconstruction, and the terms of its ELBO."""
 
-    seen: Array  # the picture as the model sees it, (h, w), pixels in [0, 1]
+    preprocessed: Array  # the picture as the model sees it, (h, w), pixels in [0, 1]
     point: list[float]  # of its code on the map
     outline: list[list[float]]  # on the map: the encoder's Gaussian, if it has one
     decode: Array  # of its code, (h, w)
@@ -109,13 +109,13 @@ def encode_drawing(pair: ModelPair, map_: Map, picture: Array) -> EncodedDrawing
     from training.datasets import Split
 
     model = map_.model
-    seen = torch.as_tensor(originals.preprocessed(pair, picture))[None]
-    grey = seen.float() / 255
-    code, std = model.encode(grey)
+    preprocessed = torch.as_tensor(originals.preprocessed(pair, picture))[None]
+    grey = preprocessed.float() / 255
+    code, std = model.encode_with_std(grey)
     if std is None:
-        reconstruction, kl = float(model.terms(Split(seen, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
+        reconstruction, kl = float(model.elbo_terms(Split(preprocessed, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
     else:  # as in the Posterior tab, to the last digit
-        q, elbo = inference.bound(model, originals.binarised_drawing(pair, picture))
+        q, elbo = inference.q_and_elbo(model, originals.binarised_drawing(pair, picture))
         reconstruction, kl = elbo + q.kl, q.kl
     return EncodedDrawing(
         grey[0].numpy(),
@@ -128,11 +128,11 @@ def encode_drawing(pair: ModelPair, map_: Map, picture: Array) -> EncodedDrawing
     )
 
 
-def _set_picture(form: Array | None) -> None:
+def _set_picture(mnist_image: Array | None) -> None:
     """Put a picture in MNIST's form on the pad, in place of all that is on it."""
     on_pad = selection.drawing()
-    on_pad.form = on_pad.base = form
-    on_pad.has_base, on_pad.strokes, on_pad.complaint = form is not None, [], ""
+    on_pad.mnist_image = on_pad.base = mnist_image
+    on_pad.has_base, on_pad.strokes, on_pad.complaint = mnist_image is not None, [], ""
     on_pad.version += 1
 
 
@@ -144,12 +144,12 @@ def take_report(report: dict[str, Any]) -> None:
         return
     on_pad.strokes, on_pad.has_base, on_pad.complaint = report["strokes"], bool(report["based"]), ""
     if on_pad.has_base and not on_pad.strokes:
-        on_pad.form = on_pad.base
+        on_pad.mnist_image = on_pad.base
         return
     ink = rasterize(on_pad.strokes)
     if on_pad.has_base and on_pad.base is not None:
         ink = np.maximum(ink, drawing.enlarged(on_pad.base))
-    on_pad.form = mnist_form(ink)
+    on_pad.mnist_image = mnist_form(ink)
 
 
 def _picture_input(on_pad: Drawing) -> None:
@@ -189,15 +189,15 @@ def _pad(on_pad: Drawing) -> None:
     )
 
 
-def _form(pair: ModelPair, drawn: Array | None, seen: Array | None, complaint: str) -> None:
+def _form(pair: ModelPair, drawn: Array | None, preprocessed: Array | None, complaint: str) -> None:
     wrong = f'<span role="alert">{escape(complaint)}</span>' if complaint else ""
     if drawn is None:
         text = wrong or "Draw with the mouse, a pen, a finger, or the arrow keys and Space."
         card([BLANK], NOT_TAKEN if wrong else "Nothing drawn", text, kind="form")
         return
     pictures = [picture(images.data_uri(drawn / 255), "the drawing in MNIST's form", name="drawn")]
-    if seen is not None and not np.array_equal(seen, drawn / np.float32(255)):
-        pictures.append(picture(images.data_uri(seen), "the drawing as the models see it", name="seen"))
+    if preprocessed is not None and not np.array_equal(preprocessed, drawn / np.float32(255)):
+        pictures.append(picture(images.data_uri(preprocessed), "the drawing as the models see it", name="seen"))
     title = NOT_TAKEN if wrong else "In MNIST's form"
     card(pictures, title, wrong or _digit(pair, drawn), kind="form")
 

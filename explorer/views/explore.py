@@ -1,5 +1,6 @@
 """Explore: both latent spaces, and what the decoders make of any point of them."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -12,18 +13,20 @@ from explorer import catalog, images, latent, originals, selection
 from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
-from explorer.components.card import card, markup, picture, reel
+from explorer.components.card import card, film_rows, markup, picture
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
-from explorer.stage import Stage, lay_over
+from explorer.stage import Laid, Stage, draw_close_ups, lay_over
 from explorer.text import number, vector, with_article
 
-__all__ = ["FILM_FRAMES", "draw_pick", "render"]
+__all__ = ["FILM_FRAMES", "draw_pick", "render", "reset"]
 
 Array = NDArray[Any]
 
 PATH = Choice("path", False)
-MAX_CORNERS = 200  # of a path
+# The paths that were drawn, by model: their corners as `x~y~x~y`.
+DRAWN_PATHS = {"autoencoder": Choice("ae_path", ""), "vae": Choice("vae_path", "")}
+MAX_CORNERS = 40  # of a path: more are thinned, for the sake of the link
 PICKED = "the point you picked"
 DRAG = "Drag over the map: the images decoded along your path appear here."
 NO_OVERLAY = (
@@ -31,25 +34,34 @@ NO_OVERLAY = (
 )
 FILM_FRAMES = 24  # along a drawn path
 FILM_COLUMNS = FILM_FRAMES // 2  # two rows: frames large enough for the last row of a room
-KTH_NEAREST = f"Its {latent.KTH}th nearest code"
+KTH_NEAREST = f"Its {latent.SPARSITY_K}th nearest code"
 
 
-def render(pair: ModelPair, stage: Stage) -> None:
-    """Draw the tool: the picks, the ringed image, the films of drawn paths."""
+def render(pair: ModelPair, stage: Stage, close_ups: bool = False) -> None:
+    """Draw the tool: the picks, the ringed image, the films of drawn paths; `close_ups`: of what is small, too."""
     with stage.controls:
         _path_input(disabled=not stage.maps.vae.is_plane)
     stage.viewer.markdown(_what_to_look_for(stage.maps))
-    _picks(pair, stage.maps, stage.answers, stage.strip.container())
+    close_up = stage.viewer.empty() if close_ups else None
+    _picks(pair, stage.maps, stage.answers, stage.strip.container(), close_up)
 
 
 @st.fragment  # a click reruns no more than what it changes
 def _picks(
-    pair: ModelPair, maps: MapPair, answers: tuple[DeltaGenerator, DeltaGenerator], strip: DeltaGenerator
+    pair: ModelPair,
+    maps: MapPair,
+    answers: tuple[DeltaGenerator, DeltaGenerator],
+    strip: DeltaGenerator,
+    close_up: DeltaGenerator | None,
 ) -> None:
     # What the eye waits for is sent first.
+    laid = []
     for map_, answer in zip(maps, answers, strict=True):
         with answer, catalog.show_errors():
-            draw_pick(pair, map_, selection.ringed_image(pair), draws=PATH.value)
+            laid.append(draw_pick(pair, map_, selection.ringed_image(pair), draws=PATH.value))
+    if close_up:
+        with close_up.container():
+            draw_close_ups(laid)
     with strip.container():
         films = [column.empty() for column in st.columns(2)] if PATH.value and maps.vae.is_plane else []
         for film, map_ in zip(films, maps, strict=False):
@@ -85,17 +97,17 @@ def _what_to_look_for(maps: MapPair) -> str:
     return f"**Click a map** to decode any point of it. {more}"
 
 
-def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> None:
+def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> Laid:
     """Mark the pick and the ringed image on a map, and show the pick's decode; `draws`: dragging draws a path."""
     model = map_.model
     point = selection.pick(map_)
     near = selection.nearest(map_, point)
     nearest_digit = model.codes.labels[near.image]
-    percentile = latent.sparsity_percentile(near.neighbour_distance, model.neighbour_distances)
+    percentile = latent.sparsity_percentile(near.kth_distance, model.kth_neighbour_distances)
     where = vector(point)
     verdict = "In a gap" if percentile > 99 else "At the edge of a cluster" if percentile > 90 else "Among the codes"
     than = f"sparser than at {percentile:.0f} % of the codes" if percentile < 100 else "sparser than at any code"
-    if near.neighbour_distance < map_.least_visible:  # the codes of a collapsed posterior
+    if near.kth_distance < map_.least_visible:  # the codes of a collapsed posterior
         verdict, than = "Among the codes", "nearer than could be seen on the map"
     decode, original = _decode_of(map_, point), _original(pair, map_, near.image)
 
@@ -105,24 +117,25 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> N
             f"Decoded at {where}",
             f"{original}Nearest test code: <b>{with_article(nearest_digit)}</b> "
             f"(image {near.image}), {_away(near.distance)}.",
-            f'<span title="{KTH_NEAREST} is {_away(near.neighbour_distance)}"><b>{verdict}</b>: {than}.</span>',
+            f'<span title="{KTH_NEAREST} is {_away(near.kth_distance)}"><b>{verdict}</b>: {than}.</span>',
             kind="pick",
         )
 
     corners = _path(map_) if draws else ()
-    lay_over(
+    laid = lay_over(
         map_,
         [
-            *([latent_map.path(corners)] if corners else []),
+            *([latent_map.path_mark(corners)] if corners else []),
             *_ellipse(map_, ringed),
-            latent_map.ring(*map_.points[ringed].tolist()),
-            latent_map.pick(*point),
+            latent_map.ring_mark(*map_.points[ringed].tolist()),
+            latent_map.pick_mark(*point),
         ],
         on_pick=partial(selection.set_pick, map_),
         on_path=partial(_set_path, map_) if draws and map_.is_plane else None,
         answer=answer("pick"),
     )
     st.html(f'<div class="instead"><p>{NO_OVERLAY}</p>{answer("typed")}</div>')
+    return laid
 
 
 @cached(entries=MANY)
@@ -166,21 +179,32 @@ def _path_input(disabled: bool) -> None:
     )
 
 
-def _path_key(map_: Map) -> str:
-    return f"{map_.model.short.lower()}_path"  # not in the URL
-
-
 def _set_path(map_: Map, points: list[list[float]]) -> None:
     """Set the path over a map; a callback."""
-    farthest = selection.MAX_COORDINATE
-    corners = np.clip(np.array(points, float)[:MAX_CORNERS, :2], -farthest, farthest)
-    st.session_state[_path_key(map_)] = (map_.id, tuple(map(tuple, corners.tolist())))
+    corners = np.array(points, float)[:, :2].clip(-selection.MAX_COORDINATE, selection.MAX_COORDINATE)
+    if len(corners) > MAX_CORNERS:
+        corners = latent.resample_polyline(corners, MAX_CORNERS)
+    decimals = max(0, 3 - math.floor(math.log10(map_.window.side)))  # a thousandth of the map
+    DRAWN_PATHS[map_.model.name].keep("~".join(f"{each:.{decimals}f}" for each in corners.ravel()))
 
 
 def _path(map_: Map) -> tuple[tuple[float, float], ...]:
     """Return the path that the user drew over a map; empty if none."""
-    drawn_on, corners = st.session_state.get(_path_key(map_), ("", ()))
-    return corners if PATH.value and drawn_on == map_.id else ()
+    if not PATH.value:
+        return ()
+    try:
+        corners = np.array(DRAWN_PATHS[map_.model.name].value.split("~"), float).reshape(-1, 2)[:MAX_CORNERS]
+    except ValueError:
+        return ()  # none, or a link that was cut short
+    if not np.isfinite(corners).all():
+        return ()
+    return tuple((x, y) for x, y in corners.clip(-selection.MAX_COORDINATE, selection.MAX_COORDINATE).tolist())
+
+
+def reset(pair: ModelPair) -> None:
+    """Forget the paths: they lie in another latent space."""
+    for path in DRAWN_PATHS.values():
+        path.keep(path.default)
 
 
 def _film(map_: Map) -> None:
@@ -192,7 +216,7 @@ def _film(map_: Map) -> None:
         shown = picture(images.data_uri(images.tile(decodes, FILM_COLUMNS)), about, name=f"path-{model.name}")
     frames, save = st.columns([5, 1], vertical_alignment="bottom")
     with frames:
-        reel(shown, DRAG)
+        film_rows(shown, DRAG)
     save.download_button(
         "GIF",
         b"" if decodes is None else partial(images.gif, decodes),
@@ -207,7 +231,7 @@ def _film(map_: Map) -> None:
 def _ellipse(map_: Map, image: int) -> list[latent_map.Mark]:
     """Outline the encoder's Gaussian of a test image on the map, one standard deviation from its mean."""
     outline = map_.outline(map_.model.codes.code[image], map_.model.posterior_std(image))
-    return [latent_map.outline(outline)] if outline else []
+    return [latent_map.outline_mark(outline)] if outline else []
 
 
 def _ringed(pair: ModelPair, image: int) -> None:

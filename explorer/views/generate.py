@@ -16,7 +16,7 @@ from explorer.components.card import card, markup, picture
 from explorer.evaluation import SAMPLES
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
-from explorer.stage import Stage, lay_over
+from explorer.stage import Laid, Stage, draw_close_ups, lay_over
 from explorer.text import with_article
 from training.checkpoint import CheckpointError
 
@@ -60,9 +60,12 @@ def render(pair: ModelPair, stage: Stage) -> None:
         for map_, source in ((maps.ae, "prior"), (maps.ae, "fitted"), (maps.vae, "prior"))
     }
     shown = (drawn[maps.ae, "fitted" if fitted else "prior"], drawn[maps.vae, "prior"])
+    laid = []
     for map_, samples, answer in zip(maps, shown, stage.answers, strict=True):
         with answer:
-            _chosen(map_, samples)
+            laid.append(_chosen(map_, samples))
+    with stage.viewer:
+        draw_close_ups(laid)
     _walls(maps, drawn, label)
 
 
@@ -82,20 +85,20 @@ class DigitRate(NamedTuple):
     entropy: float  # of the digits among those, in nats
 
 
-def _chosen(map_: Map, samples: Samples) -> None:
+def _chosen(map_: Map, samples: Samples) -> Laid:
     """Mark random codes on a map, and show one of them large: that nearest to a click."""
     model, points = map_.model, samples.points
     chosen = min(int(st.session_state.get(CHOSEN, 0)), len(points) - 1)
-    marks: list[latent_map.Mark] = [latent_map.dots(points)] if points else []
+    marks: list[latent_map.Mark] = [latent_map.dots_mark(points)] if points else []
     shown = '<figure><div class="blank"></div><figcaption>none found</figcaption></figure>'
     if points:
-        marks.append(latent_map.ring(*points[chosen]))
+        marks.append(latent_map.ring_mark(*points[chosen]))
         what = f"sample {chosen + 1}"
         caption = f"{what}: {_digit(samples, chosen)}" if samples.probabilities is not None else what
         shown = picture(
             samples.pictures[chosen], f"{model.short}: {what}", name=f"sample-{model.name}", caption=caption
         )
-    lay_over(
+    return lay_over(
         map_,
         marks,
         on_pick=partial(_choose_nearest, points) if points else None,

@@ -11,10 +11,10 @@ from explorer import catalog, images, latent, originals, selection
 from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
-from explorer.components.card import films, markup, picture
+from explorer.components.card import film_strips, markup, picture
 from explorer.maps import Map
 from explorer.models import Model, ModelPair
-from explorer.stage import Stage, lay_over
+from explorer.stage import Stage, draw_close_ups, lay_over
 
 __all__ = ["FRAME", "FRAMES", "IMAGES", "KINDS", "TEST_DIGIT", "default_image", "render", "reset"]
 
@@ -43,27 +43,25 @@ def render(pair: ModelPair, stage: Stage) -> None:
         if all(map(_is_pick, LABELS)):
             st.markdown("Both ends are the same pick: choose a test digit for one.")
     interpolations = [_interpolation(map_, *(_end_point(end, pair, map_) for end in LABELS)) for map_ in maps]
+    laid = []
     for answer, map_, found in zip(stage.answers, maps, interpolations, strict=True):
         short = map_.model.short
         with answer:
-            lay_over(
-                map_,
-                [latent_map.path(found.points, at)],
-                on_pick=partial(selection.set_pick, map_) if any(map(_is_pick, LABELS)) else None,
-                answer=markup(
-                    [
-                        picture(
-                            found.pictures[at],
-                            f"{short}: frame {at}",
-                            name=f"frame-{map_.model.name}",
-                            caption=f"frame {at}",
-                        )
-                    ],
-                    kind="pick",
-                ),
+            shown = picture(
+                found.pictures[at], f"{short}: frame {at}", name=f"frame-{map_.model.name}", caption=f"frame {at}"
             )
+            laid.append(
+                lay_over(
+                    map_,
+                    [latent_map.path_mark(found.points, at)],
+                    on_pick=partial(selection.set_pick, map_) if any(map(_is_pick, LABELS)) else None,
+                    answer=markup([shown], kind="pick"),
+                )
+            )
+    with stage.viewer:
+        draw_close_ups(laid)
     with strips:
-        films(
+        film_strips(
             {
                 model.short: (found.strip, f"the {model.short}'s decodes along the path")
                 for model, found in zip(pair, interpolations, strict=True)
@@ -94,11 +92,11 @@ def _interpolation(map_: Map, start: tuple[float, ...], end: tuple[float, ...]) 
     codes = latent.linear_interpolation(start, end, FRAMES)
     decodes = map_.model.decode(codes)
     pictures = [images.data_uri(decode) for decode in decodes]
-    return Interpolation(map_.project(codes).tolist(), pictures, images.data_uri(images.strip(decodes)))
+    return Interpolation(map_.project(codes).tolist(), pictures, images.data_uri(images.side_by_side(decodes)))
 
 
 def _end(end: str, pair: ModelPair) -> None:
-    drawn = selection.drawing().form is not None
+    drawn = selection.drawing().mnist_image is not None
     kind = st.segmented_control(
         LABELS[end],
         [TEST_DIGIT, PICK, DRAWING] if drawn else [TEST_DIGIT, PICK],
@@ -162,13 +160,13 @@ def _code_of_drawing(pair: ModelPair, model: Model, drawn: Array) -> tuple[float
     """Encode a picture in MNIST's form, uint8 (28, 28)."""
     import torch
 
-    code, _ = model.encode(torch.as_tensor(originals.preprocessed(pair, drawn))[None].float() / 255)
+    code, _ = model.encode_with_std(torch.as_tensor(originals.preprocessed(pair, drawn))[None].float() / 255)
     return tuple(np.asarray(code[0], float).tolist())
 
 
 def _end_point(end: str, pair: ModelPair, map_: Map) -> tuple[float, ...]:
     """Return an end in a model's latent space: its code of the test image, its pick, or its code of what is drawn."""
-    drawn = selection.drawing().form
+    drawn = selection.drawing().mnist_image
     if st.session_state.get(KINDS[end].name) == DRAWING and drawn is not None:
         return _code_of_drawing(pair, map_.model, drawn)
     if _is_pick(end):

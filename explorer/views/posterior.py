@@ -1,4 +1,4 @@
-"""Posterior: what the VAE's encoder believes of an image, what is true, and the slack in the bound between them."""
+"""Posterior: the VAE's approximate posterior of an image, the true one, and the slack in the bound between them."""
 
 from enum import StrEnum
 from functools import partial
@@ -27,7 +27,7 @@ __all__ = ["CloseUp", "close_up_window", "posterior_figure", "render"]
 
 Array = NDArray[Any]
 
-DETAIL = "map_belief"  # the close-up's key
+CLOSE_UP_CHART = "map_posterior"  # the close-up's key
 
 
 class Subject(StrEnum):
@@ -41,14 +41,14 @@ class CloseUp(StrEnum):
     """What the close-up frames."""
 
     BOTH = "both"
-    TRUTH = "the truth"
-    BELIEF = "the belief"
+    TRUE = "the truth"
+    APPROXIMATE = "the belief"
 
 
 CLOSE_UP_WORDS = {
     str(CloseUp.BOTH): "both",
-    str(CloseUp.TRUTH): "exact posterior p(z|x)",
-    str(CloseUp.BELIEF): "encoder's guess q(z|x)",
+    str(CloseUp.TRUE): "exact posterior p(z|x)",
+    str(CloseUp.APPROXIMATE): "encoder's guess q(z|x)",
 }
 SUBJECT, SEED = Choice("subject", str(Subject.TEST_IMAGE)), Choice("belief_seed", 0)
 CLOSE_UP = Choice("close_up", str(CloseUp.BOTH))
@@ -79,24 +79,24 @@ def render(pair: ModelPair, stage: Stage) -> None:
     if not in_two_dimensions:
         st.info(ONLY_IN_THE_PLANE.format(pair.latent_dim))
     image = selection.ringed_image(pair)
-    seen = originals.binarised(pair, image) if drawn is None else originals.binarised_drawing(pair, drawn)
-    if seen is None:
+    binary = originals.binarised(pair, image) if drawn is None else originals.binarised_drawing(pair, drawn)
+    if binary is None:
         st.info(f"This tool needs the test images, or a drawing (Draw). {originals.HOW_TO_GET_ORIGINALS}")
         for map_, answer in zip(stage.maps, stage.answers, strict=True):
             with answer:
                 lay_over(map_, [], answer="")
         return
     what = f"test image {image}" if drawn is None else "what you drew"
-    gap = inference.inference_gap(vae, seen)
+    gap = inference.inference_gap(vae, binary)
     q = gap.q
     z = q.mean + q.std * np.random.default_rng(seed).standard_normal(len(q.mean))
     window = close_up_window(gap, look) if in_two_dimensions else None
     with stage.answers[0]:
         ae_map = stage.maps.ae
-        subject = picture(images.data_uri(seen), f"{what}, black and white", name="subject", caption=f"x: {what}")
+        subject = picture(images.data_uri(binary), f"{what}, black and white", name="subject", caption=f"x: {what}")
         lay_over(
             ae_map,
-            [latent_map.ring(*ae_map.points[image].tolist())] if drawn is None else [],
+            [latent_map.ring_mark(*ae_map.points[image].tolist())] if drawn is None else [],
             answer=markup([subject], kind="pick"),
         )
     with stage.answers[1]:
@@ -119,14 +119,16 @@ def render(pair: ModelPair, stage: Stage) -> None:
         )
     with stage.viewer:
         if window is not None:
-            latent_map.chart(posterior_figure(vae_map, seen, window), key=DETAIL, size="close_up")
-            latent_map.overlay(DETAIL, _marks(vae_map, q, z), title="The encoder's guess, and the exact posterior")
+            latent_map.chart(posterior_figure(vae_map, binary, window), key=CLOSE_UP_CHART, size="close_up")
+            latent_map.overlay(
+                CLOSE_UP_CHART, _marks(vae_map, q, z), title="The encoder's guess, and the exact posterior"
+            )
             outside = window.side > vae_map.window.side
             where = "wider than the map" if outside else "framed on the VAE's map"
             st.caption(f"The close-up is {where}.", help=LEGEND)
         else:
             st.caption(ELLIPSES)
-    st.html(markup([], f"z = {place}", kind="belief"))
+    st.html(markup([], f"z = {place}", kind="posterior"))
     _draw_metrics(pair, gap)
     st.markdown(WHAT_IT_MEANS)
 
@@ -137,18 +139,18 @@ def _take_nearest(vae_map: Map, x: float, y: float) -> None:
 
 
 @cached()
-def posterior_figure(vae_map: Map, seen: Array, window: latent.Window) -> go.Figure:
+def posterior_figure(vae_map: Map, binary: Array, window: latent.Window) -> go.Figure:
     """Draw the true posterior of an image over a part of the plane."""
-    gap = inference.inference_gap(vae_map.model, seen)
+    gap = inference.inference_gap(vae_map.model, binary)
     assert gap.true_posterior is not None
     outline = np.array(vae_map.outline(gap.q.mean, 2 * gap.q.std))
-    region = gap.true_posterior.points[gap.true_posterior.level <= 2]
+    region = gap.true_posterior.points[gap.true_posterior.credible_radius <= 2]
     return figures.contours(*gap.true_posterior.rasterize(window), window, vae_map.axes, outline, region)
 
 
 def _subject_input(pair: ModelPair) -> Array | None:
     """Draw the widgets that choose the image; return what was drawn, None for the ringed test image."""
-    drawn = selection.drawing().form
+    drawn = selection.drawing().mnist_image
     chosen = st.segmented_control(
         "Image",
         [str(each) for each in Subject],
@@ -177,23 +179,23 @@ def _close_up_input() -> str:
 def _marks(vae_map: Map, q: DiagonalGaussian, z: Array) -> list[latent_map.Mark]:
     """Mark q(z|x), and a point drawn from it."""
     outlines = [vae_map.outline(q.mean, times * q.std) for times in (1, 2)]
-    ellipses = [latent_map.outline(outline) for outline in outlines if outline]
-    return [*ellipses, latent_map.dots([vae_map.project([z])[0].tolist()])]
+    ellipses = [latent_map.outline_mark(outline) for outline in outlines if outline]
+    return [*ellipses, latent_map.dots_mark([vae_map.project([z])[0].tolist()])]
 
 
 def _frame(vae_map: Map, window: latent.Window) -> list[latent_map.Mark]:
     """Mark where on the map the close-up lies; ringed where it is small."""
     left, bottom, right, top = window.left, window.bottom, window.right, window.top
-    marks = [latent_map.outline([[left, bottom], [right, bottom], [right, top], [left, top]])]
+    marks = [latent_map.outline_mark([[left, bottom], [right, bottom], [right, top], [left, top]])]
     if window.side < vae_map.window.side / 10:
-        marks.append(latent_map.ring((left + right) / 2, (bottom + top) / 2))
+        marks.append(latent_map.ring_mark((left + right) / 2, (bottom + top) / 2))
     return marks
 
 
 def _draw_metrics(pair: ModelPair, gap: InferenceGap) -> None:
     elbo = f"<b>ELBO = {nats(gap.elbo)}</b>: reconstruction minus KL, averaged over q(z|x). "
     if gap.true_posterior is None:
-        st.html(markup([], "The bound", elbo + "It is never more than log p(x).", kind="belief"))
+        st.html(markup([], "The bound", elbo + "It is never more than log p(x).", kind="posterior"))
         return
     evidence = gap.true_posterior.log_evidence
     lines = (
@@ -201,12 +203,12 @@ def _draw_metrics(pair: ModelPair, gap: InferenceGap) -> None:
         elbo + "It is what the fit maximises, and never more than log p(x).",
         f"<b>Gap = {nats(evidence - gap.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(pair)}",
     )
-    st.html(markup([], "The gap between ELBO and log p(x)", *lines, kind="belief"))
+    st.html(markup([], "The gap between ELBO and log p(x)", *lines, kind="posterior"))
 
 
 def _average(pair: ModelPair) -> str:
     try:
-        values = catalog.measured(pair).values["vae"]
+        values = catalog.load_evaluation(pair).values["vae"]
     except CheckpointError:
         return ""  # Compare tells it
     if "slack" not in values:
@@ -219,9 +221,11 @@ def close_up_window(gap: InferenceGap, close_up: str) -> latent.Window:
     """Return a square that holds q(z|x), the true posterior, or both, and their labels."""
     assert gap.true_posterior is not None
     q = gap.q
-    believed = np.stack([q.mean - 2.5 * q.std, q.mean + 2.5 * q.std])
-    true = gap.true_posterior.points[gap.true_posterior.level <= 3.2]
-    both = np.concatenate({CloseUp.TRUTH: [true], CloseUp.BELIEF: [believed]}.get(CloseUp(close_up), [true, believed]))
+    approximate = np.stack([q.mean - 2.5 * q.std, q.mean + 2.5 * q.std])
+    true = gap.true_posterior.points[gap.true_posterior.credible_radius <= 3.2]
+    both = np.concatenate(
+        {CloseUp.TRUE: [true], CloseUp.APPROXIMATE: [approximate]}.get(CloseUp(close_up), [true, approximate])
+    )
     low, high = both.min(axis=0), both.max(axis=0)
     side = 1.3 * float((high - low).max())
     left, bottom = ((low + high) / 2 - side / 2).tolist()

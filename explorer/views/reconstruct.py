@@ -121,7 +121,7 @@ def _reconstructions(pair: ModelPair, split: str, images_shown: tuple[int, ...])
     terms = [
         [None if each is None else each[chosen] for each in originals.test_terms(model, pair)]
         if split == "test"
-        else model.terms(Split(grey, part.labels[chosen]))
+        else model.elbo_terms(Split(grey, part.labels[chosen]))
         for model in pair
     ]
     (ae, _), (vae, kl) = terms

@@ -12,7 +12,7 @@ from explorer import figures, images, metrics, selection
 from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
-from explorer.components.card import films, markup, picture
+from explorer.components.card import film_strips, markup, picture
 from explorer.maps import Map
 from explorer.metrics import INACTIVE_KL
 from explorer.models import Model, ModelPair
@@ -57,10 +57,10 @@ def _moved(map_: Map, z: Array, moves: Array) -> None:
     at = z + moves * model.traversal_unit
     text = "the pick" + "".join(f", dimension {each + 1} by {moves[each]:g} sd" for each in np.flatnonzero(moves))
     decode = images.data_uri(model.decode([at])[0])
-    marks = [latent_map.pick(*selection.pick(map_))]
+    marks = [latent_map.pick_mark(*selection.pick(map_))]
     if moves.any():
         start, end = map_.project(np.stack([z, at])).tolist()
-        marks.insert(0, latent_map.path([end, start] if map_.is_plane else [end]))
+        marks.insert(0, latent_map.path_mark([end, start] if map_.is_plane else [end]))
     lay_over(
         map_,
         marks,
@@ -77,7 +77,7 @@ def _strips(model: Model, z: tuple[float, ...], dimensions: tuple[int, ...]) -> 
     steps = np.linspace(-REACH, REACH, FRAMES)
     moves = steps[None, :, None] * (np.eye(len(z)) * model.traversal_unit)[list(dimensions), None]
     decodes = model.decode((np.array(z) + moves).reshape(-1, len(z)))
-    return [images.data_uri(images.strip(strip)) for strip in np.split(decodes, len(dimensions))]
+    return [images.data_uri(images.side_by_side(strip)) for strip in np.split(decodes, len(dimensions))]
 
 
 @cached()
@@ -95,7 +95,7 @@ def _rows(pair: ModelPair, picks: list[Array]) -> None:
         with control:
             _move_input(dimension, pair.vae.kl_per_dimension[dimension] < INACTIVE_KL)
         with film:
-            films(
+            film_strips(
                 {
                     model.short: (pictures[row], f"the {model.short}'s decodes along dimension {dimension + 1}")
                     for model, pictures in zip(pair, strips, strict=True)

@@ -38,5 +38,5 @@ def shown(app: AppTest, name: str) -> np.ndarray:
 
 
 def decode(checkpoints: Path, experiment: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
-    network = Checkpoint(checkpoint_path(checkpoints / experiment.name, model)).load_model()
+    network = Checkpoint(checkpoint_path(checkpoints / experiment.name, model)).load_network()
     return network.decode(torch.tensor([point])).sigmoid()[0].numpy()

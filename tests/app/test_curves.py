@@ -45,6 +45,6 @@ def test_where_the_film_stopped_is_kept() -> None:
 
 def test_points_of_the_film_are_packed_within_a_hundredth_of_a_pixel() -> None:
     points = np.random.default_rng(0).normal(size=(5, 40, 2)) * 30
-    reel = quantise("map_vae", points)
-    steps = np.frombuffer(base64.b64decode(reel.points), "<u2").reshape(points.shape)
-    assert np.abs(reel.low + steps / 65535 * reel.span - points).max() < reel.span / 100_000
+    packed = quantise("map_vae", points)
+    steps = np.frombuffer(base64.b64decode(packed.points), "<u2").reshape(points.shape)
+    assert np.abs(packed.low + steps / 65535 * packed.span - points).max() < packed.span / 100_000

@@ -70,9 +70,9 @@ def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
     assert np.corrcoef(drawn.flatten().numpy(), form.flatten())[0, 1] > 0.98
     for name in MODELS:
         checkpoint = Checkpoint(checkpoint_path(checkpoints / experiment.name, name))
-        model = checkpoint.load_model()
+        model = checkpoint.load_network()
         with torch.inference_mode():
-            code = model.code(drawn[None] / 255)
+            code = model.encode(drawn[None] / 255)
             back = model.decode(code).sigmoid()[0].numpy()
         np.testing.assert_allclose(shown(app, f"reconstruction-{name}"), back, atol=0.003)
         terms = evaluate_per_image(model, Split(drawn[None], torch.zeros(1, dtype=torch.uint8)), samples=2000)
@@ -162,9 +162,9 @@ def test_small_black_and_white_models_see_it_small_and_black_and_white(
     seen = shown(app, "seen")
     assert set(np.unique(seen)) == {0, 1}
     np.testing.assert_array_equal(seen, shown(app, "drawn") >= 128 / 255)
-    vae = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_model()
+    vae = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_network()
     with torch.inference_mode():
-        back = vae.decode(vae.code(torch.as_tensor(seen, dtype=torch.float32)[None])).sigmoid()[0].numpy()
+        back = vae.decode(vae.encode(torch.as_tensor(seen, dtype=torch.float32)[None])).sigmoid()[0].numpy()
     np.testing.assert_allclose(shown(app, "reconstruction-vae"), back, atol=0.003)
 
 
@@ -179,9 +179,9 @@ def test_without_classifier_and_data_the_rest_is_there(app: AppTest, checkpoints
     assert not app.error
     assert "sure" not in html(app)
     codes = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).codes().code
-    vae = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_model()
+    vae = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_network()
     with torch.inference_mode():
-        code = vae.code(torch.as_tensor(shown(app, "drawn"), dtype=torch.float32)[None])
+        code = vae.encode(torch.as_tensor(shown(app, "drawn"), dtype=torch.float32)[None])
         nearest = int(np.linalg.norm(codes - code.numpy(), axis=1).argmin())
         own = vae.decode(torch.as_tensor(codes[[nearest]], dtype=torch.float32)).sigmoid()[0].numpy()
     np.testing.assert_allclose(shown(app, "near-vae-1"), own, atol=0.003)

@@ -60,12 +60,12 @@ def test_a_path_can_begin_at_what_is_drawn(
     app.run()
     assert app.segmented_control("from").options == ["test digit", "pick"]
     form = digits.test.images[5].numpy()
-    app.session_state["drawing"] = Drawing(form=form)
+    app.session_state["drawing"] = Drawing(mnist_image=form)
     app.run()
     app.segmented_control("from").set_value("what you drew").run()
     app.slider("frame").set_value(0).run()
     assert not app.exception
-    model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_model()
+    model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_network()
     with torch.inference_mode():
-        code = model.code(torch.as_tensor(form)[None] / 255)[0].tolist()
+        code = model.encode(torch.as_tensor(form)[None] / 255)[0].tolist()
     np.testing.assert_allclose(shown(app, "frame-vae"), decode(checkpoints, experiment, "vae", tuple(code)), atol=0.003)

@@ -67,7 +67,7 @@ def test_each_step_has_its_text_view_code_and_answer(app: AppTest, number: int) 
     ("source", "definition"),
     [
         (Source("training/objective.py", "reparametrise"), training.objective.reparametrise),
-        (Source("training/objective.py", "Terms"), training.objective.Terms),
+        (Source("training/objective.py", "ElboTerms"), training.objective.ElboTerms),
         (Source("training/models.py", "Autoencoder.decode"), training.models.Autoencoder.decode),
     ],
 )
@@ -79,7 +79,7 @@ def test_code_is_the_very_source(source: Source, definition: object) -> None:
 
 
 def test_a_part_of_a_function_runs_from_line_to_line() -> None:
-    code, first = Source("training/fit.py", "_updates", "batch_terms = terms(", "loss = (").lines()
+    code, first = Source("training/fit.py", "_updates", "batch_terms = elbo_terms(", "loss = (").lines()
     text, start = inspect.getsourcelines(training.fit._updates)
     assert [line.strip() for line in code.splitlines()] == [line.strip() for line in text[first - start :][:3]]
     assert not code[0].isspace()

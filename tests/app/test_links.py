@@ -72,3 +72,13 @@ def test_a_link_opens_the_same_view() -> None:
         app.query_params[name] = choice
     app.run()
     assert (app.number_input("from_image").value, app.slider("frame").value) == (7, 3)
+
+
+@pytest.mark.parametrize("text", ["", "1~2~3", "1~2~nonsense~4", "nan~1~2~3"])
+def test_a_link_with_a_damaged_path_opens_without_it(text: str) -> None:
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    for name, choice in {"path": "true", "vae_path": text}.items():
+        app.query_params[name] = choice
+    app.run()
+    assert not app.exception
+    assert "path-vae" not in str(app.main)

@@ -114,7 +114,7 @@ def test_beta_chooses_the_vae_and_everything_follows(app: AppTest, checkpoints: 
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.query_params.update({"beta": "0.5", "vae_x": "0.5", "vae_y": "-0.25"})
     app.run()
-    expected = Checkpoint(other).load_model().decode(torch.tensor([[0.5, -0.25]])).sigmoid()[0].numpy()
+    expected = Checkpoint(other).load_network().decode(torch.tensor([[0.5, -0.25]])).sigmoid()[0].numpy()
     np.testing.assert_allclose(shown(app, "pick-vae"), expected, atol=0.003)
     assert np.abs(expected - decode(checkpoints, experiment, "vae", (0.5, -0.25))).max() > 0.1
 

@@ -68,7 +68,7 @@ def test_tab_shows_the_figures_of_the_image(
         assert not app.exception
         x = seen[image].ravel()
         evidence = float(brute_force(decode, x, 401)[1].logsumexp(0))
-        bound = elbo(decode, x, evaluation.encode_posterior(vae, seen[[image]])[0])
+        bound = elbo(decode, x, evaluation.approximate_posteriors(vae, seen[[image]])[0])
         assert told(app, "log p(x)") == pytest.approx(evidence, abs=0.01)
         assert told(app, "ELBO") == pytest.approx(bound, abs=0.006)
         assert told(app, "Gap") == pytest.approx(evidence - bound, abs=0.015)
@@ -95,7 +95,7 @@ def test_average_slack_is_that_of_the_chosen_beta(app: AppTest, checkpoints: Pat
 def test_resample_draws_from_the_belief(app: AppTest, vae: Model, seen: np.ndarray) -> None:
     app.query_params["tab"] = "Posterior"
     app.run()
-    q = evaluation.encode_posterior(vae, seen[[0]])[0]
+    q = evaluation.approximate_posteriors(vae, seen[[0]])[0]
     for seed in (0, 1):
         z = q.mean + q.std * np.random.default_rng(seed).standard_normal(2)
         np.testing.assert_allclose(shown(app, "resampled"), vae.decode([z])[0], atol=0.003)
@@ -129,7 +129,7 @@ def test_without_the_images_a_drawing_can_be_shown(
     assert not app.exception
     assert "This tool needs the test images" in app.info[0].value
     form = digits.test.images[3].numpy()
-    app.session_state["drawing"] = Drawing(form=form)
+    app.session_state["drawing"] = Drawing(mnist_image=form)
     app.session_state["subject"] = "what you drew"
     app.run()
     assert not app.exception
@@ -154,7 +154,7 @@ def test_in_more_dimensions_the_belief_and_the_bound_are_left(
     assert not app.exception
     assert "can be computed on a grid in two dimensions only" in app.info[0].value
     vae = open_models(checkpoints / deep.name).vae
-    each = evaluate_per_image(vae.checkpoint.load_model(), digits.test, samples=300).elbo
+    each = evaluate_per_image(vae.checkpoint.load_network(), digits.test, samples=300).elbo
     assert each is not None
     assert told(app, "ELBO") == pytest.approx(float(each[5]), abs=0.5)
     assert "log p(x) =" not in html(app)

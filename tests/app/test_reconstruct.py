@@ -20,14 +20,14 @@ def test_reconstruct_shows_what_both_models_make_of_each_split(
     app.query_params["tab"] = "Reconstruct"
     app.run()
     assert not app.exception
-    model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_model()
+    model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).load_network()
     for split in ("training", "validation", "test"):
         app.segmented_control("images").set_value(f"{split} images").run()
         assert not app.exception
         number = int(re.findall(r"<small>image (\d+)</small>", html(app))[0])
         grey = getattr(digits, {"training": "train"}.get(split, split)).images[number] / 255
         np.testing.assert_allclose(shown(app, f"original-{number}"), grey, atol=0.003)
-        own = model.decode(model.code(grey[None])).sigmoid()[0]
+        own = model.decode(model.encode(grey[None])).sigmoid()[0]
         np.testing.assert_allclose(shown(app, f"vae-{number}"), own, atol=0.003)
         colours = shown(app, f"vae-error-{number}")[..., :3]
         lost = grey.numpy() - own.detach().numpy()
@@ -61,7 +61,7 @@ def test_worst_images_are_the_worst(app: AppTest, checkpoints: Path, experiment:
     assert not app.exception
     assert "hardest test images" in app.segmented_control("images").options
     assert app.segmented_control("images").value == "worst test images"  # as links have it
-    model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "autoencoder")).load_model()
+    model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "autoencoder")).load_network()
     each = evaluate_per_image(model, digits.test).reconstruction
     worst = [int(number) for number in re.findall(r"<small>image (\d+)</small>", html(app))]
     assert worst == each.argsort()[:10].tolist()

@@ -201,7 +201,7 @@ def seen(page: Page, name: str) -> np.ndarray:
 
 
 def decode(fitted: Path, experiment: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
-    network = Checkpoint(checkpoint_path(fitted / experiment.name, model)).load_model()
+    network = Checkpoint(checkpoint_path(fitted / experiment.name, model)).load_network()
     return network.decode(torch.tensor([point], dtype=torch.float32)).sigmoid()[0].numpy()
 
 

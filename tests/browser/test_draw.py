@@ -95,9 +95,9 @@ def assert_models_answer_the_picture(page: Page, fitted: Path, experiment: Exper
     picture = drawn(page)
     np.testing.assert_allclose(seen(page, "drawn"), picture / 255, atol=0.02)
     for name in MODELS:
-        model = Checkpoint(checkpoint_path(fitted / experiment.name, name)).load_model()
+        model = Checkpoint(checkpoint_path(fitted / experiment.name, name)).load_network()
         with torch.inference_mode():
-            x, y = model.code(torch.as_tensor(picture / 255, dtype=torch.float32)[None])[0].tolist()
+            x, y = model.encode(torch.as_tensor(picture / 255, dtype=torch.float32)[None])[0].tolist()
         np.testing.assert_allclose(
             seen(page, f"reconstruction-{name}"), decode(fitted, experiment, name, (x, y)), atol=0.02
         )

@@ -222,7 +222,7 @@ def test_dragging_draws_a_path_and_shows_its_film(
     wait_for_input(page, "VAE pick, x", point_at(page, "map_vae", *part(page, "map_vae", 0.5, 0.5))[0])
     expect(page.locator('img[data-name="path-vae"]')).to_be_visible()
     page.get_by_text("Draw a path").click()
-    expect(page.locator(".reel")).to_have_count(0)
+    expect(page.locator(".film-rows")).to_have_count(0)
     expect(page.locator(".st-key-map_vae .map-overlay .path")).to_have_count(0)
     zoom_and_pan(page, "map_vae")
 

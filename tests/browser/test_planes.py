@@ -50,7 +50,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def decode(model: Model, z: np.ndarray) -> np.ndarray:
-    network = model.checkpoint.load_model()
+    network = model.checkpoint.load_network()
     return network.decode(torch.tensor(z[None], dtype=torch.float32)).sigmoid()[0].numpy()
 
 

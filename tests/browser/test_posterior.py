@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from explorer import evaluation
 from explorer.models import open_models
-from explorer.posterior import elbo, posterior
+from explorer.posterior import elbo, true_posterior
 from tests.browser.conftest import middle, pixel_of, seen, wait_until_idle
 from training.datasets import Data
 from training.experiments import Experiment
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.browser
 
 
 def told(page: Page, name: str) -> float:
-    text = page.locator(".card.belief p b").filter(has_text=f"{name} =").inner_text()
+    text = page.locator(".card.posterior p b").filter(has_text=f"{name} =").inner_text()
     return float(text.split("=")[1].removesuffix("nats").replace("−", "-"))
 
 
 def shown_z(page: Page) -> np.ndarray:
-    text = page.locator(".card.belief h5").filter(has_text="z = (").inner_text()
+    text = page.locator(".card.posterior h5").filter(has_text="z = (").inner_text()
     return np.array([float(each.replace("−", "-")) for each in re.findall(r"−?\d+\.\d+", text)])
 
 
@@ -53,18 +53,18 @@ def test_another_image_and_another_draw(
     wait_until_idle(page)
 
     x = images[23].ravel()
-    belief = evaluation.encode_posterior(vae, images[[23]])[0]
-    truth = posterior(evaluation.decode_grid(vae), evaluation.decoder(vae), x, belief)
+    belief = evaluation.approximate_posteriors(vae, images[[23]])[0]
+    truth = true_posterior(evaluation.decode_grid(vae), evaluation.decoder(vae), x, belief)
     bound = elbo(evaluation.decoder(vae), x, belief)
     assert told(page, "log p(x)") == pytest.approx(truth.log_evidence, abs=0.006)
     assert told(page, "ELBO") == pytest.approx(bound, abs=0.006)
     assert told(page, "Gap") == pytest.approx(truth.log_evidence - bound, abs=0.006)
     np.testing.assert_allclose(seen(page, "subject"), images[23], atol=0.02)
     # The blue is painted where the truth is, and the ellipses where the belief is.
-    x_range = page.evaluate("document.querySelector('.st-key-map_belief .js-plotly-plot')._fullLayout.xaxis.range")
+    x_range = page.evaluate("document.querySelector('.st-key-map_posterior .js-plotly-plot')._fullLayout.xaxis.range")
     assert x_range[0] < truth.mean[0] < x_range[1]
-    outline = page.locator(".st-key-map_belief .map-overlay .outline").last
-    expected = pixel_of(page, "map_belief", *belief.mean.tolist())
+    outline = page.locator(".st-key-map_posterior .map-overlay .outline").last
+    expected = pixel_of(page, "map_posterior", *belief.mean.tolist())
     assert middle(outline) == pytest.approx(expected, abs=2)
 
     before, z = seen(page, "resampled"), shown_z(page)
@@ -75,5 +75,5 @@ def test_another_image_and_another_draw(
     decode = seen(page, "resampled")
     assert np.abs(decode - before).max() > 0.02
     np.testing.assert_allclose(decode, vae.decode([shown_z(page)])[0], atol=0.02)
-    dot = page.locator(".st-key-map_belief .map-overlay .dot").last
-    assert middle(dot) == pytest.approx(pixel_of(page, "map_belief", *shown_z(page).tolist()), abs=2)
+    dot = page.locator(".st-key-map_posterior .map-overlay .dot").last
+    assert middle(dot) == pytest.approx(pixel_of(page, "map_posterior", *shown_z(page).tolist()), abs=2)

@@ -4,16 +4,19 @@ import csv
 import io
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from explorer.figures import DIGIT_COLOURS
 from tests.browser.conftest import (
     centre,
     decode,
     in_chart,
+    middle_of,
     open_map,
     pixel_of,
     pixels,
@@ -21,6 +24,7 @@ from tests.browser.conftest import (
     saved,
     seen,
     wait_for_input,
+    wait_until_idle,
 )
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
@@ -168,3 +172,126 @@ def test_a_chart_is_saved_under_its_own_name(page: Page, served: str) -> None:
     box = page.locator(".st-key-map_vae .js-plotly-plot").bounding_box()
     assert box
     assert Image.open(io.BytesIO(png)).width == pytest.approx(2 * box["width"], abs=2)
+
+
+LINE = 30  # pixels: the height of a saved map's title, and of its legend
+
+
+def saved_chart(page: Page, chart: str, form: str) -> bytes:
+    """A chart as a file, with the button in its toolbar; the mouse goes away again, and with it the toolbar."""
+    page.locator(f".st-key-{chart} .js-plotly-plot").hover()
+    name, file = saved(page, page.locator(f'.st-key-{chart} [data-title="Save as {form}"]').click)
+    assert name == f"{chart}.{form.lower()}"
+    page.mouse.move(5, 5)
+    return file
+
+
+def texts_of(svg: bytes) -> list[str]:
+    return ["".join(each.itertext()) for each in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def classes_of(svg: bytes) -> set[str]:
+    return {name for each in ElementTree.fromstring(svg).iter() for name in each.get("class", "").split()}
+
+
+def plane_of(page: Page, chart: str) -> tuple[int, int, int, int]:
+    """Where a map's axes are in its chart, in whole pixels: left, top, right, bottom."""
+    axes = "const {_offset: left, _length: width} = chart._fullLayout.xaxis, {_offset: top, _length: height}"
+    script = f"{axes} = chart._fullLayout.yaxis; return [left, top, left + width, top + height]"
+    left, top, right, bottom = (round(each) for each in in_chart(page, chart, script))
+    return left, top, right, bottom
+
+
+def test_a_saved_map_has_what_is_seen_its_marks_its_title_and_its_legend(
+    page: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
+    pick = middle_of(fitted, experiment)
+    open_map(page, f"{served}/?vae_x={pick[0]}&vae_y={pick[1]}&digit=3")
+    page.wait_for_function("'latentOriginals' in globalThis")
+    assert_saved_as_seen(page, pick)
+    for face, there in (("images", "canvas.map-images"), ("grid", ".imagelayer-above image, .imagelayer image")):
+        page.get_by_role("radio", name=face, exact=True).click()
+        expect(page.locator(f".st-key-map_vae :is({there})").first).to_be_attached()
+        wait_until_idle(page)
+        page.mouse.move(5, 5)
+        assert_saved_as_seen(page, pick)
+
+
+def assert_saved_as_seen(page: Page, pick: tuple[float, float]) -> None:
+    box = page.locator(".st-key-map_vae .js-plotly-plot").bounding_box()
+    assert box
+    png = Image.open(io.BytesIO(saved_chart(page, "map_vae", "PNG"))).convert("RGB")
+    assert png.size == pytest.approx((2 * box["width"], 2 * (box["height"] + 2 * LINE)), abs=2)
+
+    # The plane is as it stands on the screen, but for edges that are finer here.
+    left, top, right, bottom = plane_of(page, "map_vae")
+    drawn = png.resize((png.width // 2, png.height // 2)).crop((left, top + LINE, right, bottom + LINE))
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    x, y = round(box["x"]), round(box["y"])
+    on_screen = np.asarray(shot.crop((left + x, top + y, right + x, bottom + y)), float)
+    assert np.abs(np.asarray(drawn, float) - on_screen).mean() / 255 < 0.017
+
+    # An arm of the cross is black, with a white edge.
+    large = np.asarray(png)
+    u, v = pixel_of(page, "map_vae", *pick)
+    column, row = round(2 * (u - box["x"] - 8)), round(2 * (v - box["y"] + LINE))
+    assert large[row, column].max() < 60
+    assert large[row + 4, column].min() > 200
+
+    legend = [large[-LINE, 30 + at * png.width // 10] for at in range(10)]
+    assert tuple(f"#{colour.tobytes().hex()}" for colour in legend) == DIGIT_COLOURS
+    assert (large[: 2 * LINE].max(axis=-1) < 100).sum() > 500  # the title
+
+    svg = saved_chart(page, "map_vae", "SVG")
+    root = ElementTree.fromstring(svg)
+    assert [float(root.get(side, "")) / 2 for side in ("width", "height")] == pytest.approx(
+        [box["width"], box["height"] + 2 * LINE]
+    )
+    titles = {"Variational autoencoder (VAE), digits-2d", "latent dimension 1 (standard deviations of the prior)"}
+    assert titles | {"↑ latent dimension 2 (st. dev. of the prior)"} | set("0123456789") <= set(texts_of(svg))
+    assert {"pick", "ring"} <= classes_of(svg)
+
+
+def test_a_class_that_is_greyed_out_is_grey_in_the_saved_legend(page: Page, served: str) -> None:
+    open_map(page, served)
+    page.locator(".classes button").nth(3).click()
+    expect(page.locator(".classes button").nth(3)).to_have_attribute("aria-pressed", "false")
+    png = Image.open(io.BytesIO(saved_chart(page, "map_autoencoder", "PNG"))).convert("RGB")
+    assert png.getpixel((30 + 3 * png.width // 10, png.height - LINE)) == (154, 154, 154)
+
+
+def test_a_title_longer_than_its_map_is_saved_whole(page: Page, served: str) -> None:
+    page.set_viewport_size({"width": 650, "height": 900})
+    open_map(page, served)
+    title = page.locator(".st-key-map_vae .g-xtitle text").bounding_box()
+    box = page.locator(".st-key-map_vae .js-plotly-plot").bounding_box()
+    assert title
+    assert box
+    assert title["width"] > box["width"]
+    root = ElementTree.fromstring(saved_chart(page, "map_vae", "SVG"))
+    left, _, width, _ = (float(part) for part in root.get("viewBox", "").split())
+    assert left <= title["x"] - box["x"] + 0.5
+    assert left + width >= title["x"] + title["width"] - box["x"] - 0.5
+
+
+@pytest.mark.parametrize(
+    ("tool", "chart", "told", "marked"),
+    [
+        ("Training curves", "curves", {"ELBO", "KL", "nats per image", "VAE, training", "AE, validation"}, {"moment"}),
+        ("Traverse", "kl", {"latent dimension of the VAE", "mean KL, nats per image"}, set()),
+    ],
+)
+def test_a_chart_is_saved_with_its_titles_legend_and_marks(
+    page: Page, served: str, tool: str, chart: str, told: set[str], marked: set[str]
+) -> None:
+    open_map(page, f"{served}/?tab={tool.replace(' ', '+')}")
+    expect(page.locator(f".st-key-{chart} .g-xtitle text, .st-key-{chart} .g-x2title text").first).to_be_visible()
+    for mark in marked:
+        page.locator(f".st-key-{chart} .{mark}").first.wait_for(state="attached")
+    box = page.locator(f".st-key-{chart} .js-plotly-plot").bounding_box()
+    assert box
+    svg = saved_chart(page, chart, "SVG")
+    assert told <= set(texts_of(svg))
+    assert marked <= classes_of(svg)
+    png = Image.open(io.BytesIO(saved_chart(page, chart, "PNG")))
+    assert png.size == pytest.approx((2 * box["width"], 2 * box["height"]), abs=2)

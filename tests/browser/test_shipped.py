@@ -37,7 +37,7 @@ def test_lens_is_right_and_small_enough(experiment: str, beta: float | None, pag
             windows[f"{chart_of(map_)}/crowd"] = map_.crowd
             page.wait_for_function(f"latentAtlases.has('{chart_of(map_)}/crowd')")
         assert len(windows) == 1 + (experiment == "mnist-2d" and model.name == "autoencoder")
-        network = model.checkpoint.load_model()
+        network = model.checkpoint.load_network()
         for name, window in windows.items():
             random = np.random.default_rng(0)
             points = (window.left, window.bottom) + window.side * random.uniform(size=(600, 2))

@@ -30,7 +30,7 @@ def path(checkpoints: Path, experiment: Experiment) -> Path:
 def everything_of(path: Path) -> None:
     """Read all that a checkpoint has."""
     checkpoint = Checkpoint(path)
-    checkpoint.codes(), checkpoint.history(), checkpoint.snapshots(), checkpoint.load_model()
+    checkpoint.codes(), checkpoint.history(), checkpoint.snapshots(), checkpoint.load_network()
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -38,14 +38,14 @@ def test_codes_and_figures_are_those_of_the_rounded_weights_in_the_file(
     model: str, checkpoints: Path, experiment: Experiment, digits: Data
 ) -> None:
     checkpoint = Checkpoint(checkpoint_path(checkpoints / experiment.name, model))
-    network = checkpoint.load_model()
+    network = checkpoint.load_network()
     grey = digits.test.images.float() / 255
     codes = checkpoint.codes()
-    np.testing.assert_allclose(network.code(grey).numpy(), codes.code, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(network.encode(grey).numpy(), codes.code, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(codes.labels, digits.test.labels.numpy())
     if isinstance(network, VariationalAutoencoder):
         assert codes.log_variance is not None
-        np.testing.assert_allclose(network.encode(grey)[1].numpy(), codes.log_variance, rtol=6e-4, atol=1e-4)
+        np.testing.assert_allclose(network.encode_posterior(grey)[1].numpy(), codes.log_variance, rtol=6e-4, atol=1e-4)
     assert as_dict(evaluate(network, digits.test)) == pytest.approx(checkpoint.test, rel=1e-5)
     assert checkpoint.experiment == experiment
 
@@ -53,7 +53,7 @@ def test_codes_and_figures_are_those_of_the_rounded_weights_in_the_file(
 def test_round_trip(path: Path, tmp_path: Path) -> None:
     first = Checkpoint(path)
     again = tmp_path / "again" / "vae.safetensors"
-    weights = {name: tensor.numpy() for name, tensor in first.load_model().state_dict().items()}
+    weights = {name: tensor.numpy() for name, tensor in first.load_network().state_dict().items()}
     write(
         again,
         first.experiment,

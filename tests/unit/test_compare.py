@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.catalog import load, measured
-from explorer.views.compare import ROWS, Row, difference, verdict
+from explorer.catalog import load, load_evaluation
+from explorer.views.compare import ROWS, Row, clear_difference, verdict
 
 JUDGED = [row for row in ROWS if row.claims]
 
@@ -23,7 +23,7 @@ def test_the_whole_is_what_its_parts_are(row: Row, ae: float, vae: float, error:
 
 @given(st.floats(-300, 300), st.floats(-300, 300), st.floats(0, 10))
 def test_a_difference_is_clear_or_none(ae: float, vae: float, error: float) -> None:
-    found = difference("x", {"x": ae, "x_error": error}, {"x": vae})
+    found = clear_difference("x", {"x": ae, "x_error": error}, {"x": vae})
     assert found in (0.0, vae - ae)
     assert found == 0 or abs(found) >= 2 * error
 
@@ -52,7 +52,7 @@ def test_verdicts_on_numbers_that_were_seen(name: str, ae: float, vae: float, wh
 
 
 def test_each_judged_row_is_measured_for_both_shipped_models() -> None:
-    values = measured(load("mnist-2d")).values
+    values = load_evaluation(load("mnist-2d")).values
     for each in JUDGED:
         if each.name not in ("overlap", "prior_unread"):  # derived from others
             assert all(each.name in numbers for numbers in values.values())

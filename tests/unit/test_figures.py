@@ -94,7 +94,7 @@ def test_tiles_are_in_reading_order() -> None:
     for index, decode in enumerate(decodes):
         row, column = divmod(index, 3)
         np.testing.assert_array_equal(atlas[row * 4 : row * 4 + 4, column * 5 : column * 5 + 5], decode)
-    np.testing.assert_array_equal(images.strip(decodes), np.hstack(list(decodes)))
+    np.testing.assert_array_equal(images.side_by_side(decodes), np.hstack(list(decodes)))
 
 
 def test_map_holds_each_code_once_in_its_digits_colour() -> None:

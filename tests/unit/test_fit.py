@@ -25,7 +25,7 @@ from training.objective import evaluate
 
 
 def weights(path: Path) -> dict[str, Tensor]:
-    return Checkpoint(path).load_model().state_dict()
+    return Checkpoint(path).load_network().state_dict()
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -54,7 +54,7 @@ def test_a_convolutional_fit_can_be_opened_and_says_what_it_reached(
 ) -> None:
     small = replace(experiment, architecture="convolutional", hidden_layers=(2, 3, 3, 2), epochs=1)
     checkpoint = Checkpoint(fit(small, "vae", digits, tmp_path, device=CPU))
-    reached = evaluate(checkpoint.load_model(), digits.test)
+    reached = evaluate(checkpoint.load_network(), digits.test)
     assert as_dict(reached) == pytest.approx(checkpoint.test, rel=1e-5)
 
 
@@ -62,7 +62,7 @@ def test_a_convolutional_fit_can_be_opened_and_says_what_it_reached(
 def test_interrupted_and_resumed_equals_not_interrupted(
     after: int, fitted: Path, experiment: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = fit_module.terms, 0
+    real, calls = fit_module.elbo_terms, 0
 
     def press_ctrl_c(*arguments: Any) -> Any:
         nonlocal calls
@@ -71,7 +71,7 @@ def test_interrupted_and_resumed_equals_not_interrupted(
             signal.raise_signal(signal.SIGINT)
         return real(*arguments)
 
-    monkeypatch.setattr(fit_module, "terms", press_ctrl_c)
+    monkeypatch.setattr(fit_module, "elbo_terms", press_ctrl_c)
     with pytest.raises(Interrupted, match=f"saved at update {after} of 152; go on with the same command and --resume"):
         fit(experiment, "vae", digits, tmp_path, device=CPU)
     monkeypatch.undo()
@@ -90,14 +90,14 @@ def test_interrupted_and_resumed_equals_not_interrupted(
 KILLED = """
 import os, signal, sys
 from training import __main__, fit
-real, calls = fit.terms, 0
-def terms(*arguments):
+real, calls = fit.elbo_terms, 0
+def elbo_terms(*arguments):
     global calls
     calls += 1
     if calls == {after}:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*arguments)
-fit.terms = terms
+fit.elbo_terms = elbo_terms
 __main__.app({arguments})
 """
 
@@ -147,7 +147,7 @@ def test_history_ends_with_the_run_and_is_thinned(digits: Data, experiment: Expe
 def test_not_finite_loss_stops_and_keeps_the_last_good_state(
     experiment: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = fit_module.terms, 0
+    real, calls = fit_module.elbo_terms, 0
 
     def spoiled(*arguments: Any) -> Any:
         nonlocal calls
@@ -155,7 +155,7 @@ def test_not_finite_loss_stops_and_keeps_the_last_good_state(
         result = real(*arguments)
         return result._replace(reconstruction=result.reconstruction * float("nan")) if calls == 60 else result
 
-    monkeypatch.setattr(fit_module, "terms", spoiled)
+    monkeypatch.setattr(fit_module, "elbo_terms", spoiled)
     with pytest.raises(FitError, match="no longer a finite number at update 60 of 152; try a learning rate below"):
         fit(experiment, "vae", digits, tmp_path, device=CPU)
     monkeypatch.undo()
@@ -186,7 +186,7 @@ def test_full_disk_harms_nothing(
     monkeypatch.undo()
     if fits:  # the state before the disk was full is there: room made, the run goes on
         resumed = fit(experiment, "vae", digits, checkpoints / experiment.name, device=CPU, resume=True)
-        torch.testing.assert_close(Checkpoint(resumed).load_model().state_dict(), weights_before, rtol=0, atol=0)
+        torch.testing.assert_close(Checkpoint(resumed).load_network().state_dict(), weights_before, rtol=0, atol=0)
     assert sorted(each.name for each in path.parent.iterdir()) == ["autoencoder.safetensors", "vae.safetensors"]
 
 

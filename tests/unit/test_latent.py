@@ -87,13 +87,13 @@ def test_nearest_code_is_nearest(codes: np.ndarray, point: np.ndarray) -> None:
     distances = sorted(float(np.hypot(*(code - point))) for code in codes)
     assert near.distance == pytest.approx(distances[0])
     assert np.hypot(*(codes[near.image] - point)) == pytest.approx(near.distance)
-    assert near.neighbour_distance == pytest.approx(distances[min(latent.KTH, len(codes)) - 1])
+    assert near.kth_distance == pytest.approx(distances[min(latent.SPARSITY_K, len(codes)) - 1])
 
 
 def test_codes_own_distances_leave_each_code_itself_out() -> None:
     codes = np.random.default_rng(1).normal(size=(60, 2))
     all_pairs = np.sort(np.linalg.norm(codes[:, None] - codes[None], axis=-1), axis=1)
-    np.testing.assert_allclose(latent.neighbour_distances(codes), np.sort(all_pairs[:, latent.KTH]))
+    np.testing.assert_allclose(latent.kth_neighbour_distances(codes), np.sort(all_pairs[:, latent.SPARSITY_K]))
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,7 +10,7 @@ from torch.distributions import Bernoulli, Independent, MultivariateNormal, Norm
 from training.datasets import Data, binarise
 from training.experiments import Experiment
 from training.models import MODELS, VariationalAutoencoder, build
-from training.objective import bernoulli_log_likelihood, evaluate, gaussian_kl, reparametrise, terms
+from training.objective import bernoulli_log_likelihood, elbo_terms, evaluate, gaussian_kl, reparametrise
 
 
 def _generator(seed: int = 0) -> torch.Generator:
@@ -53,7 +53,7 @@ def test_gradients_agree_with_finite_differences(model: str, experiment: Experim
     images = binarise(digits.train.images[:4], _generator()).double()
 
     def loss() -> Tensor:
-        result = terms(network, images, _generator(5))  # the same noise at each call
+        result = elbo_terms(network, images, _generator(5))  # the same noise at each call
         return (-result.reconstruction if result.elbo is None else -result.elbo).mean()
 
     loss().backward()
@@ -80,7 +80,7 @@ def test_elbo_importance_weighted_bound_and_quadrature_are_in_order(digits: Data
     images = binarise(digits.test.images[:6], _generator())
     k = 4000
     with torch.no_grad():
-        mean, log_variance = network.encode(images)
+        mean, log_variance = network.encode_posterior(images)
         rows = torch.arange(len(images)).repeat_interleave(k)
         z = reparametrise(mean[rows], log_variance[rows], _generator(1))
         log_likelihood = bernoulli_log_likelihood(network.decode(z), images[rows])

@@ -15,12 +15,12 @@ from explorer.posterior import (
     DecodedGrid,
     Decoder,
     DiagonalGaussian,
-    Posterior,
+    TruePosterior,
     coarse_grid,
     decode_grid,
     elbo,
     importance_estimate,
-    posterior,
+    true_posterior,
 )
 from tests.conftest import brute_force
 from training.datasets import Data, Split, binarise
@@ -63,7 +63,7 @@ def two_rings(z: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("toy", [few_pixels, two_rings])
 def test_evidence_and_moments_are_those_of_brute_force(toy: Decoder) -> None:
     image = np.array([1.0, 0.0, 1.0, 1.0, 0.0]) if toy is few_pixels else np.ones(4)
-    found = posterior(decode_grid(toy, 5.5, 96), toy, image)
+    found = true_posterior(decode_grid(toy, 5.5, 96), toy, image)
     plane, joint = brute_force(toy, image, 2401)
     assert found.log_evidence == pytest.approx(float(joint.logsumexp(0)), abs=0.006)
     weights = joint.softmax(0)
@@ -81,7 +81,7 @@ def test_a_fitted_models_evidence_is_that_of_brute_force(
 ) -> None:
     x = seen[image].ravel()
     _, joint = brute_force(decode, x, 401)
-    assert posterior(coarse, decode, x).log_evidence == pytest.approx(float(joint.logsumexp(0)), abs=0.003)
+    assert true_posterior(coarse, decode, x).log_evidence == pytest.approx(float(joint.logsumexp(0)), abs=0.003)
 
 
 def test_doubling_the_resolution_moves_next_to_nothing(
@@ -89,7 +89,7 @@ def test_doubling_the_resolution_moves_next_to_nothing(
 ) -> None:
     finer = decode_grid(decode, coarse.reach, 2 * coarse.side)
     for x in seen[:30].reshape(30, -1):
-        rough, fine = posterior(coarse, decode, x), posterior(finer, decode, x, steps=6)
+        rough, fine = true_posterior(coarse, decode, x), true_posterior(finer, decode, x, steps=6)
         assert fine.step <= rough.step / 1.5
         assert rough.log_evidence == pytest.approx(fine.log_evidence, abs=0.01)
 
@@ -106,8 +106,8 @@ def test_the_coarse_grid_follows_the_encoder() -> None:
 def test_slack_is_the_divergence_of_belief_and_truth(
     vae: Model, decode: Decoder, coarse: DecodedGrid, seen: np.ndarray
 ) -> None:
-    for x, q in zip(seen[:6], evaluation.encode_posterior(vae, seen[:6]), strict=True):
-        found = posterior(coarse, decode, x.ravel())
+    for x, q in zip(seen[:6], evaluation.approximate_posteriors(vae, seen[:6]), strict=True):
+        found = true_posterior(coarse, decode, x.ravel())
         slack = found.log_evidence - elbo(decode, x.ravel(), q)
         # KL(q || p(z|x)) by a plain sum around the belief.
         steps = np.linspace(-7, 7, 141)
@@ -128,8 +128,8 @@ def test_importance_sampling_agrees_within_its_error(
 ) -> None:
     rng = np.random.default_rng(0)
     stds = []
-    for x, q in zip(seen[:20], evaluation.encode_posterior(vae, seen[:20]), strict=True):
-        found = posterior(coarse, decode, x.ravel())
+    for x, q in zip(seen[:20], evaluation.approximate_posteriors(vae, seen[:20]), strict=True):
+        found = true_posterior(coarse, decode, x.ravel())
         estimate = importance_estimate(decode, x.ravel(), q, found, samples=1000, rng=rng)
         assert 0 < estimate.error < 0.1
         stds.append((estimate.value - found.log_evidence) / estimate.error)
@@ -158,13 +158,13 @@ def test_a_needle_in_a_coarse_cell_is_found_where_something_points_at_it(pointer
 
     belief = DiagonalGaussian(place + 0.002, np.array([0.01, 0.01]))
     if pointer == "belief":
-        found = posterior(coarse, with_needle, image, belief)
+        found = true_posterior(coarse, with_needle, image, belief)
     else:  # that of another image, among many that lie elsewhere
         means = np.random.default_rng(0).uniform(-4, 0, (50, 2))
         known = DiagonalGaussian(np.vstack([means, belief.mean]), np.full((51, 2), 0.01))
-        found = posterior(decode_grid(with_needle, 5.5, 32, known), with_needle, image)
+        found = true_posterior(decode_grid(with_needle, 5.5, 32, known), with_needle, image)
     assert found.log_evidence == pytest.approx(truth, abs=0.01)
-    assert truth - posterior(coarse, with_needle, image).log_evidence > 1
+    assert truth - true_posterior(coarse, with_needle, image).log_evidence > 1
 
 
 def test_importance_sampling_finds_what_the_grid_missed() -> None:
@@ -172,19 +172,19 @@ def test_importance_sampling_finds_what_the_grid_missed() -> None:
     def one_ring(z: np.ndarray) -> np.ndarray:
         return (4 - 800 * ((z - [1.3, 0.7]) ** 2).sum(axis=1))[:, None].repeat(4, axis=1)
 
-    image, missed = np.ones(4), posterior(decode_grid(one_ring, 5.5, 96), one_ring, np.ones(4))
+    image, missed = np.ones(4), true_posterior(decode_grid(one_ring, 5.5, 96), one_ring, np.ones(4))
     belief = DiagonalGaussian(np.array([-1.2, -1.6]), np.array([0.02, 0.02]))
     found = importance_estimate(two_rings, image, belief, missed, samples=4000, rng=np.random.default_rng(1))
-    truth = posterior(decode_grid(two_rings, 5.5, 96), two_rings, image).log_evidence
+    truth = true_posterior(decode_grid(two_rings, 5.5, 96), two_rings, image).log_evidence
     assert truth - missed.log_evidence > 0.04
     assert found.value == pytest.approx(truth, abs=4 * found.error)
     assert found.error < (truth - missed.log_evidence) / 2
 
 
 def test_elbo_agrees_with_that_of_many_samples(vae: Model, decode: Decoder, digits: Data, seen: np.ndarray) -> None:
-    gaussians = evaluation.encode_posterior(vae, seen)
+    gaussians = evaluation.approximate_posteriors(vae, seen)
     by_quadrature = np.array([elbo(decode, x.ravel(), q) for x, q in zip(seen, gaussians, strict=True)])
-    model = vae.checkpoint.load_model()
+    model = vae.checkpoint.load_network()
     sampled = evaluate_per_image(model, Split(digits.test.images, digits.test.labels), samples=200).elbo
     assert sampled is not None
     assert by_quadrature.mean() == pytest.approx(float(sampled.mean()), abs=0.05)
@@ -204,9 +204,9 @@ def test_depth_is_a_gaussians_distance_in_standard_deviations() -> None:
     axis = np.arange(401)
     cells = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     distances = np.linalg.norm((-2 + (cells + 0.5) * 0.01) / [0.2, 0.35], axis=1)
-    found = Posterior(0.0, 0.2, 0.01, cells, -2.0, -(distances**2) / 2)
+    found = TruePosterior(0.0, 0.2, 0.01, cells, -2.0, -(distances**2) / 2)
     near = distances < 3
-    np.testing.assert_allclose(found.level[near], distances[near], atol=0.03)
+    np.testing.assert_allclose(found.credible_radius[near], distances[near], atol=0.03)
     x, y, rasterize = found.rasterize(Window(-0.5, -0.5, 1.0))
     assert rasterize.shape == (len(y), len(x))
     column, row = (int(np.abs(axis - at).argmin()) for axis, at in ((x, 0.2), (y, -0.35)))

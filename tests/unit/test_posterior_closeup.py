@@ -12,7 +12,7 @@ from explorer.inference import inference_gap
 from explorer.latent import Window
 from explorer.maps import Map
 from explorer.models import open_models
-from explorer.posterior import Posterior
+from explorer.posterior import TruePosterior
 from explorer.views.posterior import CloseUp, close_up_window, posterior_figure
 from training.datasets import load
 from training.folders import checkpoints_dir, data_dir
@@ -26,26 +26,26 @@ def arrows(figure: go.Figure) -> list[go.layout.Annotation]:
 
 
 @pytest.fixture(scope="module")
-def bell() -> Posterior:
+def bell() -> TruePosterior:
     """A Gaussian with standard deviation 0.1 around the origin, on a grid of steps of 0.02."""
     axis = np.arange(51)
     cells = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     distances = np.linalg.norm(-0.51 + (cells + 0.5) * 0.02, axis=1) / 0.1
-    return Posterior(0.0, 0.1, 0.02, cells, -0.51, -(distances**2) / 2)
+    return TruePosterior(0.0, 0.1, 0.02, cells, -0.51, -(distances**2) / 2)
 
 
 @given(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4), st.floats(1e-6, 1e4))
 def test_any_window_is_drawn_and_both_regions_are_named(
-    bell: Posterior, left: float, bottom: float, side: float
+    bell: TruePosterior, left: float, bottom: float, side: float
 ) -> None:
     window = Window(left, bottom, side)
-    truth = bell.points[bell.level <= 2]
+    truth = bell.points[bell.credible_radius <= 2]
     belief = np.array([[3.0, 3.0], [3.1, 3.1]])
-    x, y, level = bell.rasterize(window)
-    assert level.shape == (len(y), len(x))
-    assert min(level.shape) >= 2
-    assert max(level.shape) <= 160
-    shown = figures.contours(x, y, level, window, AXES, belief, truth)
+    x, y, radius = bell.rasterize(window)
+    assert radius.shape == (len(y), len(x))
+    assert min(radius.shape) >= 2
+    assert max(radius.shape) <= 160
+    shown = figures.contours(x, y, radius, window, AXES, belief, truth)
     for region, note in zip((truth, belief), arrows(shown), strict=True):
         inside = ((region >= (left, bottom)) & (region <= (left + side, bottom + side))).all(axis=1).any()
         assert note.text.endswith("outside, this way") != inside
@@ -55,10 +55,10 @@ def test_any_window_is_drawn_and_both_regions_are_named(
         assert bottom - slack <= note.y <= bottom + side + slack
 
 
-def test_an_arrow_to_what_lies_outside_points_there(bell: Posterior) -> None:
+def test_an_arrow_to_what_lies_outside_points_there(bell: TruePosterior) -> None:
     window = Window(2.0, -0.5, 1.0)  # right of the truth
     belief = np.array([[2.4, 0.0], [2.6, 0.1]])
-    shown = figures.contours(*bell.rasterize(window), window, AXES, belief, bell.points[bell.level <= 2])
+    shown = figures.contours(*bell.rasterize(window), window, AXES, belief, bell.points[bell.credible_radius <= 2])
     truth = arrows(shown)[0]
     assert truth.text == "exact posterior p(z|x)<br>outside, this way"
     assert truth.x < 2.1

@@ -21,7 +21,10 @@ SCRIPTS = {
     ],
     "pad": [FOLDER / "pad" / "pad.js"],
     "present": [FOLDER / "present" / "present.js"],
-    "save_picture": [FOLDER / "save_picture" / "save_picture.js"],
+    "save_picture": [
+        *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js")),
+        *(FOLDER / "save_picture" / name for name in ("chart.js", "save_picture.js")),
+    ],
 }
 
 

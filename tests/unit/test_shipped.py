@@ -41,7 +41,7 @@ REACHED = {"mnist-2d": -130, "mnist-14px-8d": -31.9, "mnist-32d": -91}  # ELBO o
 @pytest.mark.parametrize("model", MODEL_NAMES)
 def test_each_is_whole_and_of_its_recipe(experiment: str, model: str) -> None:
     checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / experiment, model))
-    checkpoint.codes(), checkpoint.history(), checkpoint.snapshots(), checkpoint.load_model()
+    checkpoint.codes(), checkpoint.history(), checkpoint.snapshots(), checkpoint.load_network()
     assert checkpoint.experiment == EXPERIMENTS[experiment]
 
 
@@ -49,7 +49,7 @@ def test_each_is_whole_and_of_its_recipe(experiment: str, model: str) -> None:
 def test_each_beta_differs_from_its_recipe_in_beta_only(beta: float) -> None:
     checkpoint = Checkpoint(checkpoint_path(CHECKPOINTS / "mnist-2d", "vae", beta))
     history = checkpoint.history()
-    checkpoint.codes(), checkpoint.snapshots(), checkpoint.load_model()
+    checkpoint.codes(), checkpoint.snapshots(), checkpoint.load_network()
     assert checkpoint.experiment == replace(EXPERIMENTS["mnist-2d"], beta=beta)
     assert history["training"].update[-1] == 240 * 215
     kl = history["validation"].kl

@@ -24,7 +24,7 @@ def test_study_fits_each_size_and_tells_what_it_reaches(tmp_path: Path, experime
         vae = Checkpoint(checkpoint_path(tmp_path / "work" / f"digits-{size.latent_dim}d", "vae"))
         assert vae.experiment == replace(small, name=f"digits-{size.latent_dim}d", latent_dim=size.latent_dim)
         assert size.test["vae"] == vae.test
-        assert size.training["vae"] == pytest.approx(as_dict(evaluate(vae.load_model(), digits.train)))
+        assert size.training["vae"] == pytest.approx(as_dict(evaluate(vae.load_network(), digits.train)))
         assert sum(size.kl_of_dimensions) == pytest.approx(size.test["vae"]["kl"], rel=0.1)  # of grey, not drawn images
     before = vae.path.stat().st_mtime_ns
     sweep(small, (2, 3), digits, tmp_path / "work", path, device=CPU)

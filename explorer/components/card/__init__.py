@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-__all__ = ["card", "films", "markup", "picture", "reel"]
+__all__ = ["card", "film_rows", "film_strips", "markup", "picture"]
 
 
 def picture(src: str, alt: str, *, name: str, caption: str = "") -> str:
@@ -33,14 +33,14 @@ def markup(pictures: list[str], title: str = "", *lines: str, kind: str) -> str:
         title: plain text.
         lines: HTML.
         kind: its class in `page.css`: `pick` (one large image), `row` (small ones), `wall` (rows of five), `frame` (one
-            that fills its place), `near`, `told`, `form` (the parts of Draw) or `belief` (of Posterior).
+            that fills its place), `near`, `told`, `form` (the parts of Draw) or `posterior` (of Posterior).
     """
     text = f"<h5>{escape(title)}</h5>" + "".join(f"<p>{line}</p>" for line in lines if line) if title else ""
     shown = f'<div class="pictures">{"".join(pictures)}</div>' if pictures else ""
     return f'<div class="card {kind}">{shown}<div>{text}</div></div>'
 
 
-def films(strips: dict[str, tuple[str, str]], *, name: str = "film", frames: int, at: int) -> None:
+def film_strips(strips: dict[str, tuple[str, str]], *, name: str = "film", frames: int, at: int) -> None:
     """Show film strips below each other, with the same frame marked on each.
 
     Args:
@@ -59,14 +59,14 @@ def films(strips: dict[str, tuple[str, str]], *, name: str = "film", frames: int
     )
 
 
-def reel(shown: str, placeholder: str = "") -> None:
+def film_rows(shown: str, placeholder: str = "") -> None:
     """Show two rows of frames in one picture, with reserved space, so that the page does not shift.
 
     Args:
         shown: the picture, made by `picture`; empty: none yet.
         placeholder: the words that stand in its place.
     """
-    st.html(f'<div class="reel">{shown or f"<p>{escape(placeholder)}</p>"}</div>')
+    st.html(f'<div class="film-rows">{shown or f"<p>{escape(placeholder)}</p>"}</div>')
 
 
 def _image(src: str, alt: str, name: str) -> str:

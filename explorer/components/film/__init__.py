@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from explorer.components.scripts import script
 
-__all__ = ["Reel", "film", "quantise"]
+__all__ = ["Trajectories", "film", "quantise"]
 
 _FOLDER = Path(__file__).parent
 _film = st.components.v2.component(
@@ -25,7 +25,7 @@ _film = st.components.v2.component(
 STEPS = 65535  # of a coordinate: far less than a pixel each
 
 
-class Reel(NamedTuple):
+class Trajectories(NamedTuple):
     """The points of one map at all moments, as the browser takes them."""
 
     chart: str  # its key
@@ -34,16 +34,16 @@ class Reel(NamedTuple):
     span: float
 
 
-def quantise(chart: str, points: NDArray[Any]) -> Reel:
+def quantise(chart: str, points: NDArray[Any]) -> Trajectories:
     """Pack the points of a map, (moments, n, 2)."""
     low, high = float(points.min()), float(points.max())
     span = max(high - low, 1e-9)
     steps = np.round((points - low) / span * STEPS).astype("<u2")
-    return Reel(chart, base64.b64encode(steps.tobytes()).decode(), low, span)
+    return Trajectories(chart, base64.b64encode(steps.tobytes()).decode(), low, span)
 
 
 def film(
-    reels: Sequence[Reel],
+    trajectories: Sequence[Trajectories],
     labels: NDArray[Any],
     names: Sequence[str],
     colours: Sequence[str],
@@ -57,7 +57,7 @@ def film(
     """Mount the film and its controls: play, pause, a slider, the speed.
 
     Args:
-        reels: of each map.
+        trajectories: of the codes of each map.
         labels: the class of each point, (n,).
         names: of the classes.
         colours: of the classes.
@@ -74,7 +74,7 @@ def film(
             on_moment(int(moment))
 
     data = {
-        "reels": tuple(reel._asdict() for reel in reels),
+        "trajectories": tuple(each._asdict() for each in trajectories),
         "labels": tuple(int(label) for label in labels),
         "names": tuple(names),
         "colours": tuple(colours),

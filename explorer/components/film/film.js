@@ -6,9 +6,9 @@ import { lifecycle } from "../lifecycle.js";
 import { drawMarks, element } from "../latent_map/marks.js";
 import { axesOf, toPixel } from "../latent_map/plotly.js";
 
-/** @typedef {{chart: string, points: string, low: number, span: number}} Reel */
-/** @typedef {{reels: Reel[], labels: number[], names: string[], colours: string[], moments: number[], at: number,
- *    curves: string, when: number[]}} Data */
+/** @typedef {{chart: string, points: string, low: number, span: number}} Trajectories */
+/** @typedef {{trajectories: Trajectories[], labels: number[], names: string[], colours: string[],
+ *    moments: number[], at: number, curves: string, when: number[]}} Data */
 
 const MOMENT_SECONDS = 0.6; // from one moment to the next, at normal speed
 const SPEEDS = [0.5, 1, 2, 4];
@@ -63,13 +63,13 @@ class Film {
     const before = this.data;
     this.report = report;
     this.data = data;
-    if (JSON.stringify(before?.reels) !== JSON.stringify(data.reels)) {
+    if (JSON.stringify(before?.trajectories) !== JSON.stringify(data.trajectories)) {
       this.clear();
-      for (const reel of data.reels) {
+      for (const each of data.trajectories) {
         const canvas = document.createElement("canvas");
         canvas.className = "film-codes";
         canvas.ariaHidden = "true";
-        this.maps.set(reel.chart, { points: unpack(reel), canvas });
+        this.maps.set(each.chart, { points: unpack(each), canvas });
       }
       this.playing = false;
       this.position = data.at;
@@ -269,7 +269,7 @@ function greyedClasses() {
   return new Set([...chips].map((chip) => chip.textContent ?? ""));
 }
 
-/** @param {Reel} reel */
+/** @param {Trajectories} trajectories */
 function unpack({ points, low, span }) {
   const bytes = Uint8Array.from(atob(points), (each) => each.charCodeAt(0));
   const steps = new Uint16Array(bytes.buffer);

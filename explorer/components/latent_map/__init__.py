@@ -19,29 +19,31 @@ from explorer.latent import Window
 
 __all__ = [
     "Mark",
-    "atlas",
     "chart",
-    "codes",
-    "dots",
-    "drawn",
+    "dots_mark",
+    "is_drawn",
     "legend",
-    "moment",
-    "originals",
-    "outline",
+    "moment_mark",
+    "outline_mark",
     "overlay",
     "overlays",
-    "path",
-    "pick",
-    "ring",
+    "path_mark",
+    "pick_mark",
+    "ring_mark",
+    "send_atlas",
+    "send_codes",
+    "send_originals",
 ]
 
 Array = NDArray[Any]
 Mark = dict[str, Any]
-Size = Literal["stage", "close_up"]
+Size = Literal["stage", "close_up", "small"]
 
 _FOLDER = Path(__file__).parent
 _MODULES = (
     "plotly.js",
+    "address.js",
+    "webgl.js",
     "marks.js",
     "edges.js",
     "words.js",
@@ -73,13 +75,14 @@ def overlays() -> None:
     _overlays(key="overlays", height=0)
 
 
-def chart(figure: go.Figure, *, key: str, size: Size | None = None) -> None:
+def chart(figure: go.Figure, *, key: str, size: Size | None = None, title: str = "") -> None:
     """Draw a chart.
 
     Args:
         figure: the chart.
         key: tells the charts of a page apart; also the name of a saved picture.
         size: of a map, which is square and zooms by the wheel; see `page.css`. None: the figure's own height.
+        title: stands above a saved picture; empty: the figure has titles of its own.
     """
     place = st.container(key=f"{size}_map_of_{key}") if size else st.container()
     place.plotly_chart(
@@ -91,13 +94,13 @@ def chart(figure: go.Figure, *, key: str, size: Size | None = None) -> None:
             "doubleClick": False,  # two quick clicks are two picks; the toolbar resets the axes
             "doubleClickDelay": 500,  # milliseconds, for the legend: 300, the default, are few on a busy computer
             "displaylogo": False,
-            "toImageButtonOptions": {"filename": key, "scale": 2},
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+            "toImageButtonOptions": {"filename": key, "title": title},  # see `save_picture`, which saves the marks, too
+            "modeBarButtonsToRemove": ["toImage", "select2d", "lasso2d", "autoScale2d"],
         },
     )
 
 
-def atlas(chart: str, map_id: str, window: Window, sent: Atlas, part: str = "") -> None:
+def send_atlas(chart: str, map_id: str, window: Window, sent: Atlas, part: str = "") -> None:
     """Send the atlas of a chart, which lets its overlay decode the point under the mouse without the server.
 
     Args:
@@ -112,7 +115,7 @@ def atlas(chart: str, map_id: str, window: Window, sent: Atlas, part: str = "") 
     _atlas(key=f"atlas_{chart}_{part}", data=data | place, height=0)
 
 
-def codes(
+def send_codes(
     chart: str,
     map_id: str,
     *,
@@ -130,7 +133,7 @@ def codes(
         map_id: tells maps apart.
         points: of the codes on the map, (n, 2).
         residuals: the codes' distances from the map's plane, (n,).
-        spacings: see `latent.neighbour_distances`, (n,).
+        spacings: see `latent.kth_neighbour_distances`, (n,).
         labels: of the codes, (n,).
         names: of the classes.
         invisible: a distance that cannot be seen on the map.
@@ -148,7 +151,7 @@ def codes(
     _codes(key=f"codes_{chart}", data={"chart": chart, "id": map_id} | packed | others | none, height=0)
 
 
-def originals(picture: str, size: int, columns: int) -> None:
+def send_originals(picture: str, size: int, columns: int) -> None:
     """Send the originals of all test images in one picture, once a page.
 
     Args:
@@ -187,37 +190,37 @@ def legend(
     _legend(key="legend", data=data, on_typical_change=report)
 
 
-def pick(x: float, y: float) -> Mark:
+def pick_mark(x: float, y: float) -> Mark:
     """Mark the point that the user chose: a cross."""
     return {"kind": "pick", "points": [[x, y]]}
 
 
-def ring(x: float, y: float) -> Mark:
+def ring_mark(x: float, y: float) -> Mark:
     """Mark a test image: a ring."""
     return {"kind": "ring", "points": [[x, y]]}
 
 
-def outline(points: Sequence[Sequence[float]]) -> Mark:
+def outline_mark(points: Sequence[Sequence[float]]) -> Mark:
     """Mark a closed line through points: the ellipse of a Gaussian, the frame of a close-up."""
     return {"kind": "outline", "points": points}
 
 
-def dots(points: Sequence[Sequence[float]]) -> Mark:
+def dots_mark(points: Sequence[Sequence[float]]) -> Mark:
     """Mark random points."""
     return {"kind": "dots", "points": points}
 
 
-def path(points: Sequence[Sequence[float]], at: int = 0) -> Mark:
+def path_mark(points: Sequence[Sequence[float]], at: int = 0) -> Mark:
     """Mark a path, with a dot at its point number `at`."""
     return {"kind": "path", "points": points, "at": at}
 
 
-def moment(x: float) -> Mark:
+def moment_mark(x: float) -> Mark:
     """Mark a vertical line through all panels of a chart."""
     return {"kind": "moment", "points": [[x, 0]]}
 
 
-def drawn(chart: str) -> bool:
+def is_drawn(chart: str) -> bool:
     """Return whether the browser has drawn a chart: False at first, True in the rerun that it then asks for."""
     place = st.empty()
     with place:
@@ -230,7 +233,8 @@ def drawn(chart: str) -> bool:
 
 
 def _data(chart: str, **others: Any) -> dict[str, Any]:
-    nothing = {"title": "", "marks": (), "reports": False, "draws": False, "lens": "", "answer": "", "notifies": False}
+    nothing = {"title": "", "marks": (), "reports": False, "draws": False, "lens": "", "answer": ""}
+    nothing |= {"notifies": False, "zoom": ""}
     return {"chart": chart, "answered": 0} | nothing | others
 
 
@@ -241,6 +245,7 @@ def overlay(
     on_path: Callable[[list[list[float]]], None] | None = None,
     *,
     title: str = "",
+    zoom: str = "",
     lens: str = "",
     answer: str = "",
 ) -> None:
@@ -252,6 +257,7 @@ def overlay(
         on_pick: called with the coordinates of a click, before the rerun; None: clicks are not reported.
         on_path: called with the corners of a path that was drawn; None: dragging is Plotly's.
         title: what the map shows, for those who do not see it.
+        zoom: which parameter of the page's address holds how the map is zoomed; empty: none.
         lens: which atlas shows the decode of the point under the mouse; empty: none does.
         answer: HTML that stands where the overlay is called. It travels with the marks, so that after a click the
             browser draws one element, not many.
@@ -272,5 +278,6 @@ def overlay(
 
     gestures = {"reports": on_pick is not None, "draws": on_path is not None}
     numbered = st.session_state.get(answered, 0)
-    data = _data(chart, title=title, marks=tuple(marks), lens=lens, answer=answer, answered=numbered, **gestures)
+    shown = {"title": title, "zoom": zoom, "marks": tuple(marks), "lens": lens, "answer": answer}
+    data = _data(chart, answered=numbered, **shown, **gestures)
     _overlay(key=key, data=data, on_pick_change=report_pick, on_path_change=report_path)

@@ -9,7 +9,7 @@ import { lifecycle } from "../lifecycle.js";
 /** @typedef {{originals: string, size: number, columns: number}} Originals */
 /** @typedef {{image: number, name: string, distance: number, kth: number, percentile: number, visible: boolean}} Near */
 
-const KTH = 5; // as `latent.KTH`
+const SPARSITY_K = 5; // as `latent.SPARSITY_K`
 
 export default lifecycle(() => new CodesKeeper());
 
@@ -51,7 +51,7 @@ class CodesOfMap {
     this.id = id;
     this.points = floats(points);
     this.residuals = floats(residuals); // how far from the plane each code is
-    this.spacings = floats(spacings); // each code's distance to its KTH-th nearest other code, sorted
+    this.spacings = floats(spacings); // each code's distance to its `SPARSITY_K`-th nearest other code, sorted
     this.labels = bytes(labels);
     this.names = names;
     this.invisible = invisible;
@@ -60,7 +60,7 @@ class CodesOfMap {
   /** The code nearest to a point of the map, in latent space. @param {number} x @param {number} y @returns {Near} */
   near(x, y) {
     const n = this.labels.length;
-    const least = new Float64Array(Math.min(KTH, n)).fill(Infinity); // squared distances, the smallest first
+    const least = new Float64Array(Math.min(SPARSITY_K, n)).fill(Infinity); // squared distances, the smallest first
     let image = 0;
     for (let i = 0; i < n; i++) {
       const [across, up, off] = [this.points[2 * i] - x, this.points[2 * i + 1] - y, this.residuals[i]];

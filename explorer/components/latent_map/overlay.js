@@ -4,6 +4,7 @@
 // the decode of the point under the mouse in place of the answer's picture: the lens.
 
 import { lifecycle } from "../lifecycle.js";
+import { isZoomedAsInAddress, keepOneEntryAnAct, writeZoom, zoomAsInAddress } from "./address.js";
 import { edges } from "./edges.js";
 import { Gestures } from "./gestures.js";
 import { Keys, keysHelp } from "./keys.js";
@@ -11,23 +12,28 @@ import { Lens } from "./lens.js";
 import { Glide } from "./glide.js";
 import { Images } from "./images.js";
 import { drawMarks, element } from "./marks.js";
-import { drawWithoutWebGl, inside, keepWholeDomains, lacksWebGl, pointAt } from "./plotly.js";
+import { inside, isPlotted, keepWholeDomains, pointAt } from "./plotly.js";
+import { drawWithoutWebGl, giveBackContexts, lacksWebGl } from "./webgl.js";
 import { wordsOf } from "./words.js";
 
 /** @typedef {import("./marks.js").Mark} Mark */
 /** @typedef {import("./plotly.js").ScreenPoint} ScreenPoint */
 /** @typedef {{chart: string, title: string, marks: Mark[], reports: boolean, draws: boolean, lens: string,
- *    answer: string, answered: number, notifies: boolean}} Data */
+ *    answer: string, answered: number, notifies: boolean, zoom: string}} Data */
 
 const CHART_TIMEOUT = 10_000; // milliseconds until a chart that is not there is missed
 const NO_CHART = "The map cannot be drawn here: no clicks, no live picture. Choose a point by its numbers.";
 const NO_LENS = "The live picture is missing, because this browser cannot show it; clicks and numbers still work.";
 const NO_OVERLAY = "Clicks and the live picture are missing: their script failed. Choose a point by its numbers.";
 const MAX_PATH_POINTS = 200; // points of a path that are reported
-const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"];
+const MAX_ZOOM_TRIES = 5;
+const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting", "plotly_webglcontextlost"];
+
+giveBackContexts();
 
 /** For the overlays of all maps, see `mount.js`. */
 export default function () {
+  keepOneEntryAnAct();
   const page = /** @type {any} */ (globalThis);
   (page.latentOverlay ??= Promise.withResolvers()).resolve(lifecycle((place) => new Overlay(place)));
 }
@@ -37,10 +43,11 @@ export class Overlay {
   constructor(place) {
     this.lens = new Lens(place);
     /** @type {Data} */
-    this.data = { chart: "", title: "", marks: [], reports: false, draws: false, lens: "", answer: "", answered: 0, notifies: false };
+    this.data = { chart: "", title: "", marks: [], reports: false, draws: false, lens: "", answer: "", answered: 0, notifies: false, zoom: "" };
     /** @type {any} */ this.chart = null; // Plotly's graph div
     /** @type {any} */ this.emitter = null; // its event emitter, a new one after each purge
     /** @type {{point: number[], source: string} | null} */ this.hovered = null; // the point under mouse, finger or cursor, and which of them
+    /** @type {ScreenPoint | null} */ this.place = null; // where it is on the screen
     /** @type {{point: number[], number: number}[]} */ this.clicked = []; // what the server has not answered yet
     this.number = 0; // of the last click
     /** @type {number[][]} */ this.line = []; // the path that is drawn just now, or that the server has not answered yet
@@ -52,6 +59,7 @@ export class Overlay {
     this.images = new Images();
     this.glide = new Glide();
     this.draw = this.draw.bind(this);
+    this.onPlot = this.onPlot.bind(this);
   }
 
   /** @param {Data} data @param {(name: string, value: any) => void} report */
@@ -95,6 +103,7 @@ export class Overlay {
     const { signal } = this.listening;
     document.addEventListener("latent-atlas", () => this.show(), { signal });
     document.addEventListener("latent-codes", () => this.draw(), { signal });
+    addEventListener("popstate", () => this.chart && this.data.zoom && zoomAsInAddress(this.chart, this.data.zoom), { signal });
     this.missed = setTimeout(() => this.show(), CHART_TIMEOUT);
     this.since = performance.now();
   }
@@ -120,12 +129,26 @@ export class Overlay {
     chart.prepend(this.layer); // the first stop of the keyboard in a map; the style sheet lays it on top
     if (focused) this.layer.focus();
     for (const event of EVENTS) chart.on(event, this.draw);
+    chart.on("plotly_afterplot", this.onPlot);
     this.gestures = new Gestures(chart, this);
     this.keys = new Keys(chart, this.layer, this);
     this.resize?.observe(chart);
-    if (lacksWebGl(chart)) drawWithoutWebGl(chart);
+    if (isPlotted(chart)) this.onPlot();
     this.draw();
     this.show();
+  }
+
+  /** The chart was drawn anew: zoomed, of another size, or for the first time. */
+  onPlot() {
+    const { zoom } = this.data;
+    if (!this.chart?._fullLayout?._plots) return;
+    if (this.hovered?.source === "mouse" && this.place) this.hover(this.place, "mouse"); // another point is under it now
+    if (!zoom) return;
+    // What the link says is shown first; a chart that was still being drawn loses it, and is told again.
+    const tries = ((/** @type {any} */ (globalThis)).latentZoomTries ??= {});
+    if ((tries[zoom] ??= 0) >= MAX_ZOOM_TRIES || isZoomedAsInAddress(this.chart, zoom)) tries[zoom] = MAX_ZOOM_TRIES;
+    else return void (tries[zoom]++, zoomAsInAddress(this.chart, zoom));
+    writeZoom(this.chart, zoom);
   }
 
   /** That the chart is drawn: all that such an overlay is for. */
@@ -137,6 +160,7 @@ export class Overlay {
   detach() {
     if (!this.chart) return;
     for (const event of EVENTS) this.emitter?.removeListener?.(event, this.draw);
+    this.emitter?.removeListener?.("plotly_afterplot", this.onPlot);
     this.gestures?.remove();
     this.keys?.remove();
     this.resize?.disconnect();
@@ -160,6 +184,7 @@ export class Overlay {
   /** Point at a place on the screen; null: at none. @param {ScreenPoint | null} place @param {string} source */
   hover(place, source = "") {
     const point = place && this.chart && pointAt(this.chart, place);
+    this.place = place;
     const before = this.hovered;
     this.hovered = point ? { point, source } : null;
     this.show();
@@ -263,6 +288,7 @@ export class Overlay {
 
   draw() {
     if (!this.chart?._fullLayout?._plots) return;
+    if (lacksWebGl(this.chart)) drawWithoutWebGl(this.chart);
     keepWholeDomains(this.chart);
     const marks = this.line.length ? this.data.marks.filter((each) => each.kind !== "path") : [...this.data.marks];
     if (this.line.length) marks.unshift({ kind: "path", points: this.line });

@@ -68,27 +68,25 @@ export function keepWholeDomains(chart) {
   }
 }
 
+/** Whether a chart is drawn, to its last part. @param {any} chart */
+export const isPlotted = (chart) => Boolean(chart.querySelector(".updatemenu-button"));
+
 /** Plotly's own `restyle`, which no page can reach: through the one button of a menu that is never seen, see `figures.py`.
  * @param {any} chart @param {Record<string, unknown[]>} update @param {number[]} traces */
 export function restyle(chart, update, traces) {
-  chart._fullLayout.updatemenus[0].buttons[0].args = [update, traces];
-  chart.querySelector(".updatemenu-button").dispatchEvent(new MouseEvent("click"));
+  call(chart, "restyle", [update, traces]);
 }
 
-/** Draw a chart's dots without WebGL, where the browser has none, or has run out of it. @param {any} chart */
-export function drawWithoutWebGl(chart) {
-  const traces = chart.data.flatMap((/** @type {any} */ trace, /** @type {number} */ at) => (trace.type === "scattergl" ? [at] : []));
-  if (!traces.length || !chart._fullLayout.updatemenus?.length) return;
-  console.warn("This browser has no WebGL: the maps are drawn without it, which is slower.");
-  restyle(chart, { type: ["scatter"] }, traces);
+/** Plotly's own `relayout`, likewise. @param {any} chart @param {Record<string, unknown>} update */
+export function relayout(chart, update) {
+  call(chart, "relayout", [update]);
 }
 
-/** Whether a chart's dots need WebGL that is not there. @param {any} chart */
-export function lacksWebGl(chart) {
-  const canvases = [...chart.querySelectorAll(".gl-canvas")];
-  if (!chart.data.some((/** @type {any} */ trace) => trace.type === "scattergl")) return false;
-  if (chart.querySelector(".no-webgl")) return true;
-  return canvases.length > 0 && !canvases.some((canvas) => canvas.getContext("webgl"));
+/** @param {any} chart @param {"restyle" | "relayout"} method @param {unknown[]} args */
+function call(chart, method, args) {
+  const button = chart.querySelector(".updatemenu-button");
+  Object.assign(button.__data__, { method, args }); // what the button does, also where the layout has a newer copy of it
+  button.dispatchEvent(new MouseEvent("click"));
 }
 
 /** As the wheel does. @param {any} chart @param {ScreenPoint} place that stays @param {number} factor above 1: nearer */

@@ -1,8 +1,10 @@
 // @ts-check
 // One button for all pictures of the page (`img` with a `data-name`): it stands at the corner of the one under the
-// mouse or the finger, else of the one with the keyboard focus, and saves it as PNG. So does Enter.
+// mouse or the finger, else of the one with the keyboard focus, and saves it as PNG. So does Enter. Charts have two
+// buttons in their toolbar, for PNG and SVG.
 
 import { lifecycle } from "../lifecycle.js";
+import { fileOf, pngOf, svgOf } from "./chart.js";
 
 /** @typedef {{experiment: string}} Data */
 
@@ -46,6 +48,7 @@ class Saver {
   /** @param {PointerEvent} event */
   onOver(event) {
     if (event.target === this.button) return;
+    if (event.target instanceof Element) this.equip(event.target.closest(".js-plotly-plot"));
     this.hovered = pictureAt(event.target);
     this.start();
   }
@@ -97,12 +100,44 @@ class Saver {
     const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
     context.imageSmoothingEnabled = false;
     context.drawImage(lens ?? picture, 0, 0, canvas.width, canvas.height);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await canvas.convertToBlob());
-    link.download = `${[experiment, picture.dataset.name].filter(Boolean).join("-")}.png`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still be reading it
+    download(await canvas.convertToBlob(), `${[experiment, picture.dataset.name].filter(Boolean).join("-")}.png`);
   }
+
+  /** Give a chart's toolbar, which Plotly makes anew now and then, its buttons. @param {any} chart */
+  equip(chart) {
+    const group = chart?.querySelector(".modebar-group");
+    if (!group || chart.querySelector(".save-chart")) return;
+    const own = group.cloneNode(false);
+    own.append(...["PNG", "SVG"].map((format) => this.chartButton(chart, format)));
+    group.before(own);
+  }
+
+  /** @param {any} chart @param {string} format */
+  chartButton(chart, format) {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = "modebar-btn save-chart";
+    made.textContent = format;
+    made.dataset.title = made.ariaLabel = `Save as ${format}`;
+    made.addEventListener("click", () => this.saveChart(chart, format));
+    return made;
+  }
+
+  /** @param {any} chart @param {string} format */
+  async saveChart(chart, format) {
+    const { filename, title } = chart._context.toImageButtonOptions; // see `latent_map.chart`
+    const svg = await svgOf(chart, title && [title, this.data.experiment].filter(Boolean).join(", "));
+    download(format === "SVG" ? fileOf(svg) : await pngOf(svg), `${filename}.${format.toLowerCase()}`);
+  }
+}
+
+/** @param {Blob} file @param {string} name */
+function download(file, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still be reading it
 }
 
 /** The picture at a place of the page; lenses and marks lie over some. @param {EventTarget | null} place */

@@ -1,0 +1,79 @@
+// @ts-check
+// The page's address: each act of the user is one entry of the browser's history, and the maps' zoom stands in it.
+
+import { axesOf, relayout, reset } from "./plotly.js";
+
+const ZOOM_PREFIX = "zoom_"; // see `stage.py`
+const ACTS = ["pointerdown", "keydown", "drop", "paste"];
+
+/** Streamlit adds an entry for each parameter that changes: three for a click, two of them of points that nobody picked.
+ * Here the first one after an act of the user is added, and takes in those that follow. */
+export function keepOneEntryAnAct() {
+  const page = /** @type {any} */ (globalThis);
+  if (page.latentHistory) return; // once a page
+  page.latentHistory = true;
+  let hasActed = false;
+  for (const act of ACTS) addEventListener(act, () => (hasActed = true), { capture: true, passive: true });
+  const push = history.pushState.bind(history);
+  history.pushState = (state, unused, address) => {
+    if (hasActed) push(state, unused, withZoom(address));
+    else history.replaceState(state, unused, withZoom(address));
+    hasActed = false;
+  };
+}
+
+/** The address, with the zoom in it, of which the server does not know. @param {string | URL | null | undefined} address */
+function withZoom(address) {
+  const next = new URL(address ?? "", location.href);
+  for (const [name, value] of new URLSearchParams(location.search)) {
+    if (name.startsWith(ZOOM_PREFIX) && !next.searchParams.has(name)) next.searchParams.set(name, value);
+  }
+  return next;
+}
+
+/** Show a map as the address says, whole if it says nothing. @param {any} chart @param {string} name of the parameter */
+export function zoomAsInAddress(chart, name) {
+  const ranges = rangesIn(name);
+  if (!ranges) return isWhole(chart) || reset(chart);
+  relayout(chart, { "xaxis.range": ranges[0], "yaxis.range": ranges[1] });
+}
+
+/** Whether a map shows what the address says, or the address says nothing. @param {any} chart @param {string} name of the parameter */
+export function isZoomedAsInAddress(chart, name) {
+  const ranges = rangesIn(name);
+  const { xaxis, yaxis } = axesOf(chart);
+  return !ranges || (isNear(xaxis, ranges[0], 3) && isNear(yaxis, ranges[1], 3)); // the address is rounded
+}
+
+/** What the address says of both axes; null: nothing that could be shown.
+ * @param {string} name of the parameter @returns {number[][] | null} */
+function rangesIn(name) {
+  const [x, y, width, ...others] = (new URLSearchParams(location.search).get(name) ?? "").split("~").map(Number);
+  if (!(width > 0) || ![x, y, width].every(Number.isFinite) || others.length) return null;
+  return [x, y].map((middle) => [middle - width / 2, middle + width / 2]);
+}
+
+/** Write a map's zoom to the address: its middle, and how wide it is; nothing of a map as it was at first.
+ * @param {any} chart @param {string} name of the parameter */
+export function writeZoom(chart, name) {
+  const { xaxis, yaxis } = axesOf(chart);
+  const width = xaxis.range[1] - xaxis.range[0];
+  const decimals = Math.max(0, 3 - Math.floor(Math.log10(width))); // a thousandth of the map
+  const middle = (/** @type {number[]} */ [from, to]) => (from + to) / 2;
+  const zoom = [middle(xaxis.range), middle(yaxis.range), width].map((each) => Number(each.toFixed(decimals))).join("~");
+  const address = new URL(location.href);
+  if (isWhole(chart)) address.searchParams.delete(name);
+  else address.searchParams.set(name, zoom);
+  if (address.href !== location.href) history.replaceState(history.state, "", address);
+}
+
+/** Whether a map shows what it showed at first. @param {any} chart */
+function isWhole(chart) {
+  const { xaxis, yaxis } = axesOf(chart);
+  return [xaxis, yaxis].every((axis) => isNear(axis, [axis._rangeInitial0, axis._rangeInitial1], 1));
+}
+
+/** Whether an axis shows a range, to some pixels. @param {any} axis @param {number[]} range @param {number} pixels */
+function isNear({ range, _length: length }, [from, to], pixels) {
+  return Math.max(Math.abs(range[0] - from), Math.abs(range[1] - to)) * length < pixels * Math.abs(to - from);
+}

@@ -1,0 +1,118 @@
+"""Marks that are small on a map, in a real Chromium: the viewer shows them large, and takes clicks as the map does."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from explorer import latent
+from tests.browser.conftest import (
+    in_chart,
+    middle,
+    middle_of,
+    open_map,
+    pixel_of,
+    point_at,
+    wait_at,
+    wait_for_input,
+    wait_until_idle,
+)
+from training.checkpoint import Checkpoint, checkpoint_path
+from training.experiments import Experiment
+
+pytestmark = pytest.mark.browser
+
+CLOSE_UP = "close_up_vae"
+
+
+def width_of(shape: Locator) -> float:
+    box = shape.bounding_box()
+    assert box
+    return float(max(box["width"], box["height"]))
+
+
+def click_close_up(page: Page, across: float, down: float, chart: str = CLOSE_UP) -> tuple[float, float]:
+    """Click it so far across and down; return the point that stands there."""
+    plane = page.locator(f".st-key-{chart} .nsewdrag")
+    plane.scroll_into_view_if_needed()
+    box = plane.bounding_box()
+    assert box
+    left, top = round(box["x"] + across * box["width"]), round(box["y"] + down * box["height"])
+    point = point_at(page, chart, left, top)
+    page.mouse.click(left, top)
+    return point
+
+
+def test_a_short_path_is_shown_large_and_a_click_there_picks(
+    page: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
+    codes = Checkpoint(checkpoint_path(fitted / experiment.name, "vae")).codes().code
+    x, y = middle_of(fitted, experiment)
+    image = latent.nearest(codes, (x, y)).image
+    start = codes[image] + 0.03 * latent.window(codes).side
+    open_map(page, f"{served}/?tab=Interpolate&from=pick&vae_x={start[0]:.4f}&vae_y={start[1]:.4f}&to_image={image}")
+    path = page.locator(f".st-key-{CLOSE_UP} .map-overlay .path").last
+    path.wait_for(state="attached")
+    assert width_of(page.locator(".st-key-map_vae .map-overlay .path").last) < 40
+    assert width_of(path) > 80
+    expect(page.locator(".st-key-viewer")).to_contain_text("A close-up of the marks on the VAE's map: click it, too.")
+    expect(page.locator(f".st-key-{CLOSE_UP} canvas")).to_have_count(0)  # no WebGL
+
+    point = click_close_up(page, 0.3, 0.2)
+    wait_for_input(page, "VAE pick, x", point[0])
+    wait_for_input(page, "VAE pick, y", point[1])
+    # It follows the path that begins there now.
+    wait_until_idle(page)
+    page.wait_for_function(
+        "([left, bottom, right, top]) => { const {xaxis, yaxis} = "
+        f"document.querySelector('.st-key-{CLOSE_UP} .js-plotly-plot')._fullLayout; "
+        "return xaxis.range[0] < left && right < xaxis.range[1] && yaxis.range[0] < bottom && top < yaxis.range[1]; }",
+        arg=[f(point[axis], float(codes[image][axis])) for f in (min, max) for axis in (0, 1)],
+    )
+
+
+def test_a_long_path_has_no_close_up(page: Page, served: str) -> None:
+    open_map(page, f"{served}/?tab=Interpolate")
+    expect(page.locator('img[data-name="frame-vae"]')).to_be_visible()
+    wait_until_idle(page)
+    assert width_of(page.locator(".st-key-map_vae .map-overlay .path").last) > 40
+    expect(page.locator(".st-key-viewer")).not_to_contain_text("close-up")
+
+
+def test_the_tour_shows_an_encoders_gaussian_large(page: Page, shipped: str) -> None:
+    for step in (5, 7):
+        open_map(page, f"{shipped}/?tab=Learn&step={step}")
+        assert_gaussian_is_large(page)
+
+
+def assert_gaussian_is_large(page: Page) -> None:
+    ellipse = page.locator(f".st-key-{CLOSE_UP} .map-overlay .outline").last
+    ellipse.wait_for(state="attached")
+    wait_until_idle(page)
+    assert width_of(page.locator(".st-key-map_vae .map-overlay .outline").last) < 40
+    ellipse.scroll_into_view_if_needed()
+    assert width_of(ellipse) > 60
+    shown = in_chart(page, CLOSE_UP, "return chart._fullData.reduce((n, {x}) => n + x.length, 0)")
+    assert 0 < shown < 1_000  # the codes near it, not all of them
+
+    point = click_close_up(page, 0.45, 0.55)
+    wait_for_input(page, "VAE pick, x", point[0])
+    wait_for_input(page, "VAE pick, y", point[1])
+    wait_at(page.locator(".st-key-map_vae .map-overlay .pick").last, *pixel_of(page, "map_vae", *point))
+
+
+def test_random_codes_in_a_blob_are_shown_large_and_a_click_chooses_one(page: Page, shipped: str) -> None:
+    open_map(page, f"{shipped}/?tab=Generate&view=all+codes")
+    chart = "close_up_autoencoder"
+    dots = page.locator(f".st-key-{chart} .map-overlay .dot[fill=black]")
+    expect(dots).to_have_count(10)
+    wait_until_idle(page)
+    expect(page.locator(f".st-key-{CLOSE_UP}")).to_have_count(0)  # the VAE's map shows them large enough
+    page.locator(f".st-key-{chart}").scroll_into_view_if_needed()
+    x, y = in_chart(page, chart, "return chart._fullLayout.xaxis.range.concat(chart._fullLayout.yaxis.range)")[::3]
+    points = [point_at(page, chart, *middle(dots.nth(at))) for at in range(10)]
+    corner = min(range(10), key=lambda at: (points[at][0] - x) ** 2 + (points[at][1] - y) ** 2)
+    click_close_up(page, 0.02, 0.02, chart)
+    expect(page.locator('img[data-name="sample-autoencoder"]')).to_have_attribute("alt", f"AE: sample {corner + 1}")
+    ring = page.locator(f".st-key-{chart} .map-overlay .ring").last
+    wait_at(ring, *middle(dots.nth(corner)))

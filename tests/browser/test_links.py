@@ -1,0 +1,130 @@
+"""The address, the browser's history and its zoom: the view is the one that was left."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import (
+    RANGE,
+    Wire,
+    decode,
+    expect_lens,
+    in_chart,
+    open_lens,
+    part,
+    point_at,
+    seen,
+    told,
+    wait_for_input,
+    wait_for_width,
+    wait_until_idle,
+)
+from training.experiments import Experiment
+
+pytestmark = pytest.mark.browser
+
+
+def pick_of(page: Page) -> tuple[str, ...]:
+    labels = ("VAE pick, x", "VAE pick, y", "Ringed test image")
+    return tuple(page.get_by_label(label, exact=True).input_value() for label in labels)
+
+
+def test_five_picks_are_five_entries_of_the_history(
+    page: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
+    wire = Wire(page)
+    open_lens(page, served)
+    page.get_by_label("Ringed test image", exact=True).wait_for()
+    wait_until_idle(page)
+    entries = page.evaluate("history.length")
+    picks, addresses = [pick_of(page)], [page.url]
+    for number in range(5):
+        with wire.until_run_ends():
+            page.mouse.click(*part(page, "map_vae", 0.2 + 0.12 * number, 0.3 + 0.1 * number))
+        wait_until_idle(page)
+        page.mouse.move(5, 5)
+        page.wait_for_function(f"history.length === {entries + number + 1}")
+        picks.append(pick_of(page))
+        addresses.append(page.url)
+    assert len(set(picks)) == 6
+    for act, order in ((page.go_back, (4, 3, 2, 1, 0)), (page.go_forward, (1, 2, 3, 4, 5))):
+        for number in order:
+            with wire.until_run_ends():
+                act()
+            wait_until_idle(page)
+            assert page.url == addresses[number]
+            assert pick_of(page) == picks[number]
+            x, y = (float(each) for each in picks[number][:2])
+            np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (x, y)), atol=0.02)
+    assert page.evaluate("history.length") == entries + 5
+
+
+def test_a_link_holds_zoom_and_a_drawn_path(page: Page, browser: Browser, served: str) -> None:
+    wire = Wire(page)
+    open_lens(page, f"{served}/?path=true")
+    left, top = part(page, "map_vae", 0.3, 0.6)
+    page.mouse.move(left, top)
+    page.mouse.wheel(0, -300)
+    page.wait_for_url(re.compile("zoom_vae="))
+    with wire.until_run_ends():
+        page.mouse.down()
+        for step in range(100):
+            page.mouse.move(left + 2 * step, top - step + 20 * (step % 2))
+        page.mouse.up()
+    wait_until_idle(page)
+    page.wait_for_url(re.compile("vae_path="))
+    film = page.locator('img[data-name="path-vae"]')
+    expect(film).to_be_visible()
+    shown = in_chart(page, "map_vae", RANGE)
+    assert len(page.url) < 2000
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        other = context.new_page()
+        open_lens(other, page.url)
+        expect(other.locator('img[data-name="path-vae"]')).to_have_attribute("src", str(film.get_attribute("src")))
+        wait_for_width(other, shown[1] - shown[0])
+        assert in_chart(other, "map_vae", RANGE) == pytest.approx(shown, abs=0.002 * (shown[1] - shown[0]))
+        expect(other.locator(".st-key-map_vae .map-overlay .path").last).to_be_visible()
+        # Back to the whole map, and the address says no more of it.
+        other.locator(".st-key-map_vae").hover()
+        other.locator('.st-key-map_vae .modebar-btn[data-val="reset"]').click()
+        other.wait_for_url(lambda url: "zoom_vae" not in url)
+
+
+@pytest.mark.parametrize("percent", [80, 150])
+def test_the_browsers_zoom_leaves_coordinates_exact(
+    percent: int, browser: Browser, served: str, fitted: Path, experiment: Experiment
+) -> None:
+    size: Any = {"width": round(128_000 / percent), "height": round(80_000 / percent)}
+    with browser.new_context(viewport=size, device_scale_factor=percent / 100) as context:
+        page = context.new_page()
+        open_lens(page, served)
+        across = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert across[0] == across[1]
+        place = part(page, "map_vae", 0.62, 0.35)
+        expected = point_at(page, "map_vae", *place)
+        page.mouse.click(*place)
+        wait_for_input(page, "VAE pick, x", expected[0])
+        wait_for_input(page, "VAE pick, y", expected[1])
+        page.mouse.move(5, 5)
+        wait_until_idle(page)
+        np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", expected), atol=0.03)
+
+
+def test_a_window_made_smaller_under_the_mouse(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+    open_lens(page, served)
+    place = part(page, "map_vae", 0.1, 0.5)
+    page.mouse.move(*place)
+    expect_lens(page, "mouse", fitted, experiment, point_at(page, "map_vae", *place))
+    before = point_at(page, "map_vae", *place)
+    page.set_viewport_size({"width": 1100, "height": 700})
+    for _ in range(100):  # until the map has its new size
+        after = point_at(page, "map_vae", *place)
+        if after != before and told(page)[1] == pytest.approx(after, rel=0.006, abs=0.006):
+            break
+        page.wait_for_timeout(100)
+    assert after != before
+    expect_lens(page, "mouse", fitted, experiment, after)
