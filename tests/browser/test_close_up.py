@@ -26,9 +26,15 @@ CLOSE_UP = "close_up_vae"
 
 
 def width_of(shape: Locator) -> float:
-    box = shape.bounding_box()
-    assert box
-    return float(max(box["width"], box["height"]))
+    """The larger side of a mark; marks are drawn anew with each answer, and so for a moment there is none."""
+    side = (
+        "(es) => Math.max(0, ...es.flatMap(e => { const b = e.getBoundingClientRect(); return [b.width, b.height]; }))"
+    )
+    for _ in range(100):
+        if width := float(shape.evaluate_all(side)):
+            return width
+        shape.page.wait_for_timeout(50)
+    raise AssertionError(f"{shape} is not to be seen")
 
 
 def click_close_up(page: Page, across: float, down: float, chart: str = CLOSE_UP) -> tuple[float, float]:
