@@ -58,7 +58,7 @@ function rangesIn(name) {
 export function writeZoom(chart, name) {
   const { xaxis, yaxis } = axesOf(chart);
   const width = xaxis.range[1] - xaxis.range[0];
-  const decimals = Math.max(0, 3 - Math.floor(Math.log10(width))); // a thousandth of the map
+  const decimals = Math.min(20, Math.max(0, 3 - Math.floor(Math.log10(width)))); // a thousandth of the map
   const middle = (/** @type {number[]} */ [from, to]) => (from + to) / 2;
   const zoom = [middle(xaxis.range), middle(yaxis.range), width].map((each) => Number(each.toFixed(decimals))).join("~");
   const address = new URL(location.href);
