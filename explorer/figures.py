@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.colors import find_intermediate_color, hex_to_rgb, label_rgb
 from plotly.subplots import make_subplots
 
 from explorer.latent import Window
@@ -49,6 +50,7 @@ DIGIT_COLOURS = (
     "#de9da4",
     "#392df8",
 )
+DOT_OPACITY = 0.75  # of a code, its outline included
 MIN_CONTRAST = 3  # of a dot's outline and the page, see `outlines`
 LIGHT, DARK = "#ffffff", "#10141c"  # the pages' backgrounds, see `.streamlit/config.toml`
 AE_COLOUR, VAE_COLOUR = "#de8105", "#2a87f7"
@@ -87,34 +89,39 @@ class Axes(NamedTuple):
 
 @cache
 def outlines(background: str) -> tuple[str, ...]:
-    """Return the digits' colours, made darker or lighter until they stand out from the page.
+    """Return the digits' colours, made darker or lighter until dots outlined with them stand out from the page.
 
     Args:
         background: of the page, as `#rrggbb`.
 
     Returns:
-        As `rgb(r, g, b)`; their contrast with the background is at least 3, as WCAG 2.2, 1.4.11 asks of graphics.
+        As `rgb(r, g, b)`; painted at `DOT_OPACITY`, their contrast with the background is at least 3, as WCAG 2.2,
+        1.4.11 asks of graphics.
     """
-    towards = 0 if _luminance(_channels(background)) > 0.5 else 255
-    mixes = [[_mixed(colour, towards, part / 20) for part in range(21)] for colour in DIGIT_COLOURS]
-    found = [next(mix for mix in mixed if _contrast(mix, _channels(background)) >= MIN_CONTRAST) for mixed in mixes]
-    return tuple(f"rgb({red}, {green}, {blue})" for red, green, blue in found)
+    behind = hex_to_rgb(background)
+    towards = (0, 0, 0) if _luminance(behind) > 0.5 else (255, 255, 255)
+
+    def outline(colour: str) -> str:
+        for part in range(21):
+            mix = tuple(map(round, find_intermediate_color(hex_to_rgb(colour), towards, part / 20)))
+            if _contrast(_painted(mix, behind), behind) >= MIN_CONTRAST:
+                break
+        return str(label_rgb(mix))
+
+    return tuple(map(outline, DIGIT_COLOURS))
 
 
-def _channels(colour: str) -> list[int]:
-    return [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+def _painted(colour: Sequence[float], background: Sequence[float]) -> Sequence[float]:
+    mixed: Sequence[float] = find_intermediate_color(background, colour, DOT_OPACITY)
+    return mixed
 
 
-def _mixed(colour: str, towards: int, part: float) -> list[int]:
-    return [round(channel + part * (towards - channel)) for channel in _channels(colour)]
-
-
-def _contrast(one: Sequence[int], other: Sequence[int]) -> float:
+def _contrast(one: Sequence[float], other: Sequence[float]) -> float:
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
 
-def _luminance(channels: Sequence[int]) -> float:
+def _luminance(channels: Sequence[float]) -> float:
     """Return the relative luminance, https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
     share = np.asarray(channels) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
@@ -148,7 +155,7 @@ def codes_map(
             name=str(digit),
             legendgroup=str(digit),
             # On a dark page the legend gives the dots the other outlines.
-            marker={"color": colour, "size": 5, "opacity": 0.75, "line": {"color": outline, "width": 1}},
+            marker={"color": colour, "size": 5, "opacity": DOT_OPACITY, "line": {"color": outline, "width": 1}},
             hoverinfo="skip",
         )
     # The digits themselves, last and so on top of all dots: what colours cannot tell, they do.
@@ -210,7 +217,7 @@ def close_up(points: Array, labels: Array, window: Window, axes: Axes) -> go.Fig
             y=own[:, 1],
             mode="markers",
             name=str(digit),
-            marker={"color": colour, "size": 7, "opacity": 0.75},
+            marker={"color": colour, "size": 7, "line": {"color": NEUTRAL, "width": 1}},
             hoverinfo="skip",
         )
     return figure

@@ -238,9 +238,14 @@ def test_second_of_two_quick_clicks_is_not_taken_back(page: Page, served: str) -
     assert len(page.evaluate("window.crosses")) > 0
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance of `rgb(...)` (WCAG 2.2)."""
-    channels = np.array([float(each) for each in re.findall(r"[\d.]+", colour)[:3]]) / 255
+def channels_of(colour: str) -> np.ndarray:
+    """Red, green and blue of `rgb(...)`."""
+    return np.array([float(each) for each in re.findall(r"[\d.]+", colour)[:3]])
+
+
+def luminance(channels: np.ndarray) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    channels = channels / 255
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
@@ -250,12 +255,18 @@ def test_every_dot_stands_out_from_the_page(theme: Any, page: Page, served: str)
     page.emulate_media(color_scheme=theme)
     open_map(page, served)
     page.locator(".classes button").last.wait_for()
-    background = luminance(page.locator(".stApp").evaluate("e => getComputedStyle(e).backgroundColor"))
+    behind = channels_of(page.locator(".stApp").evaluate("e => getComputedStyle(e).backgroundColor"))
+    background = luminance(behind)
     assert (background > 0.5) == (theme == "light")
     for model in MODELS:
-        lines = in_chart(page, f"map_{model}", f"return {CLOUDS}.map(t => [t.marker.line.color, t.marker.line.width])")
+        lines = in_chart(
+            page,
+            f"map_{model}",
+            f"return {CLOUDS}.map(t => [t.marker.line.color, t.marker.line.width, t.marker.opacity])",
+        )
         assert len(lines) == 10
-        for colour, width in lines:
-            low, high = sorted((luminance(colour), background))
+        for colour, width, opacity in lines:
+            painted = opacity * channels_of(colour) + (1 - opacity) * behind
+            low, high = sorted((luminance(painted), background))
             assert (high + 0.05) / (low + 0.05) >= 2.99
             assert width == 1

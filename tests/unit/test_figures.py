@@ -24,8 +24,12 @@ COLOUR_VISION = {
 }
 
 
-def _linear(colour: str) -> np.ndarray:
-    rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+def _channels(colour: str) -> np.ndarray:
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+
+
+def _linear(colour: str | np.ndarray) -> np.ndarray:
+    rgb = _channels(colour) if isinstance(colour, str) else colour
     return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
@@ -61,12 +65,15 @@ def test_digits_stand_out_from_both_themes(background: str) -> None:
 
 
 @pytest.mark.parametrize("background", [figures.LIGHT, figures.DARK])
-def test_outlines_of_the_dots_stand_out_from_both_themes(background: str) -> None:
-    behind = float(_linear(background) @ [0.2126, 0.7152, 0.0722])
-    for outline in figures.outlines(background):
-        channels = [int(channel) for channel in re.findall(r"\d+", outline)]
-        luminance = float(_linear("#" + "".join(f"{channel:02x}" for channel in channels)) @ [0.2126, 0.7152, 0.0722])
-        dark, light = sorted([luminance, behind])
+def test_dots_as_they_are_painted_stand_out_from_both_themes(background: str) -> None:
+    behind = _channels(background)
+    axes = figures.Axes(("x", "y"), ("mm", "mm"))
+    figure = figures.codes_map(np.zeros((10, 2)), np.arange(10), Window(-1, -1, 2), axes)
+    clouds = [trace for trace in figure.data if trace.name != "label"]
+    for cloud, outline in zip(clouds, figures.outlines(background), strict=True):
+        own = np.array([int(channel) for channel in re.findall(r"\d+", outline)]) / 255
+        painted = cloud.marker.opacity * own + (1 - cloud.marker.opacity) * behind
+        dark, light = sorted(float(_linear(each) @ [0.2126, 0.7152, 0.0722]) for each in (painted, behind))
         assert (light + 0.05) / (dark + 0.05) >= 2.999
 
 

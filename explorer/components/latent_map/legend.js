@@ -8,6 +8,7 @@ import { restyle } from "./plotly.js";
 /** @typedef {{charts: string[], names: string[], colours: string[], outlines: {light: string[], dark: string[]}}} Data */
 
 const GREY = "#9a9a9a";
+const OPACITY = 0.75; // of a dot, as `figures.DOT_OPACITY`
 const FAINT = 0.12; // opacity of a greyed class: a hidden neighbour still explains a decode
 const LONG_PRESS = 500; // milliseconds
 const HELP = "Click: grey it out. Double click: only this class. Shift and click, or a long press: show a typical one.";
@@ -116,7 +117,7 @@ class Legend {
         const isGrey = this.greyed.has(trace.legendgroup);
         const isLabel = trace.name === "label";
         const colour = isLabel ? "white" : isGrey ? GREY : this.data.colours[at];
-        const opacity = isGrey ? (isLabel ? 0.4 : FAINT) : isLabel ? 1 : 0.75;
+        const opacity = isGrey ? (isLabel ? 0.4 : FAINT) : isLabel ? 1 : OPACITY;
         const line = isLabel ? this.data.colours[at] : isGrey ? GREY : outlines[at];
         const { marker } = trace;
         if (marker.color === colour && (marker.opacity ?? 1) === opacity && marker.line?.color === line) return;
