@@ -30,7 +30,7 @@ class Saver {
     const { signal } = this.listening;
     document.addEventListener("pointerover", (event) => this.onOver(event), { signal });
     document.documentElement.addEventListener("pointerleave", (event) => this.onLeave(event), { signal });
-    document.addEventListener("focusin", () => this.start(), { signal });
+    document.addEventListener("focusin", (event) => this.onFocus(event), { signal });
     document.addEventListener("keydown", (event) => this.onKey(event), { signal });
   }
 
@@ -50,6 +50,12 @@ class Saver {
     if (event.target === this.button) return;
     if (event.target instanceof Element) this.equip(event.target.closest(".js-plotly-plot"));
     this.hovered = pictureAt(event.target);
+    this.start();
+  }
+
+  /** @param {FocusEvent} event */
+  onFocus(event) {
+    if (event.target instanceof Element) this.equip(event.target.closest(".js-plotly-plot"));
     this.start();
   }
 
