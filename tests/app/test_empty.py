@@ -4,18 +4,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import evaluation, metrics
-from explorer.models import open_models
+from explorer import evaluation
 from explorer.selection import Drawing
-from explorer.views.generate import DRAWS
 from tests.app.conftest import html
 from tests.conftest import ROOT, rewrite
 from training.checkpoint import MODEL_NAMES, checkpoint_path
-from training.classifier import classifier_path, load_classifier
+from training.classifier import classifier_path
 from training.datasets import Data
 from training.experiments import Experiment
 
@@ -80,19 +77,6 @@ def test_no_classifier(app: AppTest, checkpoints: Path, digits: Data) -> None:
     (error,) = app.error
     assert FIT_A_CLASSIFIER in error.value
     assert len(app.get("plotly_chart")) == 2
-
-
-def test_no_sample_of_a_digit(
-    app: AppTest, checkpoints: Path, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(metrics, "MIN_CONFIDENCE", 0.4)  # these models are hardly fitted
-    vae = open_models(checkpoints / experiment.name).vae
-    z = np.random.default_rng(2).standard_normal((DRAWS, 2))
-    probabilities = evaluation.classify(load_classifier(checkpoints, "digits")[0], vae.decode(z))
-    missing = np.bincount(np.where(probabilities.max(axis=1) >= 0.4, probabilities.argmax(axis=1), 10), minlength=11)
-    opened(app, **{"tab": "Generate", "class": str(missing[:10].argmin()), "seed": "2"})
-    assert "None came up: choose another digit, or another seed." in told(app)
-    assert "none found" in html(app)
 
 
 def test_nothing_drawn(app: AppTest) -> None:

@@ -73,3 +73,5 @@ def test_a_digit_is_asked_for_by_drawing_until_it_comes(
     app.selectbox("class").set_value(str(missing)).run()
     assert not app.exception
     assert any(f"**0 of {DRAWS:,} draws kept (0 %)**" in text.value for text in app.markdown)
+    assert any("None came up: choose another digit, or another seed." in text.value for text in app.markdown)
+    assert "none found" in html(app)

@@ -7,6 +7,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from explorer import selection
+from explorer.choices import Choice
+from explorer.views import explore
+from explorer.views.curves import MOMENT
+from explorer.views.reconstruct import PAGE
+from tests.app.conftest import html
 from tests.conftest import ROOT, TABS
 from training.folders import CHECKPOINTS_VARIABLE, checkpoints_dir
 
@@ -74,11 +80,18 @@ def test_a_link_opens_the_same_view() -> None:
     assert (app.number_input("from_image").value, app.slider("frame").value) == (7, 3)
 
 
-@pytest.mark.parametrize("text", ["", "1~2~3", "1~2~nonsense~4", "nan~1~2~3"])
-def test_a_link_with_a_damaged_path_opens_without_it(text: str) -> None:
+def test_names_without_widgets_are_these() -> None:
+    choices: tuple[Choice[Any], ...] = (MOMENT, PAGE, selection.PRESENT, selection.HIDE, *explore.DRAWN_PATHS.values())
+    assert [choice.name for choice in choices] == ["moment", "page", "present", "hide", "ae_path", "vae_path"]
+
+
+@pytest.mark.parametrize(
+    ("text", "films"), [("0~0~1~1", 1), ("", 0), ("1~2~3", 0), ("1~2~nonsense~4", 0), ("nan~1~2~3", 0)]
+)
+def test_a_link_opens_with_its_path_and_without_a_damaged_one(text: str, films: int) -> None:
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
     for name, choice in {"path": "true", "vae_path": text}.items():
         app.query_params[name] = choice
     app.run()
     assert not app.exception
-    assert "path-vae" not in str(app.main)
+    assert html(app).count('data-name="path-vae"') == films

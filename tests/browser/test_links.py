@@ -95,7 +95,20 @@ def test_a_link_holds_zoom_and_a_drawn_path(page: Page, browser: Browser, served
         other.wait_for_url(lambda url: "zoom_vae" not in url)
 
 
-@pytest.mark.parametrize("percent", [80, 150])
+@pytest.mark.parametrize("zoom", ["0~0", "0~0~0", "0~0~-1", "~~1", "0~0~1e-300", "1e300~0~1", "0~0~1e9", "a~b~c"])
+def test_a_link_with_a_damaged_zoom_shows_the_whole_map(zoom: str, page: Page, served: str) -> None:
+    open_lens(page, f"{served}/?zoom_vae={zoom}")
+    page.wait_for_url(lambda url: "zoom_vae" not in url)  # it is taken away when the map is drawn
+    whole = in_chart(
+        page,
+        "map_vae",
+        """const {xaxis, yaxis} = chart._fullLayout;
+        return [xaxis._rangeInitial0, xaxis._rangeInitial1, yaxis._rangeInitial0, yaxis._rangeInitial1];""",
+    )
+    assert in_chart(page, "map_vae", RANGE) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("percent", [80, 125, 150])
 def test_the_browsers_zoom_leaves_coordinates_exact(
     percent: int, browser: Browser, served: str, fitted: Path, experiment: Experiment
 ) -> None:

@@ -23,7 +23,6 @@ __all__ = [
     "dots_mark",
     "is_drawn",
     "legend",
-    "moment_mark",
     "outline_mark",
     "overlay",
     "overlays",
@@ -215,11 +214,6 @@ def path_mark(points: Sequence[Sequence[float]], at: int = 0) -> Mark:
     return {"kind": "path", "points": points, "at": at}
 
 
-def moment_mark(x: float) -> Mark:
-    """Mark a vertical line through all panels of a chart."""
-    return {"kind": "moment", "points": [[x, 0]]}
-
-
 def is_drawn(chart: str) -> bool:
     """Return whether the browser has drawn a chart: False at first, True in the rerun that it then asks for."""
     place = st.empty()
@@ -233,9 +227,9 @@ def is_drawn(chart: str) -> bool:
 
 
 def _data(chart: str, **others: Any) -> dict[str, Any]:
-    nothing = {"title": "", "marks": (), "reports": False, "draws": False, "lens": "", "answer": ""}
-    nothing |= {"notifies": False, "zoom": ""}
-    return {"chart": chart, "answered": 0} | nothing | others
+    words = {"title": "", "zoom": "", "lens": "", "answer": ""}
+    gestures = {"reports": False, "draws": False, "notifies": False}
+    return {"chart": chart, "marks": (), "answered": 0} | words | gestures | others
 
 
 def overlay(
@@ -276,8 +270,15 @@ def overlay(
         if on_path is not None and drawn is not None:
             on_path(drawn["points"])
 
-    gestures = {"reports": on_pick is not None, "draws": on_path is not None}
-    numbered = st.session_state.get(answered, 0)
-    shown = {"title": title, "zoom": zoom, "marks": tuple(marks), "lens": lens, "answer": answer}
-    data = _data(chart, answered=numbered, **shown, **gestures)
+    data = _data(
+        chart,
+        title=title,
+        zoom=zoom,
+        marks=tuple(marks),
+        lens=lens,
+        answer=answer,
+        answered=st.session_state.get(answered, 0),
+        reports=on_pick is not None,
+        draws=on_path is not None,
+    )
     _overlay(key=key, data=data, on_pick_change=report_pick, on_path_change=report_path)

@@ -4,6 +4,7 @@
 import { axesOf, relayout, reset } from "./plotly.js";
 
 const ZOOM_PREFIX = "zoom_"; // see `stage.py`
+const FARTHEST = 1e6; // as `selection.MAX_COORDINATE`
 const ACTS = ["pointerdown", "keydown", "drop", "paste"];
 
 /** Streamlit adds an entry for each parameter that changes: three for a click, two of them of points that nobody picked.
@@ -31,25 +32,20 @@ function withZoom(address) {
   return next;
 }
 
-/** Show a map as the address says, whole if it says nothing. @param {any} chart @param {string} name of the parameter */
+/** Show a map as the address says, whole if it says nothing.
+ * @param {any} chart @param {string} name of the parameter @returns {boolean} whether it says something */
 export function zoomAsInAddress(chart, name) {
   const ranges = rangesIn(name);
-  if (!ranges) return isWhole(chart) || reset(chart);
-  relayout(chart, { "xaxis.range": ranges[0], "yaxis.range": ranges[1] });
-}
-
-/** Whether a map shows what the address says, or the address says nothing. @param {any} chart @param {string} name of the parameter */
-export function isZoomedAsInAddress(chart, name) {
-  const ranges = rangesIn(name);
-  const { xaxis, yaxis } = axesOf(chart);
-  return !ranges || (isNear(xaxis, ranges[0], 3) && isNear(yaxis, ranges[1], 3)); // the address is rounded
+  if (ranges) relayout(chart, { "xaxis.range": ranges[0], "yaxis.range": ranges[1] });
+  else if (!isWhole(chart)) reset(chart);
+  return ranges !== null;
 }
 
 /** What the address says of both axes; null: nothing that could be shown.
  * @param {string} name of the parameter @returns {number[][] | null} */
 function rangesIn(name) {
-  const [x, y, width, ...others] = (new URLSearchParams(location.search).get(name) ?? "").split("~").map(Number);
-  if (!(width > 0) || ![x, y, width].every(Number.isFinite) || others.length) return null;
+  const [x, y, width, ...others] = (new URLSearchParams(location.search).get(name) ?? "").split("~").map(Number.parseFloat);
+  if (!(Math.max(Math.abs(x), Math.abs(y), width) <= FARTHEST && width >= 1 / FARTHEST) || others.length) return null;
   return [x, y].map((middle) => [middle - width / 2, middle + width / 2]);
 }
 
@@ -58,22 +54,20 @@ function rangesIn(name) {
 export function writeZoom(chart, name) {
   const { xaxis, yaxis } = axesOf(chart);
   const width = xaxis.range[1] - xaxis.range[0];
-  const decimals = Math.min(20, Math.max(0, 3 - Math.floor(Math.log10(width)))); // a thousandth of the map
+  const decimals = Math.max(0, 3 - Math.floor(Math.log10(width))); // a thousandth of the map
   const middle = (/** @type {number[]} */ [from, to]) => (from + to) / 2;
   const zoom = [middle(xaxis.range), middle(yaxis.range), width].map((each) => Number(each.toFixed(decimals))).join("~");
   const address = new URL(location.href);
   if (isWhole(chart)) address.searchParams.delete(name);
-  else address.searchParams.set(name, zoom);
+  else if (width >= 1 / FARTHEST) address.searchParams.set(name, zoom);
   if (address.href !== location.href) history.replaceState(history.state, "", address);
 }
 
-/** Whether a map shows what it showed at first. @param {any} chart */
+/** Whether a map shows what it showed at first, to a pixel. @param {any} chart */
 function isWhole(chart) {
   const { xaxis, yaxis } = axesOf(chart);
-  return [xaxis, yaxis].every((axis) => isNear(axis, [axis._rangeInitial0, axis._rangeInitial1], 1));
-}
-
-/** Whether an axis shows a range, to some pixels. @param {any} axis @param {number[]} range @param {number} pixels */
-function isNear({ range, _length: length }, [from, to], pixels) {
-  return Math.max(Math.abs(range[0] - from), Math.abs(range[1] - to)) * length < pixels * Math.abs(to - from);
+  return [xaxis, yaxis].every(
+    ({ range, _rangeInitial0: from, _rangeInitial1: to, _length: length }) =>
+      Math.max(Math.abs(range[0] - from), Math.abs(range[1] - to)) * length < Math.abs(to - from),
+  );
 }

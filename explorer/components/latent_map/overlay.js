@@ -4,7 +4,7 @@
 // the decode of the point under the mouse in place of the answer's picture: the lens.
 
 import { lifecycle } from "../lifecycle.js";
-import { isZoomedAsInAddress, keepOneEntryAnAct, writeZoom, zoomAsInAddress } from "./address.js";
+import { keepOneEntryAnAct, writeZoom, zoomAsInAddress } from "./address.js";
 import { edges } from "./edges.js";
 import { Gestures } from "./gestures.js";
 import { Keys, keysHelp } from "./keys.js";
@@ -25,8 +25,6 @@ const CHART_TIMEOUT = 10_000; // milliseconds until a chart that is not there is
 const NO_CHART = "The map cannot be drawn here: no clicks, no live picture. Choose a point by its numbers.";
 const NO_LENS = "The live picture is missing, because this browser cannot show it; clicks and numbers still work.";
 const NO_OVERLAY = "Clicks and the live picture are missing: their script failed. Choose a point by its numbers.";
-const MAX_PATH_POINTS = 200; // points of a path that are reported
-const MAX_ZOOM_TRIES = 5;
 const EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting", "plotly_webglcontextlost"];
 
 giveBackContexts();
@@ -144,11 +142,11 @@ export class Overlay {
     if (!this.chart?._fullLayout?._plots) return;
     if (this.hovered?.source === "mouse" && this.place) this.hover(this.place, "mouse"); // another point is under it now
     if (!zoom) return;
-    // What the link says is shown first; a chart that was still being drawn loses it, and is told again.
-    const tries = ((/** @type {any} */ (globalThis)).latentZoomTries ??= {});
-    if ((tries[zoom] ??= 0) >= MAX_ZOOM_TRIES || isZoomedAsInAddress(this.chart, zoom)) tries[zoom] = MAX_ZOOM_TRIES;
-    else return void (tries[zoom]++, zoomAsInAddress(this.chart, zoom));
-    writeZoom(this.chart, zoom);
+    // What the link says comes first.
+    const zoomed = ((/** @type {any} */ (globalThis)).latentZoomed ??= new Set());
+    const isFirst = !zoomed.has(zoom);
+    zoomed.add(zoom);
+    if (!isFirst || !zoomAsInAddress(this.chart, zoom)) writeZoom(this.chart, zoom);
   }
 
   /** That the chart is drawn: all that such an overlay is for. */
@@ -238,7 +236,7 @@ export class Overlay {
     if (!this.drawing) return;
     if (this.line.length < 2) return this.dropLine();
     this.drawing = false; // it stays to be seen until the server has answered
-    this.report?.("path", { points: thinned(this.line) });
+    this.report?.("path", { points: this.line });
   }
 
   dropLine() {
@@ -300,11 +298,4 @@ export class Overlay {
     this.glide.look(this.chart);
     this.images.draw(this.chart, /** @type {any} */ (globalThis).latentCodes?.get(this.data.chart));
   }
-}
-
-/** So many of a path's points as are reported, both ends among them. @param {number[][]} points */
-function thinned(points) {
-  if (points.length <= MAX_PATH_POINTS) return points;
-  const every = (points.length - 1) / (MAX_PATH_POINTS - 1);
-  return Array.from({ length: MAX_PATH_POINTS }, (_, index) => points[Math.round(index * every)]);
 }
