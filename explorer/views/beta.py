@@ -53,7 +53,9 @@ def render(pair: ModelPair, stage: Stage) -> None:
             f"**Beta {experiment.beta:g}:** ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − "
             f"{nats(test['kl'])} per test image. {_what_happened(pair)}"
         )
-    selection.picks_inputs(stage.maps)
+    with st.container(horizontal=True):
+        selection.picks_inputs(stage.maps)
+        selection.ringed_image_input(pair)
     trade_off = _trade_off(pair)
     text, chart = st.columns([1, 2])
     with chart:

@@ -23,7 +23,7 @@ from explorer.text import nats, vector
 __all__ = ["LOGARITHMIC", "MOMENT", "X_AXIS", "keep_moment", "render", "reset", "shown_moment"]
 
 X_AXIS, LOGARITHMIC = Choice("x_axis", "updates"), Choice("log", True)
-X_AXIS_WORDS = {each: each for each in X_AXES} | {"updates": "training steps"}
+X_AXIS_WORDS = {each: each for each in X_AXES} | {"updates": "steps"}
 MOMENT = Choice("moment", 0)  # training steps so far; 0: the end of the fit
 HOW_MEASURED = "Mean over the test images, each pixel drawn black or white once with its grey value as probability."
 

@@ -80,6 +80,16 @@ def test_a_link_opens_the_same_view() -> None:
     assert (app.number_input("from_image").value, app.slider("frame").value) == (7, 3)
 
 
+@pytest.mark.parametrize("tab", ["Explore", "Beta"])
+def test_a_link_holds_what_is_ringed(tab: str) -> None:
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    for name, choice in {"tab": tab, "digit": "7"}.items():
+        app.query_params[name] = choice
+    app.run()
+    assert app.number_input("digit").value == 7
+    assert "digit" in set(bound(app._tree))
+
+
 def test_names_without_widgets_are_these() -> None:
     choices: tuple[Choice[Any], ...] = (MOMENT, PAGE, selection.PRESENT, selection.HIDE, *explore.DRAWN_PATHS.values())
     assert [choice.name for choice in choices] == ["moment", "page", "present", "hide", "ae_path", "vae_path"]
