@@ -9,11 +9,12 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import (
     WORDS,
+    before_its_scripts,
     decode,
-    open_lens,
     open_map,
     part,
     point_at,
+    reopen_lens,
     seen,
     wait_for_input,
     wait_until_idle,
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_a_second_click_on_the_same_spot_leaves_the_words_as_they_are(page: Page, served: str) -> None:
-    open_lens(page, served)
+    reopen_lens(page, served)
     page.mouse.move(*part(page, "map_vae", 0.4, 0.4))
     for _ in range(3):
         page.mouse.down()
@@ -36,7 +37,7 @@ def test_a_second_click_on_the_same_spot_leaves_the_words_as_they_are(page: Page
 
 
 def test_full_screen_and_back_leaves_a_map_as_large_as_it_was(page: Page, served: str) -> None:
-    open_lens(page, served)
+    reopen_lens(page, served)
     height_of = "document.querySelector('.st-key-map_vae .nsewdrag').getBoundingClientRect().height"
     plot = page.locator(".st-key-map_vae .js-plotly-plot .nsewdrag")
     before = plot.bounding_box()
@@ -51,21 +52,22 @@ def test_full_screen_and_back_leaves_a_map_as_large_as_it_was(page: Page, served
 
 
 @pytest.mark.parametrize("width", [1024, 1920])
-def test_an_uploader_that_comes_late_moves_nothing(width: int, own_page: Page, served: str) -> None:
+def test_an_uploader_that_comes_late_moves_nothing(width: int, page: Page, served: str) -> None:
     """Its script is a file of its own, which a busy computer loads after the first stroke."""
     held: list[Route] = []
-    own_page.route("**/FileUploader*.js", lambda route: held.append(route))
-    own_page.set_viewport_size({"width": width, "height": 900})
-    own_page.goto(f"{served}/?tab=Draw")
-    place = own_page.locator(".st-key-upload")
-    expect(own_page.locator(".pad canvas")).to_be_visible()
+    page.route("**/FileUploader*.js", lambda route: held.append(route))
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{served}/?tab=Draw")
+    place = page.locator(".st-key-upload")
+    expect(page.locator(".pad canvas")).to_be_visible()
     expect(place).to_be_attached()
-    expect(own_page.get_by_text("Nothing drawn")).to_have_count(3)
+    expect(page.get_by_text("Nothing drawn")).to_have_count(3)
     before = place.bounding_box()
     for route in held:
         route.continue_()
     assert held
-    expect(own_page.get_by_text("Or a picture")).to_be_visible()
+    expect(page.get_by_text("Or a picture")).to_be_visible()
+    page.unroute("**/FileUploader*.js")
     assert place.bounding_box() == pytest.approx(before, abs=0.5)
 
 
@@ -135,16 +137,20 @@ COUNTED = """(() => {
 })()"""
 
 
-def test_a_page_keeps_no_more_than_four_webgl_contexts(own_page: Page, served: str) -> None:
-    own_page.add_init_script(COUNTED)
-    open_map(own_page, served)
+def test_a_page_keeps_no_more_than_four_webgl_contexts(page: Page, served: str) -> None:
+    with before_its_scripts(page, COUNTED):
+        open_map(page, served)
+        assert_keeps_four(page)
+
+
+def assert_keeps_four(page: Page) -> None:
     for tool in TABS:
-        choice = own_page.locator(".st-key-tab").get_by_role("radio", name=tool, exact=True)
+        choice = page.locator(".st-key-tab").get_by_role("radio", name=tool, exact=True)
         choice.click()
         expect(choice).to_be_checked()
-        wait_until_idle(own_page)
-        own_page.wait_for_function("webGlContexts() === 4")
+        wait_until_idle(page)
+        page.wait_for_function("webGlContexts() === 4")
         for face in ("images", "grid", "codes") if tool == "Explore" else ():
-            own_page.get_by_role("radio", name=face, exact=True).click()
+            page.get_by_role("radio", name=face, exact=True).click()
             # The grid has no dots. While a map is drawn anew, its old canvases may stand beside the new ones.
-            own_page.wait_for_function(f"webGlContexts() === {0 if face == 'grid' else 4}")
+            page.wait_for_function(f"webGlContexts() === {0 if face == 'grid' else 4}")

@@ -24,6 +24,7 @@ from tests.browser.conftest import (
     open_map,
     pixel_of,
     point_at,
+    reopen_map,
     seen,
     wait_at,
     wait_for_input,
@@ -40,7 +41,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    open_map(page, served)
+    reopen_map(page, served)
     for model in MODELS:
         script = f"return {CLOUDS}.map(t => [...t.x].map((x, i) => [x, t.y[i]]))"
         drawn = np.concatenate(in_chart(page, f"map_{model}", script))
@@ -59,7 +60,7 @@ def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, experi
 def test_click_decodes_exactly_that_point_after_zoom_and_pan(
     model: str, face: str, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    open_map(page, f"{served}/?face={face}", f"map_{model}")
+    reopen_map(page, f"{served}/?face={face}", f"map_{model}")
     label = f"{MODELS[model].upper()} pick, "
     zoom_and_pan(page, f"map_{model}")
     x_before = page.get_by_label(f"{label}x", exact=True).input_value()
@@ -94,7 +95,7 @@ def test_click_decodes_exactly_that_point_after_zoom_and_pan(
 def test_lens_decodes_the_point_under_the_mouse(
     face: str, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    open_map(page, f"{served}/?face={face}")
+    reopen_map(page, f"{served}/?face={face}")
     page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
     zoom_and_pan(page, "map_vae")
     caption = page.locator('figure:has(img[data-name="pick-vae"]) figcaption')
@@ -121,7 +122,7 @@ def test_lens_decodes_the_point_under_the_mouse(
 
 
 def test_lens_says_where_it_ends(page: Page, served: str) -> None:
-    open_map(page, served)
+    reopen_map(page, served)
     page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
     page.mouse.move(*pixel_of(page, "map_vae", *centre(page, "map_vae")))
     side = "const {xaxis} = chart._fullLayout; return xaxis.range[1] - xaxis.range[0]"
@@ -138,7 +139,7 @@ def test_lens_says_where_it_ends(page: Page, served: str) -> None:
 
 
 def test_pan_is_no_click(page: Page, served: str) -> None:
-    open_map(page, served)
+    reopen_map(page, served)
     before = page.get_by_label("VAE pick, x", exact=True).input_value()
     zoom_and_pan(page, "map_vae")
     # A click afterwards is the next thing the server hears of: had the pan been one, it would have come first.
@@ -151,7 +152,7 @@ def test_pan_is_no_click(page: Page, served: str) -> None:
 def test_nearest_test_digit_is_ringed_on_both_maps(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    open_map(page, served)
+    reopen_map(page, served)
     codes = {model: Checkpoint(checkpoint_path(fitted / experiment.name, model)).codes().code for model in MODELS}
     image = latent.nearest(codes["vae"], centre(page, "map_vae")).image
     page.mouse.click(*pixel_of(page, "map_vae", *codes["vae"][image]))
@@ -164,7 +165,7 @@ def test_nearest_test_digit_is_ringed_on_both_maps(
 
 
 def test_pick_by_keyboard(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    open_map(page, served)
+    reopen_map(page, served)
     for axis, value in (("x", "1.5"), ("y", "-0.3")):
         page.get_by_label(f"VAE pick, {axis}", exact=True).fill(value)
         page.keyboard.press("Enter")
@@ -173,7 +174,7 @@ def test_pick_by_keyboard(page: Page, served: str, fitted: Path, experiment: Exp
 
 
 def test_legend_isolates_a_digit(page: Page, served: str) -> None:
-    open_map(page, served)
+    reopen_map(page, served)
     faint = f"return {CLOUDS}.filter(t => t.marker.opacity < 0.5).map(t => t.name)"
     chip = page.locator(".classes button")
     expect(chip).to_have_text([str(digit) for digit in range(10)])
@@ -200,7 +201,7 @@ def test_legend_isolates_a_digit(page: Page, served: str) -> None:
 
 
 def test_legend_shows_a_typical_image(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    open_map(page, served)
+    reopen_map(page, served)
     page.locator(".classes button").nth(7).click(modifiers=["Shift"])
     pair = open_models(fitted / experiment.name)
     x, y = Map(pair.vae).points[Map(pair.vae).typical_image(7)]

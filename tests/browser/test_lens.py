@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
-from playwright.sync_api import Browser, Page, WebSocket, expect
+from playwright.sync_api import Page, WebSocket, expect
 
 from explorer import latent
 from explorer.views.explore import FILM_FRAMES
@@ -20,6 +20,7 @@ from tests.browser.conftest import (
     THERE,
     WORDS,
     Fingers,
+    before_its_scripts,
     decode,
     expect_lens,
     expect_pick,
@@ -30,12 +31,14 @@ from tests.browser.conftest import (
     part,
     pixel_of,
     point_at,
+    reopen_lens,
     saved,
     seen,
     wait_at,
     wait_for_input,
     wait_for_width,
     wait_until_idle,
+    watched,
     zoom_and_pan,
 )
 from tests.conftest import streamlit_server
@@ -49,7 +52,7 @@ def test_a_finger_looks_and_a_tap_picks(
     face: str, touch_page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     page, fingers = touch_page, Fingers(touch_page)
-    open_lens(page, f"{served}/?face={face}")
+    reopen_lens(page, f"{served}/?face={face}")
     before = in_chart(page, "map_vae", RANGE)
     seen(page, "pick-vae")  # scrolls to where it is whole on the screen
     scrolled = page.locator(".stMain").evaluate("e => e.scrollTop")
@@ -77,7 +80,7 @@ def test_a_finger_looks_and_a_tap_picks(
 
 def test_two_fingers_zoom_and_pan(touch_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     page, fingers = touch_page, Fingers(touch_page)
-    open_lens(page, served)
+    reopen_lens(page, served)
     picked = page.get_by_label("VAE pick, x", exact=True).input_value()
     (left, top), before = part(page, "map_vae", 0.5, 0.5), in_chart(page, "map_vae", RANGE)
     fingers.down((left - 40, top), (left + 40, top))
@@ -111,7 +114,7 @@ def test_two_fingers_zoom_and_pan(touch_page: Page, served: str, fitted: Path, e
 @pytest.mark.parametrize("face", ["codes", "grid"])
 def test_by_keyboard(face: str, page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     x, y = middle_of(fitted, experiment)
-    open_lens(page, f"{served}/?face={face}&vae_x={x}&vae_y={y}")
+    reopen_lens(page, f"{served}/?face={face}&vae_x={x}&vae_y={y}")
     layer = page.locator(".st-key-map_vae .map-overlay")
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -191,7 +194,7 @@ def places(page: Page) -> list[object]:
 def test_dragging_draws_a_path_and_shows_its_film(
     face: str, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    open_lens(page, f"{served}/?face={face}")
+    reopen_lens(page, f"{served}/?face={face}")
     in_chart(page, "map_vae", "chart.sameAsBefore = true; return 0")
     zoom_and_pan(page, "map_vae")
     page.get_by_text("Draw a path").click()
@@ -229,7 +232,7 @@ def test_dragging_draws_a_path_and_shows_its_film(
 
 def test_a_finger_draws_a_path(touch_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     page, fingers = touch_page, Fingers(touch_page)
-    open_lens(page, f"{served}/?path=true")
+    reopen_lens(page, f"{served}/?path=true")
     corners = [part(page, "map_vae", *place) for place in ((0.3, 0.3), (0.7, 0.4), (0.5, 0.7))]
     fingers.down(corners[0])
     for corner in corners[1:]:
@@ -240,7 +243,7 @@ def test_a_finger_draws_a_path(touch_page: Page, served: str, fitted: Path, expe
 
 def test_a_path_by_keyboard(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     x, y = middle_of(fitted, experiment)
-    open_lens(page, f"{served}/?path=true&vae_x={x}&vae_y={y}")
+    reopen_lens(page, f"{served}/?path=true&vae_x={x}&vae_y={y}")
     layer = page.locator(".st-key-map_vae .map-overlay")
     expect(layer).to_have_accessible_name(re.compile("Enter adds a corner to the path and Shift with Enter ends it"))
     layer.focus()
@@ -253,7 +256,7 @@ def test_a_path_by_keyboard(page: Page, served: str, fitted: Path, experiment: E
 def test_a_path_that_leaves_the_map_ends_at_its_edge(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    open_lens(page, f"{served}/?path=true")
+    reopen_lens(page, f"{served}/?path=true")
     start, end = part(page, "map_vae", 0.5, 0.5), part(page, "map_vae", 0.5, 1.2)
     page.mouse.move(*start)
     page.mouse.down()
@@ -303,11 +306,14 @@ COUNT_LISTENERS = """
 
 
 def test_ten_tab_changes_leave_no_listeners_behind(
-    own_page: Page, served: str, fitted: Path, experiment: Experiment
+    page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    page = own_page
-    page.add_init_script(COUNT_LISTENERS)
-    open_lens(page, f"{served}/?face=grid")  # which is drawn in less time
+    with before_its_scripts(page, COUNT_LISTENERS):
+        open_lens(page, f"{served}/?face=grid")  # which is drawn in less time
+        assert_nothing_is_left_behind(page, fitted, experiment)
+
+
+def assert_nothing_is_left_behind(page: Page, fitted: Path, experiment: Experiment) -> None:
 
     def there_and_back() -> None:
         page.get_by_role("radio", name="Interpolate").click()
@@ -335,15 +341,21 @@ def test_ten_tab_changes_leave_no_listeners_behind(
     wait_for_input(page, "VAE pick, x", point_at(page, "map_vae", *place)[0])
 
 
-def test_survives_theme_resize_and_reconnect(own_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    page = own_page
-    page.add_init_script("""
-        window.sockets = [];
-        window.WebSocket = class extends WebSocket {
-            constructor(...all) { super(...all); window.sockets.push(this); }
-        };
-    """)
-    open_lens(page, served)
+KEEP_SOCKETS = """
+    window.sockets = [];
+    window.WebSocket = class extends WebSocket {
+        constructor(...all) { super(...all); window.sockets.push(this); }
+    };
+"""
+
+
+def test_survives_theme_resize_and_reconnect(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+    with before_its_scripts(page, KEEP_SOCKETS):
+        open_lens(page, served)
+        assert_survives(page, fitted, experiment)
+
+
+def assert_survives(page: Page, fitted: Path, experiment: Experiment) -> None:
 
     def expect_works(across: float) -> None:
         expect(page.locator(".st-key-map_vae .map-overlay")).to_have_count(1)
@@ -423,13 +435,9 @@ def still_works_by_numbers(page: Page, fitted: Path, experiment: Experiment, pic
 
 
 @contextmanager
-def spoilt(browser: Browser, script: str = "") -> Iterator[Page]:
+def spoilt(tab: Page, script: str) -> Iterator[Page]:
     """A page whose browser lacks something; errors are to be expected."""
-    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-        if script:
-            page.add_init_script(script)
+    with watched(tab, may_fail=True) as page, before_its_scripts(page, script):
         yield page
 
 
@@ -441,10 +449,8 @@ def spoilt(browser: Browser, script: str = "") -> Iterator[Page]:
         "CanvasRenderingContext2D.prototype.putImageData = () => { throw new Error('no canvas') }",
     ],
 )
-def test_without_a_lens_it_says_so(
-    broken: str, browser: Browser, served: str, fitted: Path, experiment: Experiment
-) -> None:
-    with spoilt(browser, broken) as page:
+def test_without_a_lens_it_says_so(broken: str, tab: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+    with spoilt(tab, broken) as page:
         open_map(page, served)
         page.wait_for_function(THERE)
         page.mouse.move(*part(page, "map_vae", 0.4, 0.5))
@@ -457,10 +463,10 @@ def test_without_a_lens_it_says_so(
 
 
 def test_where_the_script_fails_it_says_so_and_numbers_work(
-    browser: Browser, served: str, fitted: Path, experiment: Experiment
+    tab: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     with spoilt(
-        browser,
+        tab,
         """
         const {observe} = ResizeObserver.prototype;
         ResizeObserver.prototype.observe = function (element, ...options) {
@@ -474,42 +480,59 @@ def test_where_the_script_fails_it_says_so_and_numbers_work(
         still_works_by_numbers(page, fitted, experiment, "pick-vae")
 
 
+NO_WORKERS = """
+    const {createObjectURL} = URL;
+    URL.createObjectURL = (blob) => blob.type === "text/javascript" ? "blob:nothing" : createObjectURL(blob);
+"""
+NO_CLICKS = "Clicks on the map and the live picture are missing"
+
+
+@pytest.mark.parametrize(
+    ("script", "blocked", "sentence", "picture"),
+    [
+        (NO_WORKERS, "nothing", NO_CLICKS, "typed-vae"),
+        ("", "PlotlyChart.*js", "The map cannot be drawn here", "pick-vae"),
+    ],
+)
 def test_where_something_does_not_load_the_page_says_so_and_numbers_work(
-    browser: Browser, served: str, fitted: Path, experiment: Experiment, tmp_path: Path
+    script: str,
+    blocked: str,
+    sentence: str,
+    picture: str,
+    tab: Page,
+    served: str,
+    fitted: Path,
+    experiment: Experiment,
 ) -> None:
-    no_workers = """
-        const {createObjectURL} = URL;
-        URL.createObjectURL = (blob) => blob.type === "text/javascript" ? "blob:nothing" : createObjectURL(blob);
-        """
-    # The page says so only after a while, and the first session of a server waits for the map: all wait together.
-    with (
-        streamlit_server(fitted, data_dir=tmp_path) as of_its_own,
-        spoilt(browser) as no_component,
-        spoilt(browser, no_workers) as no_script,
-        spoilt(browser) as no_charts,
-    ):
-        no_component.route(re.compile("BidiComponent.*js"), lambda route: route.abort())
-        no_charts.route(re.compile("PlotlyChart.*js"), lambda route: route.abort())
-        for page, address in ((no_component, of_its_own), (no_script, served), (no_charts, served)):
-            page.goto(address)
-        no_clicks = "Clicks on the map and the live picture are missing"
-        for page, sentence, decode in (
-            (no_script, no_clicks, "typed-vae"),
-            (no_charts, "The map cannot be drawn here", "pick-vae"),
-            (no_component, no_clicks, "typed-vae"),
-        ):
-            waiting = page.get_by_text(sentence).first
-            expect(waiting).to_be_attached(timeout=90_000)
-            waiting.evaluate(
-                """(element) => element.closest('.stElementContainer').getAnimations({subtree: true})
-                .forEach((animation) => animation.finish())"""
-            )  # as if ten seconds had gone by
-            expect(waiting).to_be_visible()
-            still_works_by_numbers(page, fitted, experiment, decode)
+    with spoilt(tab, script) as page:
+        assert_says_so(page, served, blocked, sentence)
+        still_works_by_numbers(page, fitted, experiment, picture)
+
+
+def test_where_no_component_loads_the_page_says_so_and_numbers_work(
+    tab: Page, fitted: Path, experiment: Experiment, tmp_path: Path
+) -> None:
+    with streamlit_server(fitted, data_dir=tmp_path) as of_its_own, spoilt(tab, "") as page:
+        assert_says_so(page, of_its_own, "BidiComponent.*js", NO_CLICKS)
+        still_works_by_numbers(page, fitted, experiment, "typed-vae")
+
+
+def assert_says_so(page: Page, address: str, blocked: str, sentence: str) -> None:
+    """Without some of its scripts, the page says what is missing, once ten seconds have gone by."""
+    page.route(re.compile(blocked), lambda route: route.abort())
+    page.goto(address)
+    waiting = page.get_by_text(sentence).first
+    expect(waiting).to_be_attached(timeout=90_000)  # the first session of a server waits for the map
+    page.unroute(re.compile(blocked))
+    waiting.evaluate(
+        """(element) => element.closest('.stElementContainer').getAnimations({subtree: true})
+        .forEach((animation) => animation.finish())"""
+    )
+    expect(waiting).to_be_visible()
 
 
 def test_at_rest_nothing_is_missing(page: Page, served: str) -> None:
-    open_lens(page, served)
+    reopen_lens(page, served)
     for sentence in ("are missing", "is missing", "cannot be drawn"):
         for found in page.get_by_text(sentence).all():
             expect(found).to_be_hidden()
@@ -517,7 +540,7 @@ def test_at_rest_nothing_is_missing(page: Page, served: str) -> None:
 
 
 def test_words_and_original_under_the_mouse_are_those_of_the_server(page: Page, served: str) -> None:
-    open_lens(page, served)
+    reopen_lens(page, served)
     page.wait_for_function("latentCodes.has('map_vae') && latentOriginals.image.complete")
     words, original = page.locator(WORDS), page.locator(f"{WORDS} .original :is(img, canvas)")
     verdicts = set()

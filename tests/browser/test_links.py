@@ -17,6 +17,7 @@ from tests.browser.conftest import (
     open_lens,
     part,
     point_at,
+    reopen_lens,
     seen,
     told,
     wait_for_input,
@@ -64,7 +65,7 @@ def test_five_picks_are_five_entries_of_the_history(
     assert page.evaluate("history.length") == entries + 5
 
 
-def test_a_link_holds_zoom_and_a_drawn_path(page: Page, browser: Browser, served: str) -> None:
+def test_a_link_holds_zoom_and_a_drawn_path(page: Page, served: str) -> None:
     wire = Wire(page)
     open_lens(page, f"{served}/?path=true")
     left, top = part(page, "map_vae", 0.3, 0.6)
@@ -82,20 +83,21 @@ def test_a_link_holds_zoom_and_a_drawn_path(page: Page, browser: Browser, served
     expect(film).to_be_visible()
     shown = in_chart(page, "map_vae", RANGE)
     assert len(page.url) < 2000
-    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
-        other = context.new_page()
-        open_lens(other, page.url)
-        expect(other.locator('img[data-name="path-vae"]')).to_have_attribute("src", str(film.get_attribute("src")))
-        wait_for_width(other, shown[1] - shown[0])
-        assert in_chart(other, "map_vae", RANGE) == pytest.approx(shown, abs=0.002 * (shown[1] - shown[0]))
-        expect(other.locator(".st-key-map_vae .map-overlay .path").last).to_be_visible()
-        # Back to the whole map, and the address says no more of it.
-        other.locator(".st-key-map_vae").hover()
-        other.locator('.st-key-map_vae .modebar-btn[data-val="reset"]').click()
-        other.wait_for_url(lambda url: "zoom_vae" not in url)
+    link, frames = page.url, str(film.get_attribute("src"))
+    page.evaluate("localStorage.clear()")
+    page.goto("about:blank")
+    open_lens(page, link)
+    expect(film).to_have_attribute("src", frames)
+    wait_for_width(page, shown[1] - shown[0])
+    assert in_chart(page, "map_vae", RANGE) == pytest.approx(shown, abs=0.002 * (shown[1] - shown[0]))
+    expect(page.locator(".st-key-map_vae .map-overlay .path").last).to_be_visible()
+    # Back to the whole map, and the address says no more of it.
+    page.locator(".st-key-map_vae").hover()
+    page.locator('.st-key-map_vae .modebar-btn[data-val="reset"]').click()
+    page.wait_for_url(lambda url: "zoom_vae" not in url)
 
 
-@pytest.mark.parametrize("zoom", ["0~0", "0~0~0", "0~0~-1", "~~1", "0~0~1e-300", "1e300~0~1", "0~0~1e9", "a~b~c"])
+@pytest.mark.parametrize("zoom", ["0~0", "0~0~-1", "0~0~1e-300", "1e300~0~1", "a~b~c"])
 def test_a_link_with_a_damaged_zoom_shows_the_whole_map(zoom: str, page: Page, served: str) -> None:
     open_lens(page, f"{served}/?zoom_vae={zoom}")
     page.wait_for_url(lambda url: "zoom_vae" not in url)  # it is taken away when the map is drawn
@@ -129,7 +131,7 @@ def test_the_browsers_zoom_leaves_coordinates_exact(
 
 
 def test_a_window_made_smaller_under_the_mouse(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    open_lens(page, served)
+    reopen_lens(page, served)
     place = part(page, "map_vae", 0.1, 0.5)
     page.mouse.move(*place)
     expect_lens(page, "mouse", fitted, experiment, point_at(page, "map_vae", *place))

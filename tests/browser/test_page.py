@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import (
     MODELS,
@@ -24,7 +24,10 @@ from training.experiments import Experiment
 pytestmark = pytest.mark.browser
 
 
-def test_shared_link_opens_the_same_view(page: Page, browser: Browser, served: str) -> None:
+LABELS = ("VAE pick, x", "VAE pick, y", "Ringed test image")
+
+
+def test_shared_link_opens_the_same_view(page: Page, served: str) -> None:
     open_map(page, f"{served}/?face=grid")
     page.mouse.click(*pixel_of(page, "map_vae", *centre(page, "map_vae")))
     page.wait_for_url(lambda url: "vae_x" in url and "vae_y" in url and "digit" in url)
@@ -32,16 +35,16 @@ def test_shared_link_opens_the_same_view(page: Page, browser: Browser, served: s
     link, picture = page.url, seen(page, "pick-vae")
     ring = page.locator(".st-key-map_autoencoder .map-overlay .ring").last
     ringed_at = point_at(page, "map_autoencoder", *middle(ring))
-    other = browser.new_context(viewport={"width": 1920, "height": 1080}).new_page()
-    open_map(other, link)
-    np.testing.assert_allclose(seen(other, "pick-vae"), picture, atol=0.02)
-    for label in ("VAE pick, x", "VAE pick, y", "Ringed test image"):
-        value = page.get_by_label(label, exact=True).input_value()
-        expect(other.get_by_label(label, exact=True)).to_have_value(value)
-    assert in_chart(other, "map_vae", "return chart.layout.images.length") == 1
-    ring = other.locator(".st-key-map_autoencoder .map-overlay .ring").last
-    assert point_at(other, "map_autoencoder", *middle(ring)) == pytest.approx(ringed_at, abs=0.05)
-    other.context.close()
+    numbers = {label: page.get_by_label(label, exact=True).input_value() for label in LABELS}
+    page.evaluate("localStorage.clear()")
+    page.goto("about:blank")
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    open_map(page, link)
+    np.testing.assert_allclose(seen(page, "pick-vae"), picture, atol=0.02)
+    for label, value in numbers.items():
+        expect(page.get_by_label(label, exact=True)).to_have_value(value)
+    assert in_chart(page, "map_vae", "return chart.layout.images.length") == 1
+    assert point_at(page, "map_autoencoder", *middle(ring)) == pytest.approx(ringed_at, abs=0.05)
 
 
 def test_without_the_data_set_all_but_the_original_is_there(

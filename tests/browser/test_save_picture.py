@@ -21,6 +21,7 @@ from tests.browser.conftest import (
     pixel_of,
     pixels,
     point_at,
+    reopen_map,
     saved,
     seen,
     wait_for_input,
@@ -65,7 +66,7 @@ def test_the_button_at_the_corner_saves_the_picture(
 
 
 def test_saves_what_the_server_has_just_answered(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    open_map(page, served)
+    reopen_map(page, served)
     left, top = pixel_of(page, "map_autoencoder", *centre(page, "map_autoencoder"))
     point = point_at(page, "map_autoencoder", round(left), round(top))
     page.mouse.click(round(left), round(top))
@@ -76,7 +77,7 @@ def test_saves_what_the_server_has_just_answered(page: Page, served: str, fitted
 
 
 def test_enter_saves_the_picture_with_the_focus(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    open_map(page, f"{served}/?digit=7")
+    reopen_map(page, f"{served}/?digit=7")
     page.locator('img[data-name="ringed-autoencoder"]').focus()
     page.keyboard.press("Tab")
     image = page.locator('img[data-name="ringed-vae"]')
@@ -90,7 +91,7 @@ def test_enter_saves_the_picture_with_the_focus(page: Page, served: str, fitted:
 
 
 def test_the_lens_is_saved_while_it_is_shown(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    open_map(page, served)
+    reopen_map(page, served)
     page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
     page.locator('img[data-name="pick-vae"]').focus()
     left, top = in_chart(
@@ -108,7 +109,7 @@ def test_the_lens_is_saved_while_it_is_shown(page: Page, served: str, fitted: Pa
 
 
 def test_a_film_is_saved_whole_and_no_wider_than_4096(page: Page, served: str) -> None:
-    open_map(page, f"{served}/?tab=Interpolate&frame=20", "map_vae")
+    reopen_map(page, f"{served}/?tab=Interpolate&frame=20", "map_vae")
     film = page.locator('img[data-name="way-vae"]')
     page.locator(".film", has=film).locator("i").hover()  # also where the mark lies over it
     name, png = saved(page, page.locator(".save-picture").click)
@@ -142,7 +143,7 @@ def test_one_button_and_one_file_after_reruns_tabs_and_themes(page: Page, served
 
 
 def test_codes_and_curves_are_saved_as_tables(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    open_map(page, f"{served}/?tab=Training+curves", "curves")
+    reopen_map(page, f"{served}/?tab=Training+curves", "curves")
     models = {"ae": "autoencoder", "vae": "vae"}
     opened = {short: Checkpoint(checkpoint_path(fitted / experiment.name, model)) for short, model in models.items()}
     page.locator(".st-key-topbar [data-testid=stPopover] button:visible").click()  # Streamlit keeps an unseen one, too
@@ -165,7 +166,7 @@ def test_codes_and_curves_are_saved_as_tables(page: Page, served: str, fitted: P
 
 
 def test_a_chart_is_saved_under_its_own_name(page: Page, served: str) -> None:
-    open_map(page, served)
+    reopen_map(page, served)
     page.locator(".st-key-map_vae").hover()
     name, png = saved(page, page.locator('.st-key-map_vae [data-title*="PNG"]').click)
     assert name == "map_vae.png"
@@ -206,7 +207,7 @@ def test_a_saved_map_has_what_is_seen_its_marks_its_title_and_its_legend(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     pick = middle_of(fitted, experiment)
-    open_map(page, f"{served}/?vae_x={pick[0]}&vae_y={pick[1]}&digit=3")
+    reopen_map(page, f"{served}/?vae_x={pick[0]}&vae_y={pick[1]}&digit=3")
     page.wait_for_function("'latentOriginals' in globalThis")
     assert_saved_as_seen(page, pick)
     for face, there in (("images", "canvas.map-images"), ("grid", ".imagelayer-above image, .imagelayer image")):
@@ -253,7 +254,7 @@ def assert_saved_as_seen(page: Page, pick: tuple[float, float]) -> None:
 
 
 def test_a_class_that_is_greyed_out_is_grey_in_the_saved_legend(page: Page, served: str) -> None:
-    open_map(page, served)
+    reopen_map(page, served)
     page.locator(".classes button").nth(3).click()
     expect(page.locator(".classes button").nth(3)).to_have_attribute("aria-pressed", "false")
     png = Image.open(io.BytesIO(saved_chart(page, "map_autoencoder", "PNG"))).convert("RGB")
@@ -284,7 +285,7 @@ def test_a_title_longer_than_its_map_is_saved_whole(page: Page, served: str) -> 
 def test_a_chart_is_saved_with_its_titles_legend_and_marks(
     page: Page, served: str, tool: str, chart: str, told: set[str], marked: set[str]
 ) -> None:
-    open_map(page, f"{served}/?tab={tool.replace(' ', '+')}")
+    reopen_map(page, f"{served}/?tab={tool.replace(' ', '+')}")
     expect(page.locator(f".st-key-{chart} .g-xtitle text, .st-key-{chart} .g-x2title text").first).to_be_visible()
     for mark in marked:
         page.locator(f".st-key-{chart} .{mark}").first.wait_for(state="attached")

@@ -201,7 +201,8 @@ IMAGES = """
 
 def test_images_stand_at_their_codes_and_more_come_with_zoom(page: Page, shipped: str) -> None:
     page.goto(f"{shipped}/?face=images")
-    page.wait_for_function("globalThis.latentOriginals?.image.complete && latentCodes.has('map_vae')")
+    ready = "globalThis.latentOriginals?.image.complete && latentCodes.has('map_vae')"
+    page.wait_for_function(ready, timeout=120_000)  # computed for the first time
     page.locator(".st-key-map_vae canvas.map-images").wait_for()
     vae_map = Map(open_models(checkpoints_dir() / "mnist-2d").vae)
     points = vae_map.points
