@@ -110,10 +110,7 @@ def own_page(browser: Browser) -> Iterator[Page]:
 
 @contextmanager
 def watched(page: Page, *, may_fail: bool = False) -> Iterator[Page]:
-    """A page as if newly opened, and empty again afterwards; any error in its scripts fails the test.
-
-    What a test opened by `reopen_map` stays there for the next that does.
-    """
+    """A page as if newly opened, and empty again afterwards; any error in its scripts fails the test."""
     errors: list[str] = []
 
     def note(error: Exception) -> None:
@@ -127,8 +124,7 @@ def watched(page: Page, *, may_fail: bool = False) -> Iterator[Page]:
     page.remove_listener("pageerror", note)
     if page.url.startswith("http"):
         page.evaluate("localStorage.clear()")
-    if not (page.url.startswith("http") and page.evaluate(IS_REOPENED)):
-        page.goto("about:blank")
+    page.goto("about:blank")
     page.mouse.move(0, 0)
     assert errors == [] or may_fail
 
@@ -139,15 +135,12 @@ def before_its_scripts(page: Page, script: str) -> Iterator[None]:
     devtools = page.context.new_cdp_session(page)
     devtools.send("Page.enable")
     added = devtools.send("Page.addScriptToEvaluateOnNewDocument", {"source": script})
-    yield
-    devtools.send("Page.removeScriptToEvaluateOnNewDocument", {"identifier": added["identifier"]})
-    page.goto("about:blank")
-    devtools.detach()
-
-
-# Only in a window of the usual size and colours: whatever else a test asked for, it does not leave to others.
-IS_REOPENED = """globalThis.isReopened && innerWidth === 1280 && innerHeight === 800
-    && matchMedia('(prefers-color-scheme: light)').matches"""
+    try:
+        yield
+    finally:
+        devtools.send("Page.removeScriptToEvaluateOnNewDocument", {"identifier": added["identifier"]})
+        page.goto("about:blank")
+        devtools.detach()
 
 
 CLOUDS = "chart._fullData.filter(t => t.type === 'scattergl' && t.name !== 'label')"
@@ -158,44 +151,6 @@ def open_map(page: Page, address: str, chart: str = "map_vae") -> None:
     page.goto(address)
     page.locator(f".st-key-{chart} .map-overlay").wait_for(state="attached")
     wait_until_idle(page)
-
-
-# A link is followed as the browser's Back follows one: the script runs, and nothing is loaded again.
-FOLLOW = """(link) => {
-    const app = document.querySelector(".stApp");
-    let ran = false;
-    globalThis.isFollowed = false;
-    new MutationObserver((_, observer) => {
-        if (app.dataset.testScriptState !== "notRunning") ran = true;
-        else if (ran) { observer.disconnect(); globalThis.isFollowed = true; }
-    }).observe(app, { attributeFilter: ["data-test-script-state"] });
-    history.pushState({}, "", link);
-    dispatchEvent(new PopStateEvent("popstate", { state: {} }));
-}"""
-# The maps as they were first: all of their window, all classes in colour.
-RESET = """() => {
-    document.activeElement?.blur();
-    document.querySelectorAll('.modebar-btn[data-attr="zoom"][data-val="reset"]').forEach((button) => button.click());
-    document.querySelectorAll('.classes button[aria-pressed="false"]').forEach((chip) => chip.click());
-}"""
-
-
-def reopen_map(page: Page, address: str, chart: str = "map_vae") -> None:
-    """`open_map` in a third of the time, where the page is open already: the session goes on.
-
-    For tests that leave nothing behind but what a link holds, zoom, and classes that are greyed.
-    """
-    if page.url.startswith(address.split("?")[0].rstrip("/") + "/") and page.evaluate(IS_REOPENED):
-        wait_until_idle(page)  # what the last test began
-        page.evaluate(RESET)
-        page.evaluate(FOLLOW, address)
-        page.wait_for_function("isFollowed")
-        page.locator(f".st-key-{chart} .map-overlay").wait_for(state="attached")
-        wait_until_idle(page)
-        page.evaluate(RESET)  # a chart that came anew, too
-    else:
-        open_map(page, address, chart)
-        page.evaluate("globalThis.isReopened = true")
 
 
 def in_chart(page: Page, chart: str, script: str) -> Any:
@@ -304,13 +259,6 @@ THERE = "globalThis.latentAtlases?.has('map_autoencoder') && latentAtlases.has('
 
 def open_lens(page: Page, address: str) -> None:
     open_map(page, address)
-    page.wait_for_function(THERE)
-    wait_until_idle(page)
-
-
-def reopen_lens(page: Page, address: str) -> None:
-    """`open_lens` as `reopen_map` does it."""
-    reopen_map(page, address)
     page.wait_for_function(THERE)
     wait_until_idle(page)
 

@@ -13,7 +13,6 @@ from tests.browser.conftest import (
     open_map,
     pixel_of,
     point_at,
-    reopen_map,
     wait_at,
     wait_for_input,
     wait_until_idle,
@@ -57,7 +56,7 @@ def test_a_short_path_is_shown_large_and_a_click_there_picks(
     x, y = middle_of(fitted, experiment)
     image = latent.nearest(codes, (x, y)).image
     start = codes[image] + 0.03 * latent.window(codes).side
-    reopen_map(page, f"{served}/?tab=Interpolate&from=pick&vae_x={start[0]:.4f}&vae_y={start[1]:.4f}&to_image={image}")
+    open_map(page, f"{served}/?tab=Interpolate&from=pick&vae_x={start[0]:.4f}&vae_y={start[1]:.4f}&to_image={image}")
     path = page.locator(f".st-key-{CLOSE_UP} .map-overlay .path").last
     path.wait_for(state="attached")
     assert width_of(page.locator(".st-key-map_vae .map-overlay .path").last) < 40
@@ -79,7 +78,7 @@ def test_a_short_path_is_shown_large_and_a_click_there_picks(
 
 
 def test_a_long_path_has_no_close_up(page: Page, served: str) -> None:
-    reopen_map(page, f"{served}/?tab=Interpolate")
+    open_map(page, f"{served}/?tab=Interpolate")
     expect(page.locator('img[data-name="frame-vae"]')).to_be_visible()
     wait_until_idle(page)
     assert width_of(page.locator(".st-key-map_vae .map-overlay .path").last) > 40

@@ -11,10 +11,10 @@ from tests.browser.conftest import (
     WORDS,
     before_its_scripts,
     decode,
+    open_lens,
     open_map,
     part,
     point_at,
-    reopen_lens,
     seen,
     wait_for_input,
     wait_until_idle,
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_a_second_click_on_the_same_spot_leaves_the_words_as_they_are(page: Page, served: str) -> None:
-    reopen_lens(page, served)
+    open_lens(page, served)
     page.mouse.move(*part(page, "map_vae", 0.4, 0.4))
     for _ in range(3):
         page.mouse.down()
@@ -37,7 +37,7 @@ def test_a_second_click_on_the_same_spot_leaves_the_words_as_they_are(page: Page
 
 
 def test_full_screen_and_back_leaves_a_map_as_large_as_it_was(page: Page, served: str) -> None:
-    reopen_lens(page, served)
+    open_lens(page, served)
     height_of = "document.querySelector('.st-key-map_vae .nsewdrag').getBoundingClientRect().height"
     plot = page.locator(".st-key-map_vae .js-plotly-plot .nsewdrag")
     before = plot.bounding_box()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from coloraide import Color
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -24,7 +25,6 @@ from tests.browser.conftest import (
     open_map,
     pixel_of,
     point_at,
-    reopen_map,
     seen,
     wait_at,
     wait_for_input,
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    reopen_map(page, served)
+    open_map(page, served)
     for model in MODELS:
         script = f"return {CLOUDS}.map(t => [...t.x].map((x, i) => [x, t.y[i]]))"
         drawn = np.concatenate(in_chart(page, f"map_{model}", script))
@@ -60,7 +60,7 @@ def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, experi
 def test_click_decodes_exactly_that_point_after_zoom_and_pan(
     model: str, face: str, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    reopen_map(page, f"{served}/?face={face}", f"map_{model}")
+    open_map(page, f"{served}/?face={face}", f"map_{model}")
     label = f"{MODELS[model].upper()} pick, "
     zoom_and_pan(page, f"map_{model}")
     x_before = page.get_by_label(f"{label}x", exact=True).input_value()
@@ -95,7 +95,7 @@ def test_click_decodes_exactly_that_point_after_zoom_and_pan(
 def test_lens_decodes_the_point_under_the_mouse(
     face: str, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    reopen_map(page, f"{served}/?face={face}")
+    open_map(page, f"{served}/?face={face}")
     page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
     zoom_and_pan(page, "map_vae")
     caption = page.locator('figure:has(img[data-name="pick-vae"]) figcaption')
@@ -122,7 +122,7 @@ def test_lens_decodes_the_point_under_the_mouse(
 
 
 def test_lens_says_where_it_ends(page: Page, served: str) -> None:
-    reopen_map(page, served)
+    open_map(page, served)
     page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
     page.mouse.move(*pixel_of(page, "map_vae", *centre(page, "map_vae")))
     side = "const {xaxis} = chart._fullLayout; return xaxis.range[1] - xaxis.range[0]"
@@ -139,7 +139,7 @@ def test_lens_says_where_it_ends(page: Page, served: str) -> None:
 
 
 def test_pan_is_no_click(page: Page, served: str) -> None:
-    reopen_map(page, served)
+    open_map(page, served)
     before = page.get_by_label("VAE pick, x", exact=True).input_value()
     zoom_and_pan(page, "map_vae")
     # A click afterwards is the next thing the server hears of: had the pan been one, it would have come first.
@@ -152,7 +152,7 @@ def test_pan_is_no_click(page: Page, served: str) -> None:
 def test_nearest_test_digit_is_ringed_on_both_maps(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    reopen_map(page, served)
+    open_map(page, served)
     codes = {model: Checkpoint(checkpoint_path(fitted / experiment.name, model)).codes().code for model in MODELS}
     image = latent.nearest(codes["vae"], centre(page, "map_vae")).image
     page.mouse.click(*pixel_of(page, "map_vae", *codes["vae"][image]))
@@ -165,7 +165,7 @@ def test_nearest_test_digit_is_ringed_on_both_maps(
 
 
 def test_pick_by_keyboard(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    reopen_map(page, served)
+    open_map(page, served)
     for axis, value in (("x", "1.5"), ("y", "-0.3")):
         page.get_by_label(f"VAE pick, {axis}", exact=True).fill(value)
         page.keyboard.press("Enter")
@@ -174,7 +174,7 @@ def test_pick_by_keyboard(page: Page, served: str, fitted: Path, experiment: Exp
 
 
 def test_legend_isolates_a_digit(page: Page, served: str) -> None:
-    reopen_map(page, served)
+    open_map(page, served)
     faint = f"return {CLOUDS}.filter(t => t.marker.opacity < 0.5).map(t => t.name)"
     chip = page.locator(".classes button")
     expect(chip).to_have_text([str(digit) for digit in range(10)])
@@ -201,7 +201,7 @@ def test_legend_isolates_a_digit(page: Page, served: str) -> None:
 
 
 def test_legend_shows_a_typical_image(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    reopen_map(page, served)
+    open_map(page, served)
     page.locator(".classes button").nth(7).click(modifiers=["Shift"])
     pair = open_models(fitted / experiment.name)
     x, y = Map(pair.vae).points[Map(pair.vae).typical_image(7)]
@@ -239,26 +239,13 @@ def test_second_of_two_quick_clicks_is_not_taken_back(page: Page, served: str) -
     assert len(page.evaluate("window.crosses")) > 0
 
 
-def channels_of(colour: str) -> np.ndarray:
-    """Red, green and blue of `rgb(...)`."""
-    return np.array([float(each) for each in re.findall(r"[\d.]+", colour)[:3]])
-
-
-def luminance(channels: np.ndarray) -> float:
-    """Relative luminance (WCAG 2.2)."""
-    channels = channels / 255
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_dot_stands_out_from_the_page(theme: Any, page: Page, served: str) -> None:
     page.emulate_media(color_scheme=theme)
     open_map(page, served)
     page.locator(".classes button").last.wait_for()
-    behind = channels_of(page.locator(".stApp").evaluate("e => getComputedStyle(e).backgroundColor"))
-    background = luminance(behind)
-    assert (background > 0.5) == (theme == "light")
+    background = Color(str(page.locator(".stApp").evaluate("e => getComputedStyle(e).backgroundColor")))
+    assert (background.luminance() > 0.5) == (theme == "light")
     for model in MODELS:
         lines = in_chart(
             page,
@@ -267,7 +254,6 @@ def test_every_dot_stands_out_from_the_page(theme: Any, page: Page, served: str)
         )
         assert len(lines) == 10
         for colour, width, opacity in lines:
-            painted = opacity * channels_of(colour) + (1 - opacity) * behind
-            low, high = sorted((luminance(painted), background))
-            assert (high + 0.05) / (low + 0.05) >= 2.99
+            painted = Color.layer([Color(colour).set("alpha", opacity), background], space="srgb")
+            assert painted.contrast(background) >= 2.99
             assert width == 1

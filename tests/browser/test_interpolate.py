@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from explorer.views.interpolate import FRAMES
-from tests.browser.conftest import MODELS, decode, pixel_of, reopen_map, seen, wait_at
+from tests.browser.conftest import MODELS, decode, open_map, pixel_of, seen, wait_at
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 def test_interpolation_shows_the_frame_and_the_way(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    reopen_map(page, f"{served}/?tab=Interpolate&from_image=4&to_image=9", "map_vae")
+    open_map(page, f"{served}/?tab=Interpolate&from_image=4&to_image=9", "map_vae")
     slider = page.get_by_role("slider", name="Frame")
     slider.press("Home")
     for _ in range(5):

@@ -31,7 +31,6 @@ from tests.browser.conftest import (
     part,
     pixel_of,
     point_at,
-    reopen_lens,
     saved,
     seen,
     wait_at,
@@ -52,7 +51,7 @@ def test_a_finger_looks_and_a_tap_picks(
     face: str, touch_page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     page, fingers = touch_page, Fingers(touch_page)
-    reopen_lens(page, f"{served}/?face={face}")
+    open_lens(page, f"{served}/?face={face}")
     before = in_chart(page, "map_vae", RANGE)
     seen(page, "pick-vae")  # scrolls to where it is whole on the screen
     scrolled = page.locator(".stMain").evaluate("e => e.scrollTop")
@@ -80,7 +79,7 @@ def test_a_finger_looks_and_a_tap_picks(
 
 def test_two_fingers_zoom_and_pan(touch_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     page, fingers = touch_page, Fingers(touch_page)
-    reopen_lens(page, served)
+    open_lens(page, served)
     picked = page.get_by_label("VAE pick, x", exact=True).input_value()
     (left, top), before = part(page, "map_vae", 0.5, 0.5), in_chart(page, "map_vae", RANGE)
     fingers.down((left - 40, top), (left + 40, top))
@@ -114,7 +113,7 @@ def test_two_fingers_zoom_and_pan(touch_page: Page, served: str, fitted: Path, e
 @pytest.mark.parametrize("face", ["codes", "grid"])
 def test_by_keyboard(face: str, page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     x, y = middle_of(fitted, experiment)
-    reopen_lens(page, f"{served}/?face={face}&vae_x={x}&vae_y={y}")
+    open_lens(page, f"{served}/?face={face}&vae_x={x}&vae_y={y}")
     layer = page.locator(".st-key-map_vae .map-overlay")
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -194,7 +193,7 @@ def places(page: Page) -> list[object]:
 def test_dragging_draws_a_path_and_shows_its_film(
     face: str, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    reopen_lens(page, f"{served}/?face={face}")
+    open_lens(page, f"{served}/?face={face}")
     in_chart(page, "map_vae", "chart.sameAsBefore = true; return 0")
     zoom_and_pan(page, "map_vae")
     page.get_by_text("Draw a path").click()
@@ -232,7 +231,7 @@ def test_dragging_draws_a_path_and_shows_its_film(
 
 def test_a_finger_draws_a_path(touch_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     page, fingers = touch_page, Fingers(touch_page)
-    reopen_lens(page, f"{served}/?path=true")
+    open_lens(page, f"{served}/?path=true")
     corners = [part(page, "map_vae", *place) for place in ((0.3, 0.3), (0.7, 0.4), (0.5, 0.7))]
     fingers.down(corners[0])
     for corner in corners[1:]:
@@ -243,7 +242,7 @@ def test_a_finger_draws_a_path(touch_page: Page, served: str, fitted: Path, expe
 
 def test_a_path_by_keyboard(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     x, y = middle_of(fitted, experiment)
-    reopen_lens(page, f"{served}/?path=true&vae_x={x}&vae_y={y}")
+    open_lens(page, f"{served}/?path=true&vae_x={x}&vae_y={y}")
     layer = page.locator(".st-key-map_vae .map-overlay")
     expect(layer).to_have_accessible_name(re.compile("Enter adds a corner to the path and Shift with Enter ends it"))
     layer.focus()
@@ -256,7 +255,7 @@ def test_a_path_by_keyboard(page: Page, served: str, fitted: Path, experiment: E
 def test_a_path_that_leaves_the_map_ends_at_its_edge(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    reopen_lens(page, f"{served}/?path=true")
+    open_lens(page, f"{served}/?path=true")
     start, end = part(page, "map_vae", 0.5, 0.5), part(page, "map_vae", 0.5, 1.2)
     page.mouse.move(*start)
     page.mouse.down()
@@ -532,7 +531,7 @@ def assert_says_so(page: Page, address: str, blocked: str, sentence: str) -> Non
 
 
 def test_at_rest_nothing_is_missing(page: Page, served: str) -> None:
-    reopen_lens(page, served)
+    open_lens(page, served)
     for sentence in ("are missing", "is missing", "cannot be drawn"):
         for found in page.get_by_text(sentence).all():
             expect(found).to_be_hidden()
@@ -540,7 +539,7 @@ def test_at_rest_nothing_is_missing(page: Page, served: str) -> None:
 
 
 def test_words_and_original_under_the_mouse_are_those_of_the_server(page: Page, served: str) -> None:
-    reopen_lens(page, served)
+    open_lens(page, served)
     page.wait_for_function("latentCodes.has('map_vae') && latentOriginals.image.complete")
     words, original = page.locator(WORDS), page.locator(f"{WORDS} .original :is(img, canvas)")
     verdicts = set()

@@ -17,7 +17,6 @@ from tests.browser.conftest import (
     open_lens,
     part,
     point_at,
-    reopen_lens,
     seen,
     told,
     wait_for_input,
@@ -131,7 +130,7 @@ def test_the_browsers_zoom_leaves_coordinates_exact(
 
 
 def test_a_window_made_smaller_under_the_mouse(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    reopen_lens(page, served)
+    open_lens(page, served)
     place = part(page, "map_vae", 0.1, 0.5)
     page.mouse.move(*place)
     expect_lens(page, "mouse", fitted, experiment, point_at(page, "map_vae", *place))

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from explorer.figures import DIGIT_COLOURS
 from tests.browser.conftest import (
+    before_its_scripts,
     centre,
     decode,
     in_chart,
@@ -21,7 +22,6 @@ from tests.browser.conftest import (
     pixel_of,
     pixels,
     point_at,
-    reopen_map,
     saved,
     seen,
     wait_for_input,
@@ -66,7 +66,7 @@ def test_the_button_at_the_corner_saves_the_picture(
 
 
 def test_saves_what_the_server_has_just_answered(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    reopen_map(page, served)
+    open_map(page, served)
     left, top = pixel_of(page, "map_autoencoder", *centre(page, "map_autoencoder"))
     point = point_at(page, "map_autoencoder", round(left), round(top))
     page.mouse.click(round(left), round(top))
@@ -77,7 +77,7 @@ def test_saves_what_the_server_has_just_answered(page: Page, served: str, fitted
 
 
 def test_enter_saves_the_picture_with_the_focus(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    reopen_map(page, f"{served}/?digit=7")
+    open_map(page, f"{served}/?digit=7")
     page.locator('img[data-name="ringed-autoencoder"]').focus()
     page.keyboard.press("Tab")
     image = page.locator('img[data-name="ringed-vae"]')
@@ -91,7 +91,7 @@ def test_enter_saves_the_picture_with_the_focus(page: Page, served: str, fitted:
 
 
 def test_the_lens_is_saved_while_it_is_shown(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    reopen_map(page, served)
+    open_map(page, served)
     page.wait_for_function("globalThis.latentAtlases?.has('map_vae')")
     page.locator('img[data-name="pick-vae"]').focus()
     left, top = in_chart(
@@ -109,7 +109,7 @@ def test_the_lens_is_saved_while_it_is_shown(page: Page, served: str, fitted: Pa
 
 
 def test_a_film_is_saved_whole_and_no_wider_than_4096(page: Page, served: str) -> None:
-    reopen_map(page, f"{served}/?tab=Interpolate&frame=20", "map_vae")
+    open_map(page, f"{served}/?tab=Interpolate&frame=20", "map_vae")
     film = page.locator('img[data-name="way-vae"]')
     page.locator(".film", has=film).locator("i").hover()  # also where the mark lies over it
     name, png = saved(page, page.locator(".save-picture").click)
@@ -143,7 +143,7 @@ def test_one_button_and_one_file_after_reruns_tabs_and_themes(page: Page, served
 
 
 def test_codes_and_curves_are_saved_as_tables(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    reopen_map(page, f"{served}/?tab=Training+curves", "curves")
+    open_map(page, f"{served}/?tab=Training+curves", "curves")
     models = {"ae": "autoencoder", "vae": "vae"}
     opened = {short: Checkpoint(checkpoint_path(fitted / experiment.name, model)) for short, model in models.items()}
     page.locator(".st-key-topbar [data-testid=stPopover] button:visible").click()  # Streamlit keeps an unseen one, too
@@ -166,7 +166,7 @@ def test_codes_and_curves_are_saved_as_tables(page: Page, served: str, fitted: P
 
 
 def test_a_chart_is_saved_under_its_own_name(page: Page, served: str) -> None:
-    reopen_map(page, served)
+    open_map(page, served)
     page.locator(".st-key-map_vae").hover()
     name, png = saved(page, page.locator('.st-key-map_vae [data-title*="PNG"]').click)
     assert name == "map_vae.png"
@@ -207,7 +207,7 @@ def test_a_saved_map_has_what_is_seen_its_marks_its_title_and_its_legend(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     pick = middle_of(fitted, experiment)
-    reopen_map(page, f"{served}/?vae_x={pick[0]}&vae_y={pick[1]}&digit=3")
+    open_map(page, f"{served}/?vae_x={pick[0]}&vae_y={pick[1]}&digit=3")
     page.wait_for_function("'latentOriginals' in globalThis")
     assert_saved_as_seen(page, pick)
     for face, there in (("images", "canvas.map-images"), ("grid", ".imagelayer-above image, .imagelayer image")):
@@ -254,7 +254,7 @@ def assert_saved_as_seen(page: Page, pick: tuple[float, float]) -> None:
 
 
 def test_a_class_that_is_greyed_out_is_grey_in_the_saved_legend(page: Page, served: str) -> None:
-    reopen_map(page, served)
+    open_map(page, served)
     page.locator(".classes button").nth(3).click()
     expect(page.locator(".classes button").nth(3)).to_have_attribute("aria-pressed", "false")
     png = Image.open(io.BytesIO(saved_chart(page, "map_autoencoder", "PNG"))).convert("RGB")
@@ -285,7 +285,7 @@ def test_a_title_longer_than_its_map_is_saved_whole(page: Page, served: str) -> 
 def test_a_chart_is_saved_with_its_titles_legend_and_marks(
     page: Page, served: str, tool: str, chart: str, told: set[str], marked: set[str]
 ) -> None:
-    reopen_map(page, f"{served}/?tab={tool.replace(' ', '+')}")
+    open_map(page, f"{served}/?tab={tool.replace(' ', '+')}")
     expect(page.locator(f".st-key-{chart} .g-xtitle text, .st-key-{chart} .g-x2title text").first).to_be_visible()
     for mark in marked:
         page.locator(f".st-key-{chart} .{mark}").first.wait_for(state="attached")
@@ -296,3 +296,17 @@ def test_a_chart_is_saved_with_its_titles_legend_and_marks(
     assert marked <= classes_of(svg)
     png = Image.open(io.BytesIO(saved_chart(page, chart, "PNG")))
     assert png.size == pytest.approx((2 * box["width"], 2 * box["height"]), abs=2)
+
+
+def test_a_picture_that_cannot_be_made_is_told(page: Page, served: str) -> None:
+    with before_its_scripts(page, "delete OffscreenCanvas.prototype.convertToBlob"):
+        open_map(page, served)
+        told = page.get_by_role("alert").filter(has_text="Not saved: this browser cannot make the picture")
+        page.locator('img[data-name="pick-vae"]').hover()
+        page.locator(".save-picture").click()
+        expect(told).to_be_visible()
+        page.locator(".save-failure").evaluate("told => told.remove()")
+        page.locator(".st-key-map_vae .js-plotly-plot").hover()
+        page.locator('.st-key-map_vae [data-title="Save as PNG"]').click()
+        expect(told).to_be_visible()
+        saved_chart(page, "map_vae", "SVG")  # needs less of the browser

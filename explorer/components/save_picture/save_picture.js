@@ -10,6 +10,7 @@ import { fileOf, pngOf, svgOf } from "./chart.js";
 
 const SCALE = 8; // saved pixels for one of the picture, along each side
 const WIDEST = 4096; // pixels: a long film is enlarged less
+const TOLD_FOR = 10_000; // milliseconds
 const EDGE = 20; // pixels: what stands above the picture's edge stays inside the window
 
 export default lifecycle(() => new Saver());
@@ -24,7 +25,7 @@ class Saver {
     this.button.textContent = "Save PNG";
     this.button.tabIndex = -1; // the keyboard has Enter, on the picture itself
     this.button.addEventListener("mousedown", (event) => event.preventDefault()); // the focus stays where it is
-    this.button.addEventListener("click", () => this.save(this.shown()));
+    this.button.addEventListener("click", () => this.save(this.shown()).catch(tellFailure));
     this.follow = this.follow.bind(this);
     this.listening = new AbortController();
     const { signal } = this.listening;
@@ -69,7 +70,7 @@ class Saver {
     const focused = event.target instanceof HTMLImageElement ? pictureAt(event.target) : null;
     if (event.key !== "Enter" || event.repeat || !focused) return;
     event.preventDefault();
-    this.save(focused);
+    this.save(focused).catch(tellFailure);
   }
 
   /** The picture that the button stands at. */
@@ -125,7 +126,7 @@ class Saver {
     made.className = "modebar-btn save-chart";
     made.textContent = format;
     made.dataset.title = made.ariaLabel = `Save as ${format}`;
-    made.addEventListener("click", () => this.saveChart(chart, format));
+    made.addEventListener("click", () => this.saveChart(chart, format).catch(tellFailure));
     return made;
   }
 
@@ -144,6 +145,17 @@ function download(file, name) {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still be reading it
+}
+
+/** Say that nothing was saved, for a while. @param {unknown} error */
+function tellFailure(error) {
+  document.querySelector(".save-failure")?.remove();
+  const told = document.createElement("div");
+  told.className = "save-failure";
+  told.role = "alert";
+  told.textContent = `Not saved: this browser cannot make the picture (${error}). Try another browser, or a screenshot.`;
+  document.body.append(told);
+  setTimeout(() => told.remove(), TOLD_FOR);
 }
 
 /** The picture at a place of the page; lenses and marks lie over some. @param {EventTarget | null} place */
