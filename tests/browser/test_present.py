@@ -19,6 +19,7 @@ def test_keys_choose_tools_faces_and_frames(page: Page, served: str) -> None:
     page.keyboard.press("2")
     expect(page.locator('img[data-name="frame-vae"]')).to_have_attribute("alt", "VAE: frame 10")
     wait_until_idle(page)
+    page.get_by_role("slider", name="Frame").wait_for(state="attached")  # its script comes late
     page.keyboard.press("ArrowRight")
     expect(page.locator('img[data-name="frame-vae"]')).to_have_attribute("alt", "VAE: frame 11")
     for key, face in (("g", "grid"), ("i", "images"), ("c", "codes")):
