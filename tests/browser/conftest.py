@@ -122,6 +122,7 @@ def watched(page: Page, *, may_fail: bool = False) -> Iterator[Page]:
     page.on("pageerror", note)
     yield page
     page.remove_listener("pageerror", note)
+    page.unroute_all()
     if page.url.startswith("http"):
         page.evaluate("localStorage.clear()")
     page.goto("about:blank")

@@ -434,7 +434,7 @@ def still_works_by_numbers(page: Page, fitted: Path, experiment: Experiment, pic
 
 
 @contextmanager
-def spoilt(tab: Page, script: str) -> Iterator[Page]:
+def spoilt(tab: Page, script: str = "") -> Iterator[Page]:
     """A page whose browser lacks something; errors are to be expected."""
     with watched(tab, may_fail=True) as page, before_its_scripts(page, script):
         yield page
@@ -486,43 +486,39 @@ NO_WORKERS = """
 NO_CLICKS = "Clicks on the map and the live picture are missing"
 
 
-@pytest.mark.parametrize(
-    ("script", "blocked", "sentence", "picture"),
-    [
-        (NO_WORKERS, "nothing", NO_CLICKS, "typed-vae"),
-        ("", "PlotlyChart.*js", "The map cannot be drawn here", "pick-vae"),
-    ],
-)
-def test_where_something_does_not_load_the_page_says_so_and_numbers_work(
-    script: str,
-    blocked: str,
-    sentence: str,
-    picture: str,
-    tab: Page,
-    served: str,
-    fitted: Path,
-    experiment: Experiment,
+def test_where_no_worker_starts_the_page_says_so_and_numbers_work(
+    tab: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    with spoilt(tab, script) as page:
-        assert_says_so(page, served, blocked, sentence)
-        still_works_by_numbers(page, fitted, experiment, picture)
+    with spoilt(tab, NO_WORKERS) as page:
+        page.goto(served)
+        expect_told_in_time(page, NO_CLICKS)
+        still_works_by_numbers(page, fitted, experiment, "typed-vae")
+
+
+def test_where_no_chart_loads_the_page_says_so_and_numbers_work(
+    tab: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
+    with spoilt(tab) as page:
+        page.route(re.compile("PlotlyChart.*js"), lambda route: route.abort())
+        page.goto(served)
+        expect_told_in_time(page, "The map cannot be drawn here")
+        still_works_by_numbers(page, fitted, experiment, "pick-vae")
 
 
 def test_where_no_component_loads_the_page_says_so_and_numbers_work(
     tab: Page, fitted: Path, experiment: Experiment, tmp_path: Path
 ) -> None:
-    with streamlit_server(fitted, data_dir=tmp_path) as of_its_own, spoilt(tab, "") as page:
-        assert_says_so(page, of_its_own, "BidiComponent.*js", NO_CLICKS)
+    with streamlit_server(fitted, data_dir=tmp_path) as of_its_own, spoilt(tab) as page:
+        page.route(re.compile("BidiComponent.*js"), lambda route: route.abort())
+        page.goto(of_its_own)
+        expect_told_in_time(page, NO_CLICKS)
         still_works_by_numbers(page, fitted, experiment, "typed-vae")
 
 
-def assert_says_so(page: Page, address: str, blocked: str, sentence: str) -> None:
-    """Without some of its scripts, the page says what is missing, once ten seconds have gone by."""
-    page.route(re.compile(blocked), lambda route: route.abort())
-    page.goto(address)
+def expect_told_in_time(page: Page, sentence: str) -> None:
+    """What is missing is told once ten seconds have gone by."""
     waiting = page.get_by_text(sentence).first
     expect(waiting).to_be_attached(timeout=90_000)  # the first session of a server waits for the map
-    page.unroute(re.compile(blocked))
     waiting.evaluate(
         """(element) => element.closest('.stElementContainer').getAnimations({subtree: true})
         .forEach((animation) => animation.finish())"""

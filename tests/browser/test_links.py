@@ -96,7 +96,7 @@ def test_a_link_holds_zoom_and_a_drawn_path(page: Page, served: str) -> None:
     page.wait_for_url(lambda url: "zoom_vae" not in url)
 
 
-@pytest.mark.parametrize("zoom", ["0~0", "0~0~-1", "0~0~1e-300", "1e300~0~1", "a~b~c"])
+@pytest.mark.parametrize("zoom", ["0~0", "0~0~0", "0~0~-1", "~~1", "0~0~1e-300", "1e300~0~1", "0~0~1e9", "a~b~c"])
 def test_a_link_with_a_damaged_zoom_shows_the_whole_map(zoom: str, page: Page, served: str) -> None:
     open_lens(page, f"{served}/?zoom_vae={zoom}")
     page.wait_for_url(lambda url: "zoom_vae" not in url)  # it is taken away when the map is drawn
