@@ -112,11 +112,11 @@ def _substitute(pair: ModelPair) -> "Data":
 
 
 def _data(pair: ModelPair) -> "Data | None":
-    """Load the data set, if it is here and its test images are those that the pair was evaluated on."""
+    """Load the data set, if it is here and is the one that the pair was fitted to."""
     folder = data_dir()
     experiment = pair.vae.checkpoint.experiment
     data = _load(folder, _versions(folder), experiment.dataset, experiment.image_size, experiment.binarised)
-    return data if data is not None and np.array_equal(data.test.labels.numpy(), pair.labels) else None
+    return data if data is not None and data.id == pair.vae.checkpoint.dataset else None
 
 
 def _versions(folder: Path) -> tuple[int, ...]:
@@ -124,7 +124,10 @@ def _versions(folder: Path) -> tuple[int, ...]:
     now = time.monotonic()
     seen = _seen.get(folder)
     if seen is None or now - seen[0] > LOOK_AGAIN:
-        seen = _seen[folder] = (now, tuple(path.stat().st_mtime_ns for path in folder.glob("*/raw")))
+        seen = _seen[folder] = (
+            now,
+            tuple(path.stat().st_mtime_ns for pattern in ("*/raw", "*.safetensors") for path in folder.glob(pattern)),
+        )
     return seen[1]
 
 

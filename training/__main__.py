@@ -204,7 +204,7 @@ def evaluate(
 
     try:
         ae, *vaes = (Checkpoint(path) for path in _paths(checkpoints / experiment_name))
-        test = _images(ae.experiment, data_dir).test
+        test = _images(ae.experiment, data_dir, to_fit=False).test
         where = _device(device)
         results = {
             checkpoint.path.stem: as_dict(evaluate_model(checkpoint.load_network().to(where), test.to(where)))
@@ -274,10 +274,16 @@ def _paths(folder: Path) -> list[Path]:
     return own + [checkpoint_path(folder, "vae", beta) for beta in other_betas(folder)]
 
 
-def _images(experiment: Experiment, data_dir: Path) -> "Data":
-    from training.datasets import load
+def _images(experiment: Experiment, data_dir: Path, *, to_fit: bool = True) -> "Data":
+    from training.datasets import DataError, load
 
-    return load(experiment.dataset, data_dir, image_size=experiment.image_size, binarised=experiment.binarised)
+    data = load(experiment.dataset, data_dir, image_size=experiment.image_size, binarised=experiment.binarised)
+    if to_fit and not (len(data.train) and len(data.validation)):
+        raise DataError(
+            f"of {experiment.dataset} only the test images are in {data_dir}, and a fit needs the training images; "
+            f"bring them: python -m training add {experiment.dataset} PATH"
+        )
+    return data
 
 
 def _holds_another_experiment(path: Path, experiment: Experiment) -> bool:

@@ -85,16 +85,20 @@ class ArrayFile:
         return shape[0]
 
     def expect(self, group: str, expected: dict[str, tuple[str, tuple[int, ...]]]) -> None:
-        """Check that a group, `GROUP.*`, holds just these arrays: by name their safetensors dtype and shape."""
-        found = {n.removeprefix(f"{group}."): v for n, v in self._found.items() if n.startswith(f"{group}.")}
+        """Check that a group, `GROUP.*`, holds just these arrays: by name their safetensors dtype and shape.
+
+        Without a name the group is the whole file.
+        """
+        prefix = f"{group}." if group else ""
+        found = {n.removeprefix(prefix): v for n, v in self._found.items() if n.startswith(prefix)}
         for name in sorted(expected.keys() | found.keys()):
             if name not in found:
-                raise self.defect_error(f"lacks the array {group}.{name}")
+                raise self.defect_error(f"lacks the array {prefix}{name}")
             if name not in expected:
-                raise self.defect_error(f"has an array that does not belong there: {group}.{name}")
+                raise self.defect_error(f"has an array that does not belong there: {prefix}{name}")
             if found[name] != expected[name]:
                 (dtype, shape), (want, wanted) = found[name], expected[name]
-                raise self.defect_error(f"has {group}.{name} as {dtype} {shape}, expected {want} {wanted}")
+                raise self.defect_error(f"has {prefix}{name} as {dtype} {shape}, expected {want} {wanted}")
 
     def expect_groups(self, *groups: str) -> None:
         """Check that there are no arrays but those of some groups."""
@@ -104,7 +108,8 @@ class ArrayFile:
 
     def group(self, group: str) -> dict[str, Array]:
         """Read the arrays of a group, by what follows `GROUP.`; all their values are finite."""
-        names = [name for name in self._found if name.startswith(f"{group}.")]
+        prefix = f"{group}." if group else ""
+        names = [name for name in self._found if name.startswith(prefix)]
         try:
             with safe_open(self.path, framework="numpy") as file:
                 arrays = {name: file.get_tensor(name) for name in names}
@@ -115,7 +120,7 @@ class ArrayFile:
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise self.defect_error(f"has values in {name} that are not finite numbers")
-        return {name.removeprefix(f"{group}."): array for name, array in arrays.items()}
+        return {name.removeprefix(prefix): array for name, array in arrays.items()}
 
 
 def file_version(path: Path) -> int:

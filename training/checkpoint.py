@@ -2,33 +2,35 @@ r"""One file a model: `checkpoints/<experiment>/<model>.safetensors`, `<model>` 
 
 Beside the VAE with the experiment's own beta there may be others, `vae-beta-<beta>.safetensors`.
 
-safetensors holds plain arrays behind a JSON header; opening one never runs code. In the header, under
-`settings`, one JSON object: `format` (this version), `model`, `experiment` (every field of
-`Experiment`), `test` (`reconstruction` and, for a VAE, `kl` and `elbo` on the test images, nats per
-image), `seconds` (of fitting). The arrays, with n test images, s snapshots of m validation images,
-d latent dimensions:
+safetensors holds plain arrays behind a JSON header; opening one never runs code. In the header, under `settings`, one
+JSON object: `format` (this version), `model`, `experiment` (every field of `Experiment`), `dataset` (`fingerprint`, see
+`training.own_dataset`, and `classes`, the names by label), `changes` (what was moved during the fit, in order:
+`update`, `beta`, `learning_rate`), `test` (`reconstruction` and, for a VAE, `kl` and `elbo` on the test images, nats
+per image), `seconds` (of fitting). The arrays, with n test images, s snapshots of m validation images, d latent
+dimensions:
 
 | name | shape | dtype | what |
 |---|---|---|---|
 | `weights.*` | as in the model | float16 | the model's parameters |
 | `codes.code` | (n, d) | float32 | codes of the grey test images: f(x) or the posterior mean |
 | `codes.log_variance` | (n, d) | float16 | VAE only: log-variance of q(z\|x) |
-| `codes.digit` | (n,) | uint8 | their classes |
+| `codes.label` | (n,) | uint8 | their classes |
 | `history.SPLIT.update`, `.epoch`, `.seconds` | (k,) | float64 | when; SPLIT is `training` or `validation` |
 | `history.SPLIT.reconstruction`, `.kl` (VAE) | (k,) | float64 | the terms of the ELBO, nats per image |
 | `snapshots.update` | (s,) | int64 | after how many weight updates |
 | `snapshots.code` | (s, m, d) | float16 | codes of the first m validation images |
-| `snapshots.digit` | (m,) | uint8 | their classes |
+| `snapshots.label` | (m,) | uint8 | their classes |
 
 Codes and test metrics are computed from the rounded weights that stand in the file.
 """
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -44,10 +46,12 @@ __all__ = [
     "ADDITIONAL_MAY_DIFFER",
     "MODEL_NAMES",
     "PAIR_MAY_DIFFER",
+    "Change",
     "Checkpoint",
     "CheckpointError",
     "Codes",
     "Curve",
+    "DatasetId",
     "Snapshots",
     "check_pair",
     "checkpoint_path",
@@ -58,12 +62,27 @@ __all__ = [
     "write",
 ]
 
-FORMAT = 2
+FORMAT = 3
 MODEL_NAMES = ("autoencoder", "vae")
 # Settings in which the models of one experiment may differ: what they are called, and the weight of a KL that the AE
 # has not. An additional VAE may have been fitted for a shorter time.
 PAIR_MAY_DIFFER = ("name", "title", "beta")
 ADDITIONAL_MAY_DIFFER = (*PAIR_MAY_DIFFER, "epochs")
+
+
+class DatasetId(NamedTuple):
+    """Which images a model was fitted to, and what their classes are called."""
+
+    fingerprint: str
+    classes: tuple[str, ...]
+
+
+class Change(NamedTuple):
+    """What was moved by hand during a fit, and from which weight update on it holds."""
+
+    update: int
+    beta: float
+    learning_rate: float
 
 
 @dataclass(frozen=True)
@@ -145,9 +164,14 @@ def check_pair(autoencoder: "Checkpoint", vae: "Checkpoint") -> None:
     """Check that two models are of one experiment: they may differ in beta only, and an additional VAE in the epochs.
 
     Raises:
-        CheckpointError: they differ in more.
+        CheckpointError: they differ in more, or were fitted to different images.
     """
     may_differ = PAIR_MAY_DIFFER if "-beta-" not in vae.path.stem else ADDITIONAL_MAY_DIFFER
+    if autoencoder.dataset != vae.dataset:
+        raise CheckpointError(
+            f"{autoencoder.path} and {vae.path} were fitted to different images; "
+            "fit both to the same, in their own folder (--name)"
+        )
     if found := differences(autoencoder.experiment, vae.experiment, ignoring=may_differ):
         settings = ", ".join(f"{name} {one} and {other}" for name, (one, other) in found.items())
         raise CheckpointError(
@@ -181,7 +205,7 @@ class Checkpoint(ArrayFile):
         arrays = self.group("codes")
         if "log_variance" in arrays:
             arrays["log_variance"] = arrays["log_variance"].astype(np.float32)
-        codes = Codes(labels=arrays.pop("digit"), **arrays)
+        codes = Codes(labels=arrays.pop("label"), **arrays)
         self._check_labels(codes.labels)
         return codes
 
@@ -192,7 +216,7 @@ class Checkpoint(ArrayFile):
     def snapshots(self) -> Snapshots:
         """Read the codes as they moved during the fit."""
         arrays = self.group("snapshots")
-        snapshots = Snapshots(labels=arrays.pop("digit"), **arrays)
+        snapshots = Snapshots(labels=arrays.pop("label"), **arrays)
         self._check_labels(snapshots.labels)
         if snapshots.update[0] < 0 or (np.diff(snapshots.update) <= 0).any():
             raise self.defect_error("has snapshots that are not in the order of the updates")
@@ -215,6 +239,13 @@ class Checkpoint(ArrayFile):
             self.experiment = experiment_from_json(settings["experiment"])
             self.model_name = str(settings["model"])
             self.seconds = finite(settings["seconds"])
+            self.dataset = DatasetId(str(settings["dataset"]["fingerprint"]), tuple(settings["dataset"]["classes"]))
+            if not (self.dataset.classes and all(isinstance(name, str) for name in self.dataset.classes)):
+                raise TypeError("the names of the classes are no texts")
+            self.changes = [
+                Change(int(change["update"]), finite(change["beta"]), finite(change["learning_rate"]))
+                for change in settings["changes"]
+            ]
             terms = ("elbo", "reconstruction", "kl") if self.model_name == "vae" else ("reconstruction",)
             self.test = {term: finite(settings["test"][term]) for term in terms}
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
@@ -223,23 +254,23 @@ class Checkpoint(ArrayFile):
             raise self.defect_error(f"holds a model called {self.model_name!r:.40}, expected {self.path.stem!r}")
 
     def _check_arrays(self) -> None:
-        n, m = (self.rows(name) for name in ("codes.digit", "snapshots.digit"))
+        n, m = (self.rows(name) for name in ("codes.label", "snapshots.label"))
         s, d = self.rows("snapshots.update"), self.experiment.latent_dim
         kl = self.model_name == "vae"
         self.expect(
             "codes",
-            {"code": ("F32", (n, d)), "digit": ("U8", (n,))} | ({"log_variance": ("F16", (n, d))} if kl else {}),
+            {"code": ("F32", (n, d)), "label": ("U8", (n,))} | ({"log_variance": ("F16", (n, d))} if kl else {}),
         )
         for split in ("training", "validation"):
             k = self.rows(f"history.{split}.update")
             names = ["update", "epoch", "seconds", "reconstruction"] + (["kl"] if kl else [])
             self.expect(f"history.{split}", dict.fromkeys(names, ("F64", (k,))))
-        self.expect("snapshots", {"update": ("I64", (s,)), "code": ("F16", (s, m, d)), "digit": ("U8", (m,))})
+        self.expect("snapshots", {"update": ("I64", (s,)), "code": ("F16", (s, m, d)), "label": ("U8", (m,))})
         self.expect_groups("weights", "codes", "history.training", "history.validation", "snapshots")
 
     def _check_labels(self, labels: Array) -> None:
-        if labels.max() > 9:
-            raise self.defect_error(f"has a class {labels.max()}, expected 0 to 9")
+        if labels.max() >= len(self.dataset.classes):
+            raise self.defect_error(f"has a class {labels.max()}, expected 0 to {len(self.dataset.classes) - 1}")
 
 
 def load_weights(network: "nn.Module", file: ArrayFile) -> None:
@@ -260,6 +291,8 @@ def write(
     path: Path,
     experiment: Experiment,
     *,
+    dataset: DatasetId,
+    changes: Sequence[Change] = (),
     seconds: float,
     test: dict[str, float],
     weights: dict[str, Array],
@@ -283,11 +316,13 @@ def write(
             if (array := getattr(values, name)) is not None:
                 # Half precision: the standard deviations are right to a thousandth.
                 array = array.astype(np.float16) if name == "log_variance" else array
-                arrays[f"{group}.{'digit' if name == 'labels' else name}"] = array
+                arrays[f"{group}.{'label' if name == 'labels' else name}"] = array
     settings = {
         "format": FORMAT,
         "model": path.stem.partition("-beta-")[0],
         "experiment": dataclasses.asdict(experiment),
+        "dataset": dataset._asdict(),
+        "changes": [change._asdict() for change in changes],
         "seconds": seconds,
         "test": test,
     }

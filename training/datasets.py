@@ -1,7 +1,8 @@
-"""The images: MNIST, which comes along, its relatives through torchvision, or scikit-learn's bundled digits.
+"""The images: MNIST, which comes along, KMNIST through torchvision, scikit-learn's digits, or what was added.
 
-Everything fits in memory many times over, so a dataset is three tensors and no loader. Of MNIST and its relatives only
-the four original packed files are read, those whose checksums torchvision knows, and they are unpacked in memory.
+Everything fits in memory many times over, so a dataset is three tensors and no loader. Of MNIST and KMNIST only the
+four original packed files are read, those whose checksums torchvision knows, and they are unpacked in memory. Any other
+name is that of a file in the data directory, see `training.own_dataset`.
 """
 
 import gzip
@@ -12,9 +13,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-__all__ = ["DATASETS", "IMAGE_SIZE", "Data", "DataError", "Split", "binarise", "load", "preprocess"]
+from training.array_file import CheckpointError, MissingError
+from training.checkpoint import DatasetId
+from training.own_dataset import SPLITS, dataset_path, fingerprint, read_dataset
 
-DATASETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "digits": "load_digits"}
+__all__ = ["DATASETS", "IMAGE_SIZE", "Data", "DataError", "Split", "available", "binarise", "load", "preprocess"]
+
+DATASETS = {"mnist": "MNIST", "kmnist": "KMNIST", "digits": "load_digits"}
+DIGITS = tuple(map(str, range(10)))
+# Of KMNIST, by label, as its authors give them: https://github.com/rois-codh/kmnist
+CLASSES = {"mnist": DIGITS, "digits": DIGITS, "kmnist": ("お", "き", "す", "つ", "な", "は", "ま", "や", "れ", "を")}
 IMAGE_SIZE = 28
 INSTEAD = "`digits-2d` needs no files"
 
@@ -39,11 +47,12 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """The three splits; `test` is never used for model selection."""
+    """The three splits; `test` is never used for model selection. Of some data sets only `test` comes along."""
 
     train: Split
     validation: Split
     test: Split
+    id: DatasetId
 
 
 def load(
@@ -55,7 +64,7 @@ def load(
     validation. Nothing is written but what has to be downloaded.
 
     Args:
-        dataset: a key of `DATASETS`.
+        dataset: a key of `DATASETS`, or the name of a file in the data directory.
         data_dir: holds, or will hold, the files.
         image_size: 28, or 14: the mean of each 2 x 2 block.
         binarised: black (0) and white (255) only: white is what is at least half white.
@@ -64,9 +73,10 @@ def load(
     Raises:
         DataError: unknown dataset, files missing, damaged or of another data set, download failed.
     """
+    classes = CLASSES.get(dataset, ())
     if dataset not in DATASETS:
-        raise DataError(f"unknown dataset {dataset!r}; there are {', '.join(DATASETS)}")
-    if dataset == "digits":
+        splits, classes = _own(dataset, data_dir)
+    elif dataset == "digits":
         splits = _bundled_digits()
     else:
         train, test = _originals(DATASETS[dataset], data_dir / DATASETS[dataset] / "raw", download)
@@ -76,7 +86,16 @@ def load(
             Split(train.images[-held_out:], train.labels[-held_out:]),
             test,
         ]
-    return Data(*(Split(preprocess(split.images, image_size, binarised=binarised), split.labels) for split in splits))
+    train, validation, test = (
+        Split(preprocess(split.images, image_size, binarised=binarised), split.labels) for split in splits
+    )
+    grey = splits[-1]
+    return Data(train, validation, test, DatasetId(fingerprint(grey.images.numpy(), grey.labels.numpy()), classes))
+
+
+def available(data_dir: Path) -> list[str]:
+    """Return the names of the data sets: those that this program knows, then what was added to the data directory."""
+    return [*DATASETS, *sorted(path.stem for path in data_dir.glob("*.safetensors") if path.stem not in DATASETS)]
 
 
 def preprocess(images: Tensor, image_size: int, *, binarised: bool) -> Tensor:
@@ -106,6 +125,21 @@ def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
     # One random byte a pixel: three times as fast as torch.bernoulli on a CPU.
     threshold = torch.randint(0, 255, images.shape, dtype=torch.uint8, generator=generator, device=generator.device)
     return (threshold.to(images.device) < images).float()
+
+
+def _own(dataset: str, data_dir: Path) -> tuple[list[Split], tuple[str, ...]]:
+    """Read the splits of a data set that was added, and the names of its classes."""
+    try:
+        own = read_dataset(dataset_path(data_dir, dataset))
+    except MissingError as error:
+        raise DataError(
+            f"unknown dataset {dataset!r}; there are {', '.join(available(data_dir))}; "
+            f"bring your own: python -m training add {dataset} PATH"
+        ) from error
+    except CheckpointError as error:
+        raise DataError(str(error)) from error
+    splits = [Split(*(torch.from_numpy(part) for part in own.part(name))) for name in SPLITS]
+    return splits, own.classes
 
 
 def _originals(name: str, folder: Path, download: bool) -> tuple[Split, Split]:

@@ -284,6 +284,7 @@ def _export(run: _Run, data: Data, path: Path) -> None:
     write(
         path,
         run.experiment,
+        dataset=data.id,
         seconds=run.seconds,
         test=as_dict(evaluate(network, test)),
         weights={name: tensor.cpu().numpy() for name, tensor in weights.items()},

@@ -57,6 +57,7 @@ def test_round_trip(path: Path, tmp_path: Path) -> None:
     write(
         again,
         first.experiment,
+        dataset=first.dataset,
         seconds=first.seconds,
         test=first.test,
         weights=weights,
@@ -83,13 +84,13 @@ DEFECTS: dict[str, tuple[Callable[[Arrays, dict[str, Any]], Any], str]] = {
         lambda a, s: a.update({"codes.code": a["codes.code"].astype(np.float64)}),
         r"codes\.code as F64 .*expected F32",
     ),
-    "missing codes": (lambda a, s: a.pop("codes.digit"), r"lacks the array codes\.digit"),
+    "missing codes": (lambda a, s: a.pop("codes.label"), r"lacks the array codes\.label"),
     "not a number": (
         lambda a, s: a["weights.encoder.0.bias"].__setitem__(0, np.nan),
         r"values in weights\.encoder\.0\.bias that are not finite",
     ),
     "infinite code": (lambda a, s: a["codes.code"].__setitem__((0, 0), np.inf), r"values in codes\.code that are not"),
-    "other version": (lambda a, s: s.update(format=99), "has format 99, this program reads format 2"),
+    "other version": (lambda a, s: s.update(format=99), "has format 99, this program reads format 3"),
     "other model": (lambda a, s: s.update(model="autoencoder"), "holds a model called 'autoencoder', expected 'vae'"),
     "other width": (lambda a, s: s["experiment"].update(hidden_layers=[64, 33]), r"expected F16 \(33,\)"),
     "monstrous width": (lambda a, s: s["experiment"].update(hidden_layers=[65536] * 9), r"expected F16 \(65536,\)"),
@@ -105,7 +106,7 @@ DEFECTS: dict[str, tuple[Callable[[Arrays, dict[str, Any]], Any], str]] = {
         _set("history.other.update", np.zeros(2)),
         "do not belong there: history.other.update",
     ),
-    "eleventh digit": (lambda a, s: a["codes.digit"].__setitem__(0, 10), "has a class 10, expected 0 to 9"),
+    "eleventh digit": (lambda a, s: a["codes.label"].__setitem__(0, 10), "has a class 10, expected 0 to 9"),
     "snapshots out of order": (lambda a, s: a["snapshots.update"].__setitem__(1, 0), "not in the order of the updates"),
     "recipe of words": (lambda a, s: s["experiment"].update(latent_dim="two"), "settings that cannot be read"),
 }
