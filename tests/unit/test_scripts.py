@@ -17,7 +17,7 @@ SCRIPTS = {
     "legend": [FOLDER / "latent_map" / "plotly.js", FOLDER / "latent_map" / "legend.js"],
     "film": [
         *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js")),
-        FOLDER / "film" / "film.js",
+        *(FOLDER / "film" / name for name in ("paint.js", "film.js")),
     ],
     "pad": [FOLDER / "pad" / "pad.js"],
     "present": [FOLDER / "present" / "present.js"],

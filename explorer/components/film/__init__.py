@@ -17,7 +17,8 @@ _FOLDER = Path(__file__).parent
 _film = st.components.v2.component(
     "film",
     js=script(
-        _FOLDER.parent / "latent_map" / "plotly.js", _FOLDER.parent / "latent_map" / "marks.js", _FOLDER / "film.js"
+        *(_FOLDER.parent / "latent_map" / name for name in ("plotly.js", "marks.js")),
+        *(_FOLDER / name for name in ("paint.js", "film.js")),
     ),
     css=(_FOLDER / "film.css").read_text(),
     isolate_styles=False,
