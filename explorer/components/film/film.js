@@ -5,10 +5,11 @@
 import { lifecycle } from "../lifecycle.js";
 import { drawMarks, element } from "../latent_map/marks.js";
 import { axesOf, toPixel } from "../latent_map/plotly.js";
+import { fillSymbol } from "../latent_map/symbols.js";
 
 /** @typedef {{chart: string, points: string, low: number, span: number}} Trajectories */
 /** @typedef {{trajectories: Trajectories[], labels: number[], names: string[], colours: string[],
- *    moments: number[], at: number, curves: string, when: number[]}} Data */
+ *    symbols: string[], circled: boolean, moments: number[], at: number, curves: string, when: number[]}} Data */
 
 const MOMENT_SECONDS = 0.6; // from one moment to the next, at normal speed
 const SPEEDS = [0.5, 1, 2, 4];
@@ -17,6 +18,7 @@ const OPACITY = 0.75;
 const FAINT = 0.12; // of a greyed class
 const GREY = "#9a9a9a";
 const LABEL = 11.5; // the radius of a class' label
+const BELOW = 15; // pixels from the middle of a class' mark to a name that is too long for a label
 
 export default lifecycle((place) => new Film(place));
 
@@ -226,23 +228,32 @@ class Film {
       classes[data.labels[i]].push([left + toPixel(xaxis, x), bottom - toPixel(yaxis, y)]);
     }
     classes.forEach((pixels, label) => {
-      const isGrey = greyed.has(data.names[label]);
+      const isGrey = greyed.has(label);
       context.fillStyle = isGrey ? GREY : data.colours[label];
       context.globalAlpha = isGrey ? FAINT : OPACITY;
       for (const [x, y] of pixels) {
-        context.beginPath();
-        context.arc(x, y, RADIUS, 0, 2 * Math.PI);
-        context.fill();
+        fillSymbol(context, data.symbols[label], x, y, RADIUS);
       }
     });
-    context.font = "18px sans-serif";
+    context.font = data.circled ? "18px sans-serif" : "600 13px sans-serif";
     context.textAlign = "center";
     context.textBaseline = "middle";
     classes.forEach((pixels, label) => {
       if (!pixels.length) return;
-      const isGrey = greyed.has(data.names[label]);
+      const isGrey = greyed.has(label);
       const [x, y] = [0, 1].map((axis) => median(pixels.map((pixel) => pixel[axis])));
       context.globalAlpha = isGrey ? 0.4 : 1;
+      if (!data.circled) {
+        context.fillStyle = isGrey ? GREY : data.colours[label];
+        fillSymbol(context, data.symbols[label], x, y, LABEL / 2);
+        context.lineWidth = 4;
+        context.lineJoin = "round";
+        context.strokeStyle = "white";
+        context.strokeText(data.names[label], x, y + BELOW);
+        context.fillStyle = "black";
+        context.fillText(data.names[label], x, y + BELOW);
+        return;
+      }
       context.beginPath();
       context.arc(x, y, LABEL, 0, 2 * Math.PI);
       context.fillStyle = "white";
@@ -265,8 +276,8 @@ function chartOf(key) {
 
 /** The classes that the page's legend greys out. */
 function greyedClasses() {
-  const chips = document.querySelectorAll('.classes button[aria-pressed="false"]');
-  return new Set([...chips].map((chip) => chip.textContent ?? ""));
+  const chips = [...document.querySelectorAll(".classes button")];
+  return new Set(chips.flatMap((chip, label) => (chip.ariaPressed === "false" ? [label] : [])));
 }
 
 /** @param {Trajectories} trajectories */
