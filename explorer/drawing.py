@@ -76,12 +76,12 @@ def rasterize(strokes: Sequence[Stroke]) -> Array:
 
 
 def enlarged(form: Array) -> Array:
-    """Enlarge a picture in the data set's form to ink on the pad: uint8 (28, 28) -> float32 (`SIDE`, `SIDE`) in [0, 1]."""
+    """Enlarge a picture of the data set's form to the pad's ink: uint8 (28, 28) -> float32 (`SIDE`, `SIDE`) in [0, 1]."""
     return form.repeat(SIDE // MNIST_SIDE, 0).repeat(SIDE // MNIST_SIDE, 1).astype(np.float32) / 255
 
 
 def reduced(ink: Array) -> Array | None:
-    """Reduce ink on the pad, and leave it where it is: (`SIDE`, `SIDE`) in [0, 1] -> uint8 (28, 28); None without any."""
+    """Reduce ink, and leave it where it is: (`SIDE`, `SIDE`) in [0, 1] -> uint8 (28, 28); None if there is none."""
     block = SIDE // MNIST_SIDE
     form: Array = (255 * ink.reshape(MNIST_SIDE, block, MNIST_SIDE, block).mean(axis=(1, 3))).round().astype(np.uint8)
     return form if form.any() else None

@@ -109,7 +109,7 @@ def look(label: int) -> Look:
 
 @cache
 def outlines(background: str, classes: int) -> tuple[str, ...]:
-    """Return the colours of so many classes, made darker or lighter until dots outlined with them stand out from the page.
+    """Return the classes' colours, made darker or lighter until dots outlined with them stand out from the page.
 
     Args:
         background: of the page, as `#rrggbb`.

@@ -134,15 +134,15 @@ def _settings_for_held_out_images(pair: ModelPair) -> dict[Choice[Any], Any]:
 def _what_is_lost(pair: ModelPair) -> str:
     pixels = pair.ae.checkpoint.experiment.image_size**2
     lost = (
-        "what is particular to one hand does not. Look for strokes that became smoother, and for a digit that came "
-        "back as another."
+        "What is common to images with such a code comes back; what is particular to one hand does not. Look for "
+        "strokes that became smoother, and for a digit that came back as another."
         if pair.classes.are_digits
-        else "what is particular to one of them does not. Look for details that became smoother, and for an image that "
-        "came back as one of another class."
+        else "What is common to images with such a code comes back; what is particular to one of them does not. Look "
+        "for details that became smoother, and for an image that came back as one of another class."
     )
     return (
-        f"Of {pixels} pixels, {pair.latent_dim} numbers pass. What is common to images with such a code comes back; "
-        f"{lost} *Nats* are natural logarithms; nearer to 0 is better. The AE's mean over the test images is "
+        f"Of {pixels} pixels, {pair.latent_dim} numbers pass. {lost} "
+        "*Nats* are natural logarithms; nearer to 0 is better. The AE's mean over the test images is "
         f"{number(pair.ae.checkpoint.test['reconstruction'])} nats. Tossing a coin for each pixel would give "
         f"{number(pixels * math.log(0.5))}."
     )
@@ -174,17 +174,17 @@ def _settings_for_first_image(pair: ModelPair) -> dict[Choice[Any], Any]:
 
 
 def _why_alike(pair: ModelPair) -> str:
-    evaluation = _evaluation(pair)
+    evaluation, noun = _evaluation(pair), pair.classes.noun
     votes = (
-        f" Let the {K_NEIGHBOURS} nearest other codes vote on an image's {pair.classes.noun}. They are right for "
+        f" Let the {K_NEIGHBOURS} nearest other codes vote on an image's {noun}. They are right for "
         f"{_both(pair, evaluation, 'knn_accuracy', '.1%')} of the test images."
         if evaluation
         else ""
     )
     return (
         "A decoder changes little from one code to the next. So it serves images that look alike best when their codes "
-        f"are neighbours. Images of one {pair.classes.noun} mostly look alike.{votes} Look for a {pair.classes.noun} in "
-        "two separate places: what tells the two apart?"
+        f"are neighbours. Images of one {noun} mostly look alike.{votes} Look for a {noun} in two separate places: "
+        "what tells the two apart?"
     )
 
 
@@ -228,8 +228,8 @@ def _what_gaps_hold(pair: ModelPair) -> str:
     )
     return (
         f"The discs' radii are {radii}.{shares} A decoder is a smooth function and answers everywhere: with "
-        f"{pair.classes.recognised}, a mixture of several, or a blot. Something comes out of a gap, too, but nothing in training fixes "
-        "what it looks like."
+        f"{pair.classes.recognised}, a mixture of several, or a blot. Something comes out of a gap, too, but nothing in "
+        "training fixes what it looks like."
     )
 
 
@@ -253,13 +253,12 @@ THE_GAPS = Step(
 
 
 def _drawn_from_what(pair: ModelPair) -> str:
-    code = pair.ae.codes.code.astype(float)
+    classes, code = pair.classes, pair.ae.codes.code.astype(float)
     return (
         f"The AE's codes have the mean {vector(code.mean(axis=0))} and the standard deviations "
         f"{vector(code.std(axis=0))}. Another seed gives others. Below each block of pictures "
-        f"stands how many of {SAMPLES:,} images a classifier reads as {pair.classes.recognised}. Where they are many, "
-        f"for the AE too, look at *which* {pair.classes.nouns}. Do {pair.classes.all_equally} come up, and about equally "
-        "often?"
+        f"stands how many of {SAMPLES:,} images a classifier reads as {classes.recognised}. Where they are many, for the AE "
+        f"too, look at *which* {classes.nouns}. Do {classes.all_equally} come up, and about equally often?"
     )
 
 
@@ -471,9 +470,9 @@ def _how_even_the_ways_are(pair: ModelPair) -> str:
     evaluation = _evaluation(pair)
     pairs = (
         " Compare the largest change from one frame to the next with the mean change; 1 would be perfectly even. "
-        f"Over {PAIRS} pairs of different {classes.nouns}, the largest is {_both(pair, evaluation, 'jump', '.2f')} times the "
-        f"mean. In {_both(pair, evaluation, 'middle_held', '.0%')} of the middle frames, a classifier hardly sees "
-        f"other {classes.nouns} than the two ends'. A straight path can cross the area of a third {classes.noun}."
+        f"Over {PAIRS} pairs of different {classes.nouns}, the largest is {_both(pair, evaluation, 'jump', '.2f')} "
+        f"times the mean. In {_both(pair, evaluation, 'middle_held', '.0%')} of the middle frames, a classifier hardly "
+        f"sees other {classes.nouns} than the two ends'. A straight path can cross the area of a third {classes.noun}."
         if evaluation
         else ""
     )

@@ -134,7 +134,10 @@ def fit_classifier(dataset: str, data: Data, path: Path, *, seed: int = 0, updat
 
 
 def classifier_path(checkpoints: Path, dataset: str) -> Path:
-    """Return the file of a dataset's classifier: `weights.*` in half precision; settings: `dataset`, `classes`, `test`."""
+    """Return the file of a dataset's classifier.
+
+    It holds `weights.*` in half precision; settings: `dataset`, `classes` (their number), `test`.
+    """
     return checkpoints / f"{dataset}.classifier.safetensors"
 
 

@@ -154,8 +154,8 @@ def rows(classes: Classes) -> tuple[Row, ...]:
         Row(
             name="kl",
             title="KL of the encoder's Gaussians to the prior",
-            meaning="What a code costs: how far each image's Gaussian is from N(0, I), on average. Neither end is good: "
-            "0 says nothing of the image.",
+            meaning="What a code costs: how far each image's Gaussian is from N(0, I), on average. Neither end is "
+            "good: 0 says nothing of the image.",
             format_value=rounded,
             unit="nats",
             better=0,
@@ -191,8 +191,8 @@ def rows(classes: Classes) -> tuple[Row, ...]:
         Row(
             name="prior_kl",
             title="KL(N(m, S) || N(0, I)) of all codes",
-            meaning="How far the codes, taken together as one Gaussian with their mean m and covariance S, are from the "
-            "prior.",
+            meaning="How far the codes, taken together as one Gaussian with their mean m and covariance S, are from "
+            "the prior.",
             format_value=rounded,
             unit="nats",
             better=-1,
