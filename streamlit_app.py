@@ -125,7 +125,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
         choices = st.container()
         codes_shown = st.container()
         grid_input()
-        selection.class_map_input()
+        class_map = st.container()
         selection.lesson_inputs(list(TOOLS))
         codes_place = st.empty()
         details = st.container()
@@ -144,6 +144,8 @@ with catalog.show_errors():
     with choices:
         selection.plane_inputs(experiment, reset_for_experiment)
     pair = selection.chosen_models(experiment)
+    with class_map:
+        selection.class_map_input(pair.classes.noun)
     with codes_shown:
         selection.codes_shown_input(len(pair.labels))
     about.caption(escape_markdown(pair.vae.checkpoint.experiment.title))
@@ -151,7 +153,7 @@ with catalog.show_errors():
         st.markdown(tables.details(pair))
     codes_place.download_button(
         "Codes as CSV",
-        partial(tables.codes, {model.short.lower(): model.codes for model in pair}),
+        partial(tables.codes, {model.short.lower(): model.codes for model in pair}, pair.classes.names),
         f"{experiment}-codes.csv",
         on_click="ignore",
         icon=":material/download:",

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from tqdm import tqdm
 
-from explorer.evaluation import Evaluation, evaluate_pair, write_evaluation
+from explorer.classes import Classes
+from explorer.evaluation import Evaluation, check_classifier, evaluate_pair, write_evaluation
 from explorer.models import ModelPair, open_models
 from training import folders
 from training.__main__ import CHECKPOINTS_DIR, CheckpointsDir
@@ -34,13 +34,15 @@ def measure_experiment(
     checkpoints: CheckpointsDir = CHECKPOINTS_DIR,
 ) -> None:
     """Compute the numbers of the Compare tab, and write them beside the experiment's checkpoints."""
-    from training.classifier import load_classifier
+    from training.classifier import classifier_path, load_classifier
 
     folder = checkpoints / experiment
     try:
         for beta in (None, *other_betas(folder)):
             pair = open_models(folder, beta=beta)
-            classifier, _ = load_classifier(checkpoints, pair.vae.checkpoint.experiment.dataset)
+            dataset = pair.vae.checkpoint.experiment.dataset
+            classifier, _ = load_classifier(checkpoints, dataset)
+            check_classifier(classifier, classifier_path(checkpoints, dataset), pair.vae)
             images = _test_images(pair) if pair.latent_dim == 2 else None
             steps = 8 if pair.latent_dim > 2 else 6 if images is None else 7
             with tqdm(total=steps, desc=experiment, dynamic_ncols=True) as bar:
@@ -50,7 +52,7 @@ def measure_experiment(
                     bar.update()
 
                 evaluation = evaluate_pair(pair, classifier, progress, images)
-            _print(evaluation, write_evaluation(folder, evaluation, beta))
+            _print(evaluation, pair.classes, write_evaluation(folder, evaluation, beta))
     except CheckpointError as error:
         typer.echo(f"Error: {error}.", err=True)
         raise typer.Exit(1) from error
@@ -59,12 +61,11 @@ def measure_experiment(
         raise typer.Exit(1) from error
 
 
-def _print(evaluation: Evaluation, path: Path) -> None:
+def _print(evaluation: Evaluation, classes: Classes, path: Path) -> None:
     for model_name, values in evaluation.values.items():
         print(f"{model_name}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
-        print(
-            "  overlap of the digits 0 to 9: " + ", ".join(f"{share:.1%}" for share in evaluation.overlap[model_name])
-        )
+        shares = zip(classes.names, evaluation.overlap[model_name], strict=True)
+        print("  overlap of the classes: " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
     print(path)
 
 
@@ -81,7 +82,7 @@ def _test_images(pair: ModelPair) -> "Tensor | None":
     except DataError as error:
         typer.echo(f"The slack of the ELBO is left out: it needs the test images, and {error}.", err=True)
         return None
-    if not np.array_equal(data.test.labels.numpy(), pair.labels):
+    if data.id != pair.vae.checkpoint.dataset:
         typer.echo(f"The slack of the ELBO is left out: the test images in {folder} are others.", err=True)
         return None
     return data.test.images

@@ -106,12 +106,15 @@ def classifier(model: Model) -> "Classifier":
     """Return the classifier of a model's dataset.
 
     Raises:
-        CheckpointError: missing or defective.
+        CheckpointError: missing, defective, or of another number of classes.
     """
     from training.classifier import classifier_path
 
     dataset = model.checkpoint.experiment.dataset
-    return _load_classifier(classifier_path(checkpoints_dir(), dataset), dataset)
+    path = classifier_path(checkpoints_dir(), dataset)
+    found = _load_classifier(path, dataset)
+    evaluation.check_classifier(found, path, model)
+    return found
 
 
 @cached()

@@ -1,4 +1,4 @@
-"""What a person draws or photographs, in MNIST's form. Strokes, or the bytes of a file, in; arrays out.
+"""What a person draws or photographs, in the data set's form. Strokes, or the bytes of a file, in; arrays out.
 
 How MNIST was made of NIST's black-and-white digits: each was cropped, brought to 20 x 20 pixels with its aspect kept,
 every pixel the mean of the area that it covers, and put into 28 x 28 with its centre of mass in the middle.
@@ -16,7 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFile, ImageFilter, ImageOps
 
-__all__ = ["BRUSH", "FILE_TYPES", "SIDE", "DrawingError", "enlarged", "mnist_form", "open_picture", "rasterize"]
+__all__ = [
+    "BRUSH",
+    "FILE_TYPES",
+    "SIDE",
+    "DrawingError",
+    "enlarged",
+    "has_light_border",
+    "mnist_form",
+    "open_grey",
+    "open_picture",
+    "rasterize",
+    "reduced",
+    "to_image",
+]
 
 Array = NDArray[Any]
 Stroke = Sequence[int]
@@ -63,8 +76,15 @@ def rasterize(strokes: Sequence[Stroke]) -> Array:
 
 
 def enlarged(form: Array) -> Array:
-    """Enlarge a picture in MNIST's form to ink on the pad: uint8 (28, 28) -> float32 (`SIDE`, `SIDE`) in [0, 1]."""
+    """Enlarge a picture to the pad's ink: uint8 (28, 28) -> float32 (`SIDE`, `SIDE`) in [0, 1]."""
     return form.repeat(SIDE // MNIST_SIDE, 0).repeat(SIDE // MNIST_SIDE, 1).astype(np.float32) / 255
+
+
+def reduced(ink: Array) -> Array | None:
+    """Reduce ink, and leave it where it is: (`SIDE`, `SIDE`) in [0, 1] -> uint8 (28, 28); None if there is none."""
+    block = SIDE // MNIST_SIDE
+    form: Array = (255 * ink.reshape(MNIST_SIDE, block, MNIST_SIDE, block).mean(axis=(1, 3))).round().astype(np.uint8)
+    return form if form.any() else None
 
 
 def mnist_form(ink: Array) -> Array | None:
@@ -112,8 +132,13 @@ def open_picture(file: bytes, name: str) -> Array:
     Raises:
         DrawingError: no picture, damaged, too large, or nothing on it.
     """
+    return _ink(open_grey(file, name), name)
+
+
+def open_grey(file: bytes, name: str) -> Array:
+    """Open a picture in shades of grey, float32 (h, w) in [0, 1]; arguments and errors as `open_picture`."""
     try:
-        return _ink(_grey(file, name), name)
+        return _grey(file, name)
     except Image.UnidentifiedImageError as error:
         raise DrawingError(f"{name} is no picture that can be read here; expected is {READABLE}.") from error
     except Image.DecompressionBombError as error:
@@ -217,3 +242,25 @@ def _without_dirt(ink: Array) -> Array:
     pieces, _ = label(ink > 0, np.ones((3, 3)))
     masses = np.bincount(pieces.ravel(), ink.ravel())
     return np.where((masses >= MIN_PIECE * masses.max())[pieces], ink, 0)
+
+
+def has_light_border(grey: Array) -> bool:
+    """Return whether a picture's border is lighter than half of white: (h, w) in [0, 1]."""
+    return bool(np.median(_border(grey)) > 0.5)
+
+
+def to_image(picture: Image.Image, *, inverted: bool) -> Array:
+    """Convert a picture as `add` does: grey, its aspect kept, black around it: uint8 (28, 28).
+
+    Args:
+        picture: transparency counts as white.
+        inverted: make light dark, and dark light.
+    """
+    if picture.has_transparency_data:
+        paper = Image.new("RGBA", picture.size, "white")
+        paper.alpha_composite(picture.convert("RGBA"))
+        picture = paper
+    grey = picture.convert("L")
+    side = (MNIST_SIDE, MNIST_SIDE)
+    fitted = ImageOps.contain(ImageOps.invert(grey) if inverted else grey, side, Image.Resampling.BOX)
+    return np.asarray(ImageOps.pad(fitted, side, color=0))

@@ -9,15 +9,15 @@ both checkpoints, so that numbers of another fit are not shown as those of this 
 | `centre_over_spread` | see `metrics` |
 | `prior_kl` | `KL(N(m, S) \|\| N(0, I))`, S the covariance of the codes, nats |
 | `aggregate_kl` | VAE only: the same, S with the mean posterior variance |
-| `plane_entropy` | of the shares of the window whose nearest code is a 0, a 1, ..., nats |
-| `overlap` | ten numbers: per digit, the share of a code's 15 neighbours that are other digits |
+| `plane_entropy` | of the shares of the window whose nearest code is of each class, nats |
+| `overlap` | per class, the share of a code's 15 neighbours that are of other classes; null: no test image |
 | `window_gaps` | see `metrics.gap_fraction`, over the window |
 | `prior_read`, `prior_read_error` | share of 2,000 decodes of N(0, I) read with 90 % confidence; standard error |
-| `prior_entropy` | how evenly the digits come up among those, nats |
+| `prior_entropy` | how evenly the classes come up among those, nats |
 | `fitted_read`, `fitted_read_error`, `fitted_entropy` | AE only: the same for the Gaussian fitted to its codes |
 | `knn_accuracy` | leave-one-out, 15 neighbours |
-| `jump` | interpolation over 200 pairs of different digits: largest step over the mean step |
-| `middle_held`, `middle_held_error` | share of middle frames in which the two end digits get 90 % of the probability |
+| `jump` | interpolation over 200 pairs of different classes: largest step over the mean step |
+| `middle_held`, `middle_held_error` | share of middle frames in which the two end classes get 90 % of the probability |
 | `middle_sureness` | the classifier's mean confidence in the middle frames |
 
 and, if there are two latent dimensions and the images were at hand, for the VAE, over the first 500 test images, nats:
@@ -44,7 +44,7 @@ from numpy.typing import NDArray
 from explorer import latent, metrics, posterior
 from explorer.maps import Map
 from explorer.models import Model, ModelPair
-from training.array_file import ArrayFile, finite, write_arrays
+from training.array_file import ArrayFile, CheckpointError, finite, write_arrays
 from training.checkpoint import MODEL_NAMES, checkpoint_path
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ __all__ = [
     "Evaluation",
     "approximate_posteriors",
     "binarised",
+    "check_classifier",
     "classify",
     "decode_grid",
     "decoder",
@@ -115,7 +116,7 @@ class Evaluation:
     """An experiment's numbers, by model and name as in the module's table."""
 
     values: dict[str, dict[str, float]]
-    overlap: dict[str, list[float]]
+    overlap: dict[str, list[float]]  # nan for a class without test images
     tsne: dict[str, Array]  # empty where the latent space is a plane itself
 
 
@@ -140,8 +141,8 @@ def evaluate_pair(
         progress(f"{model.name}: codes")
         values[model.name] = dict(model.checkpoint.test) | _code_metrics(model)
         _, indices = metrics.neighbours(model.codes.code, _k_neighbours(model))
-        values[model.name]["knn_accuracy"] = metrics.knn_accuracy(indices, model.codes.labels)
-        overlap[model.name] = metrics.overlap(indices, model.codes.labels).tolist()
+        values[model.name]["knn_accuracy"] = metrics.knn_accuracy(indices, model.codes.labels, len(pair.classes))
+        overlap[model.name] = metrics.overlap(indices, model.codes.labels, len(pair.classes)).tolist()
         progress(f"{model.name}: samples")
         values[model.name] |= _sample_metrics(model, classifier)
         progress(f"{model.name}: interpolation")
@@ -209,8 +210,22 @@ def _posterior_metrics(vae: Model, binary: Array) -> dict[str, float]:
     }
 
 
+def check_classifier(classifier: "Classifier", path: Path, model: Model) -> None:
+    """Check that a classifier, of a path, tells the classes of a model's images apart.
+
+    Raises:
+        CheckpointError: it has another number of classes.
+    """
+    if classifier.classes != len(model.classes):
+        dataset = model.checkpoint.experiment.dataset
+        raise CheckpointError(
+            f"{path} tells {classifier.classes} classes apart, and the images are of {len(model.classes)}; "
+            f"fit it again: python -m training classifier {dataset}"
+        )
+
+
 def classify(classifier: "Classifier", pictures: Array) -> Array:
-    """Return the classifier's probabilities: (n, h, w), pixels in [0, 1] -> (n, 10)."""
+    """Return the classifier's probabilities: (n, h, w), pixels in [0, 1] -> (n, classes)."""
     import torch
 
     from training.classifier import classify as classify_tensor
@@ -245,7 +260,7 @@ def _code_metrics(model: Model) -> dict[str, float]:
     tree = KDTree(code)
     distances, owner = tree.query(grid)
     own_distances = tree.query(code, k=[2])[0][:, 0]  # the nearest is the code itself
-    shares = np.bincount(labels[owner], minlength=10) / len(grid)
+    shares = np.bincount(labels[owner], minlength=len(model.classes)) / len(grid)
     values = {
         "centre_over_spread": metrics.normalized_offset(code),
         "prior_kl": metrics.fitted_gaussian_kl(code),
@@ -266,7 +281,7 @@ def _sample_metrics(model: Model, classifier: "Classifier") -> dict[str, float]:
         values |= {
             f"{source}_read": share.value,
             f"{source}_read_error": share.error,
-            f"{source}_entropy": metrics.digit_entropy(probabilities),
+            f"{source}_entropy": metrics.class_entropy(probabilities),
         }
     return values
 
@@ -274,10 +289,11 @@ def _sample_metrics(model: Model, classifier: "Classifier") -> dict[str, float]:
 def _interpolation_metrics(model: Model, classifier: "Classifier") -> dict[str, float]:
     labels = model.codes.labels
     rng = np.random.default_rng(SEED)
+    of_one_class = (labels == labels[0]).all()
     pairs: list[Array] = []
     while len(pairs) < PAIRS:
         pair = rng.integers(len(labels), size=2)
-        if labels[pair[0]] != labels[pair[1]]:
+        if of_one_class or labels[pair[0]] != labels[pair[1]]:
             pairs.append(pair)
     ends = np.stack(pairs)
     starts, stops = model.codes.code[ends[:, 0]], model.codes.code[ends[:, 1]]
@@ -319,7 +335,8 @@ def write_evaluation(folder: Path, evaluation: Evaluation, beta: float | None = 
         "format": FORMAT,
         "of": _digests(folder, beta),
         "values": {
-            model_name: evaluation.values[model_name] | {"overlap": evaluation.overlap[model_name]}
+            model_name: evaluation.values[model_name]
+            | {"overlap": [None if np.isnan(share) else share for share in evaluation.overlap[model_name]]}
             for model_name in MODEL_NAMES
         },
     }
@@ -347,7 +364,12 @@ def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
         }
         if POSTERIOR_METRICS[0] in stored["vae"]:
             values["vae"] |= {name: finite(stored["vae"][name]) for name in POSTERIOR_METRICS}
-        overlap = {model_name: [finite(share) for share in stored[model_name]["overlap"]] for model_name in MODEL_NAMES}
+        overlap = {
+            model_name: [np.nan if share is None else finite(share) for share in stored[model_name]["overlap"]]
+            for model_name in MODEL_NAMES
+        }
+        if any(len(shares) != len(pair.classes) for shares in overlap.values()):
+            raise ValueError(f"overlap is not that of {len(pair.classes)} classes")
     except (KeyError, TypeError, ValueError) as error:
         raise file.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
     if of != _digests(folder, pair.other_beta):

@@ -10,17 +10,20 @@ from numpy.typing import NDArray
 from plotly.colors import find_intermediate_color, hex_to_rgb, label_rgb
 from plotly.subplots import make_subplots
 
+from explorer.classes import Classes
 from explorer.latent import Window
 from training.checkpoint import Curve
 from training.sweep import SweepPoint
 
 __all__ = [
     "AE_COLOUR",
+    "CLASS_COLOURS",
     "DARK",
-    "DIGIT_COLOURS",
     "LIGHT",
+    "SYMBOLS",
     "VAE_COLOUR",
     "Axes",
+    "Look",
     "class_colours",
     "close_up",
     "codes_map",
@@ -28,6 +31,7 @@ __all__ = [
     "curves",
     "grid_map",
     "kl_bars",
+    "look",
     "outlines",
     "sweep",
     "trade_off",
@@ -37,8 +41,8 @@ Array = NDArray[Any]
 
 # Ten colours found by search: by CIEDE2000 at least 16.5 apart for common vision and 10.8 for protanopes and
 # deuteranopes (Machado et al. 2009), contrast 1.9 or more on white and on the dark theme's background.
-# Digits whose clusters touch (4 and 9, 3 and 5 and 8, ...) got the pairs that lie farthest apart.
-DIGIT_COLOURS = (
+# MNIST's digits whose clusters touch (4 and 9, 3 and 5 and 8, ...) got the pairs that lie farthest apart.
+CLASS_COLOURS = (
     "#e050b4",
     "#981aa9",
     "#d80b03",
@@ -50,6 +54,9 @@ DIGIT_COLOURS = (
     "#de9da4",
     "#392df8",
 )
+# Of more classes each ten have the next symbol; the legend and the film draw them, too, see `symbols.js`.
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "hourglass")
+DOT_SIZE, SYMBOL_SIZE = 5, 7  # pixels: corners want room
 DOT_OPACITY = 0.75  # of a code, its outline included
 MIN_CONTRAST = 3  # of a dot's outline and the page, see `outlines`
 LIGHT, DARK = "#ffffff", "#10141c"  # the pages' backgrounds, see `.streamlit/config.toml`
@@ -87,12 +94,26 @@ class Axes(NamedTuple):
         return x, y
 
 
+class Look(NamedTuple):
+    """How the codes of a class look, in the plot and in the legend."""
+
+    colour: str
+    symbol: str  # one of `SYMBOLS`
+
+
+def look(label: int) -> Look:
+    """Return how the codes of a class look: the ten colours, then the same with another symbol, and so on."""
+    turn, at = divmod(label, len(CLASS_COLOURS))
+    return Look(CLASS_COLOURS[at], SYMBOLS[turn % len(SYMBOLS)])
+
+
 @cache
-def outlines(background: str) -> tuple[str, ...]:
-    """Return the digits' colours, made darker or lighter until dots outlined with them stand out from the page.
+def outlines(background: str, classes: int) -> tuple[str, ...]:
+    """Return the classes' colours, made darker or lighter until dots outlined with them stand out from the page.
 
     Args:
         background: of the page, as `#rrggbb`.
+        classes: their number.
 
     Returns:
         As `rgb(r, g, b)`; painted at `DOT_OPACITY`, their contrast with the background is at least 3, as WCAG 2.2,
@@ -108,7 +129,8 @@ def outlines(background: str) -> tuple[str, ...]:
                 break
         return str(label_rgb(mix))
 
-    return tuple(map(outline, DIGIT_COLOURS))
+    ten = tuple(map(outline, CLASS_COLOURS))
+    return tuple(ten[label % len(ten)] for label in range(classes))
 
 
 def _painted(colour: Sequence[float], background: Sequence[float]) -> Sequence[float]:
@@ -129,47 +151,64 @@ def _luminance(channels: Sequence[float]) -> float:
 
 
 def codes_map(
-    points: Array, labels: Array, window: Window, axes: Axes, *, class_map: str = "", images: bool = False
+    points: Array,
+    labels: Array,
+    window: Window,
+    axes: Axes,
+    classes: Classes,
+    *,
+    class_map: str = "",
+    images: bool = False,
 ) -> go.Figure:
-    """Draw the *codes* face of a map: a scatter plot, one trace per digit.
+    """Draw the *codes* face of a map: a scatter plot, one trace per class.
 
     Args:
         points: (n, 2), the codes on the map's plane.
-        labels: (n,), classes 0 to 9.
+        labels: (n,), classes from 0.
         window: what the map shows at first.
         axes: what its coordinates are.
+        classes: what the classes are called.
         class_map: an image's address, covering the window, that lies under the codes; see `class_colours`.
         images: whether the overlay draws the originals over the codes: the *images* face.
     """
     figure = _plane(window, axes)
     if images:
-        figure.update_layout(meta={"images": True, "colours": list(DIGIT_COLOURS)})
+        figure.update_layout(meta={"images": True, "colours": [look(label).colour for label in range(len(classes))]})
     if class_map:
         _add_picture(figure, class_map, window, opacity=CLASS_MAP_OPACITY)
-    for digit, (colour, outline) in enumerate(zip(DIGIT_COLOURS, outlines(LIGHT), strict=True)):
-        own = points[labels == digit]
+    for label in range(len(classes)):
+        own = points[labels == label]
+        # On a dark page the legend gives the dots the other outlines.
+        line = {"color": outlines(LIGHT, len(classes))[label], "width": 1}
         figure.add_scattergl(
             x=own[:, 0],
             y=own[:, 1],
             mode="markers",
-            name=str(digit),
-            legendgroup=str(digit),
-            # On a dark page the legend gives the dots the other outlines.
-            marker={"color": colour, "size": 5, "opacity": DOT_OPACITY, "line": {"color": outline, "width": 1}},
+            name=str(label),
+            legendgroup=str(label),
+            marker=_marker(label) | {"opacity": DOT_OPACITY, "line": line},
             hoverinfo="skip",
         )
-    # The digits themselves, last and so on top of all dots: what colours cannot tell, they do.
-    for digit, colour in enumerate(DIGIT_COLOURS):
-        if (labels == digit).any():
-            x, y = np.median(points[labels == digit], axis=0).tolist()
+    # The names, last and so on top of all dots: what colours cannot tell, they do. Long ones the browser writes below
+    # their marks, see `labels.js`.
+    mode, size = ("markers+text", 23) if classes.fit_labels else ("markers", 11)
+    for label, name in enumerate(classes.short_names):
+        if (labels == label).any():
+            x, y = np.median(points[labels == label], axis=0).tolist()
+            colour, symbol = look(label)
             figure.add_scattergl(
                 x=[x],
                 y=[y],
-                mode="markers+text",
-                text=[f"{digit}"],
+                mode=mode,
+                text=[name],
                 textfont={"size": 18, "color": "black"},
-                marker={"color": "white", "size": 23, "line": {"color": colour, "width": 2.5}},
-                legendgroup=str(digit),
+                marker={
+                    "color": "white",
+                    "size": size,
+                    "symbol": "circle" if classes.fit_labels else symbol,
+                    "line": {"color": colour, "width": 2.5},
+                },
+                legendgroup=str(label),
                 name="label",
                 showlegend=False,
                 hoverinfo="skip",
@@ -194,14 +233,15 @@ def grid_map(picture: str, window: Window, axes: Axes, *, class_map: str = "") -
     return figure
 
 
-def close_up(points: Array, labels: Array, window: Window, axes: Axes) -> go.Figure:
+def close_up(points: Array, labels: Array, window: Window, axes: Axes, classes: Classes) -> go.Figure:
     """Draw a small part of a map: its codes alone, without titles, for which there is no room.
 
     Args:
         points: (n, 2), the codes on the map's plane.
-        labels: (n,), classes 0 to 9.
+        labels: (n,), classes from 0.
         window: what is shown at first; codes as far as its side beyond it are there, too, for who pans.
         axes: what the coordinates are.
+        classes: what the classes are called.
     """
     figure = _plane(window, axes)
     figure.update_layout(annotations=[], margin={"t": 4, "b": 4})
@@ -209,15 +249,15 @@ def close_up(points: Array, labels: Array, window: Window, axes: Axes) -> go.Fig
     figure.update_yaxes(nticks=4)
     low = np.array([window.left, window.bottom]) - window.side
     is_near = ((points >= low) & (points <= low + 3 * window.side)).all(axis=1)
-    for digit, colour in enumerate(DIGIT_COLOURS):
-        own = points[is_near & (labels == digit)]
+    for label in range(len(classes)):
+        own = points[is_near & (labels == label)]
         # Without WebGL: a browser has few contexts, and both maps need two each.
         figure.add_scatter(
             x=own[:, 0],
             y=own[:, 1],
             mode="markers",
-            name=str(digit),
-            marker={"color": colour, "size": 7, "line": {"color": NEUTRAL, "width": 1}},
+            name=str(label),
+            marker=_marker(label) | {"size": 7, "line": {"color": NEUTRAL, "width": 1}},
             hoverinfo="skip",
         )
     return figure
@@ -290,18 +330,23 @@ def _label(figure: go.Figure, text: str, region: Array, window: Window, *, above
 
 
 def class_colours(probabilities: Array) -> Array:
-    """Colour each point by the digit that a classifier reads there, the less opaque the less confident.
+    """Colour each point by the class that a classifier reads there, the less opaque the less confident.
 
     Args:
-        probabilities: (h, w, 10).
+        probabilities: (h, w, classes).
 
     Returns:
-        (h, w, 4), red, green, blue and opacity in [0, 1]; opacity is 0 where all digits are equally probable.
+        (h, w, 4), red, green, blue and opacity in [0, 1]; opacity is 0 where all classes are equally probable.
     """
-    colours = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in DIGIT_COLOURS])
-    chance = 1 / len(colours)
-    opacity = (probabilities.max(axis=-1, keepdims=True) - chance) / (1 - chance)
+    classes = probabilities.shape[-1]
+    colours = np.array([hex_to_rgb(look(label).colour) for label in range(classes)]) / 255
+    opacity = (probabilities.max(axis=-1, keepdims=True) - 1 / classes) / max(1 - 1 / classes, 0.5)  # one class: 0
     return np.concatenate([colours[probabilities.argmax(axis=-1)], opacity**2], axis=-1)
+
+
+def _marker(label: int) -> dict[str, Any]:
+    colour, symbol = look(label)
+    return {"color": colour, "size": DOT_SIZE if symbol == "circle" else SYMBOL_SIZE, "symbol": symbol}
 
 
 def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bool) -> go.Figure:

@@ -1,4 +1,4 @@
-"""Arrays to pictures: one digit, a strip, a wall. Pixels in [0, 1] in, bytes out."""
+"""Arrays to pictures: one image, a strip, a wall. Pixels in [0, 1] in, bytes out."""
 
 import base64
 import io

@@ -22,6 +22,7 @@ def codes_figure(map_: Map, window: Window, shown: int, show_classes: bool = Fal
         map_.model.codes.labels[:shown],
         window,
         map_.axes,
+        map_.model.classes,
         class_map=_class_map(map_, window) if show_classes else "",
         images=images,
     )
@@ -30,7 +31,8 @@ def codes_figure(map_: Map, window: Window, shown: int, show_classes: bool = Fal
 @cached()
 def close_up_figure(map_: Map, window: Window, shown: int) -> go.Figure:
     """Draw a small part of the codes face, with the first so many test codes."""
-    return figures.close_up(map_.points[:shown], map_.model.codes.labels[:shown], window, map_.axes)
+    model = map_.model
+    return figures.close_up(map_.points[:shown], model.codes.labels[:shown], window, map_.axes, model.classes)
 
 
 @cached("Decoding the grid …")

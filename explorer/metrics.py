@@ -10,8 +10,8 @@ __all__ = [
     "K_NEIGHBOURS",
     "MIN_CONFIDENCE",
     "Estimate",
+    "class_entropy",
     "confident_share",
-    "digit_entropy",
     "endpoint_share",
     "entropy",
     "fitted_gaussian_kl",
@@ -26,7 +26,7 @@ __all__ = [
 Array = NDArray[Any]
 
 INACTIVE_KL = 0.01  # nats; a latent dimension with a smaller mean KL is inactive (Burda et al. 2016: active units)
-MIN_CONFIDENCE = 0.9  # a picture counts as a digit if the classifier gives a class at least this probability
+MIN_CONFIDENCE = 0.9  # a picture counts as read if the classifier gives a class at least this probability
 K_NEIGHBOURS = 15  # k of the k-nearest-neighbour metrics
 
 
@@ -86,7 +86,7 @@ def neighbours(codes: Array, k: int) -> tuple[Array, Array]:
     return distances, indices
 
 
-def overlap(indices: Array, labels: Array, classes: int = 10) -> Array:
+def overlap(indices: Array, labels: Array, classes: int) -> Array:
     """Return, for each class, the share of its codes' neighbours of other classes: (classes,); nan without a code.
 
     Args:
@@ -100,7 +100,7 @@ def overlap(indices: Array, labels: Array, classes: int = 10) -> Array:
     )
 
 
-def knn_accuracy(indices: Array, labels: Array, classes: int = 10) -> float:
+def knn_accuracy(indices: Array, labels: Array, classes: int) -> float:
     """Return the leave-one-out accuracy of a k-nearest-neighbour vote on the codes.
 
     Arguments as `overlap`. Ties go to the smaller label.
@@ -116,7 +116,7 @@ def confident_share(probabilities: Array) -> Estimate:
     return Estimate(value, float(np.sqrt(value * (1 - value) / len(confident))))
 
 
-def digit_entropy(probabilities: Array) -> float:
+def class_entropy(probabilities: Array) -> float:
     """Return the entropy of the classes among the pictures that `confident_share` counts, in nats: (n, classes)."""
     confident = probabilities.max(axis=1) >= MIN_CONFIDENCE
     counts = np.bincount(probabilities[confident].argmax(axis=1), minlength=probabilities.shape[1])
@@ -136,11 +136,11 @@ def max_step_ratio(interpolations: Array) -> float:
 
 
 def endpoint_share(probabilities: Array, ends: Array) -> Estimate:
-    """Return the share of middle frames whose two end digits together get `MIN_CONFIDENCE` of the probability.
+    """Return the share of middle frames whose two end classes together get `MIN_CONFIDENCE` of the probability.
 
     Args:
         probabilities: (n, classes), of the middle frames.
-        ends: (n, 2), the digits at the ends.
+        ends: (n, 2), the classes at the ends.
     """
     held = np.take_along_axis(probabilities, ends, axis=1).sum(axis=1) >= MIN_CONFIDENCE
     value = float(held.mean())

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from explorer import latent
+from explorer.classes import Classes
 from training.checkpoint import (
     MODEL_NAMES,
     Checkpoint,
@@ -63,6 +64,11 @@ class Model:
     def latent_dim(self) -> int:
         """The size d of its latent space."""
         return self.checkpoint.experiment.latent_dim
+
+    @cached_property
+    def classes(self) -> Classes:
+        """What the classes of its images are called."""
+        return Classes(self.checkpoint.dataset.classes)
 
     @cached_property
     def traversal_unit(self) -> Array:
@@ -186,6 +192,11 @@ class ModelPair:
     def latent_dim(self) -> int:
         """The size of their latent spaces."""
         return self.vae.latent_dim
+
+    @property
+    def classes(self) -> Classes:
+        """What the classes of their images are called."""
+        return self.vae.classes
 
     @property
     def labels(self) -> Array:

@@ -10,16 +10,21 @@ from numpy.typing import NDArray
 from explorer import evaluation, images
 from explorer.cache import FEW, cached
 from explorer.models import Model, ModelPair, freeze_gc
+from explorer.text import escape_markdown
+from training.array_file import CheckpointError
 from training.folders import data_dir
 
 if TYPE_CHECKING:
     from training.datasets import Data, Split
 
 __all__ = [
-    "HOW_TO_GET_ORIGINALS",
+    "are_inverted",
     "binarised",
     "binarised_drawing",
     "has_data",
+    "has_split",
+    "how_to_add",
+    "missing",
     "original",
     "preprocessed",
     "split",
@@ -31,14 +36,53 @@ Array = NDArray[Any]
 
 LOOK_AGAIN = 1.0  # seconds after which the folder of images is looked at again: a click has no time for it
 _seen: dict[Path, tuple[float, tuple[int, ...]]] = {}
-HOW_TO_GET_ORIGINALS = (
-    "Everything else works without it. `python -m training fit` downloads the data set; README says how to copy it."
-)
 
 
 def has_data(pair: ModelPair) -> bool:
     """Return whether the images that a pair was fitted to are on this computer."""
     return _data(pair) is not None
+
+
+def has_split(pair: ModelPair, name: str) -> bool:
+    """Return whether a split can be shown, `train`, `validation` or `test`: of some data sets only `test` comes along.
+
+    In place of missing digits scikit-learn's can be shown; of other data sets nothing.
+    """
+    return (has_data(pair) or pair.classes.are_digits) and len(split(pair, name)) > 0
+
+
+def missing(pair: ModelPair, absent: str) -> str:
+    """Say why the images of a pair are not shown, and how to get them, in Markdown.
+
+    Args:
+        pair: without its data set.
+        absent: the sentence where there is no data set of that name on this computer.
+    """
+    from training.datasets import DATASETS
+
+    dataset = pair.vae.checkpoint.experiment.dataset
+    if _loaded(pair) is not None:
+        absent = escape_markdown(f"On this computer are other images of {dataset} than these models were fitted to.")
+    get = "`python -m training fit` downloads the data set; README says how to copy it."
+    if dataset not in DATASETS:
+        get = f"{how_to_add(dataset)} brings the data set."
+    return f"{absent} Everything else works without it. {get}"
+
+
+def are_inverted(pair: ModelPair) -> bool | None:
+    """Return whether `add` made the light pixels of the data set dark; None where nothing is known of it."""
+    from training.own_dataset import dataset_path, read_dataset
+
+    try:
+        own = read_dataset(dataset_path(data_dir(), pair.vae.checkpoint.experiment.dataset))
+    except CheckpointError:
+        return None
+    return bool(own.conversion.get("inverted"))
+
+
+def how_to_add(dataset: str) -> str:
+    """Return the command that brings the images of a data set, in Markdown."""
+    return f"`python -m training add {dataset.replace('`', '')} PATH`"
 
 
 def original(pair: ModelPair, image: int) -> Array | None:
@@ -65,7 +109,7 @@ def binarised(pair: ModelPair, image: int) -> Array | None:
 
 
 def preprocessed(pair: ModelPair, picture: Array) -> Array:
-    """Preprocess a picture in MNIST's form as the models' images were: uint8 (28, 28) -> uint8 (h, w)."""
+    """Preprocess a picture in the data set's form as the models' images were: uint8 (28, 28) -> uint8 (h, w)."""
     import torch
 
     from training.datasets import preprocess
@@ -75,14 +119,14 @@ def preprocessed(pair: ModelPair, picture: Array) -> Array:
 
 
 def binarised_drawing(pair: ModelPair, picture: Array) -> Array:
-    """Preprocess and binarise a picture in MNIST's form: uint8 (28, 28) -> (h, w), zeros and ones."""
+    """Preprocess and binarise a picture in the data set's form: uint8 (28, 28) -> (h, w), zeros and ones."""
     import torch
 
     return evaluation.binarised(torch.as_tensor(preprocessed(pair, picture))[None])[0]
 
 
 def split(pair: ModelPair, name: str) -> "Split":
-    """Return a split of the images, `train`, `validation` or `test`; of scikit-learn's digits where it is missing."""
+    """Return a split of the images, `train`, `validation` or `test`; of scikit-learn's where digits are missing."""
     found: Split = getattr(_data(pair) or _substitute(pair), name)
     return found
 
@@ -113,10 +157,15 @@ def _substitute(pair: ModelPair) -> "Data":
 
 def _data(pair: ModelPair) -> "Data | None":
     """Load the data set, if it is here and is the one that the pair was fitted to."""
+    data = _loaded(pair)
+    return data if data is not None and data.id == pair.vae.checkpoint.dataset else None
+
+
+def _loaded(pair: ModelPair) -> "Data | None":
+    """Load the data set of that name, if there is one here."""
     folder = data_dir()
     experiment = pair.vae.checkpoint.experiment
-    data = _load(folder, _versions(folder), experiment.dataset, experiment.image_size, experiment.binarised)
-    return data if data is not None and data.id == pair.vae.checkpoint.dataset else None
+    return _load(folder, _versions(folder), experiment.dataset, experiment.image_size, experiment.binarised)
 
 
 def _versions(folder: Path) -> tuple[int, ...]:

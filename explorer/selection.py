@@ -173,11 +173,11 @@ def codes_shown_input(codes: int) -> None:
     )
 
 
-def class_map_input() -> None:
-    """Draw the widget that lays what the classifier reads over the maps."""
+def class_map_input(noun: str) -> None:
+    """Draw the widget that lays what the classifier reads over the maps: the `digit`, or the `class`."""
     st.toggle(
-        "Colour the background by the classifier's digit",
-        help="Each place of a map has the colour of the digit that a classifier reads there. The fainter, the less "
+        f"Colour the background by the classifier's {noun}",
+        help=f"Each place of a map has the colour of the {noun} that a classifier reads there. The fainter, the less "
         "sure it is.",
         **SHOW_CLASS_MAP.bound,
     )
@@ -306,9 +306,9 @@ def ringed_image_input(models: ModelPair) -> None:
 class Drawing:
     """What is on the pad, and how it came there."""
 
-    mnist_image: np.ndarray | None = None  # in MNIST's form, uint8 (28, 28), 255 is ink; None: nothing
+    image: np.ndarray | None = None  # in the data set's form, uint8 (28, 28), 255 is ink; None: nothing
     strokes: list[list[int]] = field(default_factory=list)  # see `drawing.rasterize`
-    base: np.ndarray | None = None  # what they are drawn on, in MNIST's form: a picture that came from a file
+    base: np.ndarray | None = None  # what they are drawn on, in the same form: a picture that came from a file
     has_base: bool = False  # whether it is still there: removing it can be undone
     version: int = 0  # of the base
     answered: int = 0  # the number of the pad's last report

@@ -6,6 +6,7 @@ change of tool reruns the tool alone.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from html import escape
 from typing import NamedTuple
 
 import numpy as np
@@ -130,9 +131,9 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
     if (
         face == "images"
         and warmup.is_torch_loaded()
-        and not originals.has_data(ModelPair(maps.ae.model, maps.vae.model))
+        and not originals.has_data(pair := ModelPair(maps.ae.model, maps.vae.model))
     ):
-        faces.caption(f"Dots: the test images are not on this computer. {originals.HOW_TO_GET_ORIGINALS}")
+        faces.caption(originals.missing(pair, "Dots: the test images are not on this computer."))
     for place, map_ in zip(places, maps, strict=True):
         with place, catalog.show_errors():
             window = _shown(map_, extent)
@@ -180,7 +181,7 @@ def send_codes(map_: Map) -> None:
         residuals=map_.residuals,
         spacings=map_.model.kth_neighbour_distances,
         labels=map_.model.codes.labels,
-        names=[str(digit) for digit in range(len(figures.DIGIT_COLOURS))],
+        names=[escape(map_.model.classes.called(label)) for label in range(len(map_.model.classes))],
         invisible=map_.least_visible,
     )
 
@@ -248,9 +249,15 @@ def draw_close_ups(laid: Sequence[Laid]) -> None:
 
 def draw_legend(maps: MapPair) -> None:
     """Draw the one legend of both maps; in the fragment that shows the picks, which it may set."""
-    names = [str(digit) for digit in range(len(figures.DIGIT_COLOURS))]
-    outlines = {"light": figures.outlines(figures.LIGHT), "dark": figures.outlines(figures.DARK)}
-    latent_map.legend(CHARTS, names, figures.DIGIT_COLOURS, outlines, partial(_pick_typical, maps))
+    classes = maps.vae.model.classes
+    colours, symbols = zip(*map(figures.look, range(len(classes))), strict=True)
+    outlines = {
+        theme: figures.outlines(background, len(classes))
+        for theme, background in (("light", figures.LIGHT), ("dark", figures.DARK))
+    }
+    latent_map.legend(
+        CHARTS, classes.names, classes.short_names, colours, symbols, outlines, partial(_pick_typical, maps)
+    )
 
 
 def _pick_typical(maps: MapPair, label: int) -> None:

@@ -12,15 +12,16 @@ from training.checkpoint import Codes, Curve
 __all__ = ["codes", "curves", "details"]
 
 
-def codes(models: Mapping[str, Codes]) -> bytes:
-    """Write one row per test image: its number, its digit, and its code in each model.
+def codes(models: Mapping[str, Codes], names: Sequence[str]) -> bytes:
+    """Write one row per test image: its number, its class, and its code in each model.
 
     Args:
         models: by the name with which their columns begin: `vae_1`, `vae_2`, ... for the code, and `vae_sd_1`, ...
             for the encoder's standard deviations where there are any. The same images in the same order.
+        names: of the classes.
     """
     first = next(iter(models.values()))
-    columns = {"image": np.arange(len(first.labels)), "digit": first.labels}
+    columns = {"image": np.arange(len(first.labels)), "class": np.array(names)[first.labels]}
     for model_name, each in models.items():
         columns |= {f"{model_name}_{k}": column for k, column in enumerate(each.code.T, 1)}
         if each.std is not None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-__all__ = ["escape_markdown", "nats", "number", "percent", "rounded", "vector", "with_article"]
+__all__ = ["escape_markdown", "nats", "number", "percent", "rounded", "vector"]
 
 
 def number(value: float, format_spec: str = ".2f") -> str:
@@ -33,11 +33,7 @@ def vector(values: Iterable[float], format_spec: str = ".3g", shown: int = 4) ->
     return f"({text}{', …' if len(coordinates) > shown else ''})"
 
 
-def with_article(digit: int) -> str:
-    """Name a digit with its article: `a 7`, `an 8`."""
-    return f"an {digit}" if digit == 8 else f"a {digit}"
-
-
 def escape_markdown(text: str) -> str:
     """Escape text for Markdown. What comes from a file must not become a link, or load a picture."""
-    return re.sub(r"([\\`*\[\]<>$|])", r"\\\1", text)
+    # An underscore within a word is one; elsewhere it may begin or end what is emphasised.
+    return re.sub(r"([\\`*\[\]<>$|~]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text)

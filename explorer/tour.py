@@ -14,7 +14,7 @@ import streamlit as st
 from numpy.typing import ArrayLike
 
 import training
-from explorer import catalog, latent, selection
+from explorer import catalog, latent, originals, selection
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.evaluation import PAIRS, SAMPLES, Evaluation
@@ -22,17 +22,18 @@ from explorer.maps import Map, MapPair
 from explorer.metrics import K_NEIGHBOURS
 from explorer.models import Model, ModelPair
 from explorer.stage import ALL, CROWD, EXTENT, FACE, Stage
-from explorer.text import number, vector
+from explorer.text import escape_markdown, number, vector
 from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
 from training.sweep import SWEEP_EXPERIMENT
 
-__all__ = ["REFERENCES", "STEPS", "Source", "Step"]
+__all__ = ["REFERENCES", "STEPS", "Source", "Step", "said"]
 
 ROOT = Path(training.__file__).parents[1]
 
 
 View = Callable[[ModelPair, Stage], None]
+Words = Callable[[ModelPair], str]  # Markdown; some change with the data set
 Settings = Callable[[ModelPair], Mapping[Choice[Any], Any]]
 
 
@@ -68,18 +69,23 @@ class Source:
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the tour. Texts are Markdown."""
+    """A step of the tour. Texts are Markdown, some in the words of a data set."""
 
-    title: str
-    text: str
+    title: str | Words
+    text: str | Words
     formula: str  # LaTeX
-    question: str
-    answer: Callable[[ModelPair], str]
+    question: str | Words
+    answer: Words
     sources: tuple[Source, ...]
     view: View
     on_stage: bool = True  # whether the view is of the maps; else it is a page of its own
     settings: Settings | None = None  # the choices that the step makes when it is entered; None: none
     again: str = "Set the view again"
+
+
+def said(text: str | Words, pair: ModelPair) -> str:
+    """Return a text of a step in the words of a pair's data set."""
+    return text if isinstance(text, str) else text(pair)
 
 
 def _settings_at(maps: MapPair, points: Iterable[ArrayLike], image: int) -> dict[Choice[Any], Any]:
@@ -121,15 +127,22 @@ def _both(pair: ModelPair, evaluation: Evaluation, name: str, format_spec: str) 
 
 
 def _settings_for_held_out_images(pair: ModelPair) -> dict[Choice[Any], Any]:
-    return {reconstruct.IMAGES: str(reconstruct.ImageSet.VALIDATION)}
+    held_out = originals.has_split(pair, "validation")
+    return {reconstruct.IMAGES: str(reconstruct.ImageSet.VALIDATION if held_out else reconstruct.ImageSet.TEST)}
 
 
 def _what_is_lost(pair: ModelPair) -> str:
     pixels = pair.ae.checkpoint.experiment.image_size**2
+    lost = (
+        "What is common to images with such a code comes back; what is particular to one hand does not. Look for "
+        "strokes that became smoother, and for a digit that came back as another."
+        if pair.classes.are_digits
+        else "What is common to images with such a code comes back; what is particular to one of them does not. Look "
+        "for details that became smoother, and for an image that came back as one of another class."
+    )
     return (
-        f"Of {pixels} pixels, {pair.latent_dim} numbers pass. What is common to images with such a code comes back; "
-        "what is particular to one hand does not. Look for strokes that became smoother, and for a digit that came "
-        "back as another. *Nats* are natural logarithms; nearer to 0 is better. The AE's mean over the test images is "
+        f"Of {pixels} pixels, {pair.latent_dim} numbers pass. {lost} "
+        "*Nats* are natural logarithms; nearer to 0 is better. The AE's mean over the test images is "
         f"{number(pair.ae.checkpoint.test['reconstruction'])} nats. Tossing a coin for each pixel would give "
         f"{number(pixels * math.log(0.5))}."
     )
@@ -161,27 +174,29 @@ def _settings_for_first_image(pair: ModelPair) -> dict[Choice[Any], Any]:
 
 
 def _why_alike(pair: ModelPair) -> str:
-    evaluation = _evaluation(pair)
+    evaluation, noun = _evaluation(pair), pair.classes.noun
     votes = (
-        f" Let the {K_NEIGHBOURS} nearest other codes vote on an image's digit. They are right for "
+        f" Let the {K_NEIGHBOURS} nearest other codes vote on an image's {noun}. They are right for "
         f"{_both(pair, evaluation, 'knn_accuracy', '.1%')} of the test images."
         if evaluation
         else ""
     )
     return (
         "A decoder changes little from one code to the next. So it serves images that look alike best when their codes "
-        f"are neighbours. Images of one digit mostly look alike.{votes} Look for a digit in two separate places: "
+        f"are neighbours. Images of one {noun} mostly look alike.{votes} Look for a {noun} in two separate places: "
         "what tells the two apart?"
     )
 
 
 A_SPACE_OF_TWO_NUMBERS = Step(
     title="A space of two numbers",
-    text=r"""
+    text=lambda pair: (
+        f"""
         Two numbers are a point of the plane, so all of this *latent space* fits on the screen. Each dot is the code
-        of one test image, coloured by its digit, which neither model was ever told. Click on a dot: the ring marks
-        the same image in both spaces.
-        """,
+        of one test image, coloured by its {pair.classes.noun}, which neither model was ever told. Click on a dot: the
+        ring marks the same image in both spaces.
+        """
+    ),
     formula=r"x \ \longmapsto\ z = (z_1, z_2)",
     question="Then why do the colours lie together?",
     answer=_why_alike,
@@ -213,8 +228,8 @@ def _what_gaps_hold(pair: ModelPair) -> str:
     )
     return (
         f"The discs' radii are {radii}.{shares} A decoder is a smooth function and answers everywhere: with "
-        "a digit, a mixture of several, or a blot. Something comes out of a gap, too, but nothing in training fixes "
-        "what it looks like."
+        f"{pair.classes.recognised}, a mixture of several, or a blot. Something comes out of a gap, too, but nothing "
+        "in training fixes what it looks like."
     )
 
 
@@ -238,24 +253,30 @@ THE_GAPS = Step(
 
 
 def _drawn_from_what(pair: ModelPair) -> str:
-    code = pair.ae.codes.code.astype(float)
+    classes, code = pair.classes, pair.ae.codes.code.astype(float)
     return (
         f"The AE's codes have the mean {vector(code.mean(axis=0))} and the standard deviations "
         f"{vector(code.std(axis=0))}. Another seed gives others. Below each block of pictures "
-        f"stands how many of {SAMPLES:,} images a classifier reads as a digit. Where they are many, for the AE "
-        "too, look at *which* digits. Do all ten come up, and about equally often?"
+        f"stands how many of {SAMPLES:,} images a classifier reads as {classes.recognised}. Where they are many, for "
+        f"the AE too, look at *which* {classes.nouns}. Do {classes.all_equally} come up, and about equally often?"
     )
 
 
 A_RANDOM_CODE = Step(
     title="A random code",
-    text=r"""
-        To invent a digit, draw a code at random and decode it. At random, but from *what*? The AE's objective
-        rewards decodes and is silent about where codes lie. Nothing says around which centre, how far spread, or
-        with which gaps. A draw may hit a gap, or the area of one digit over and over.
-        """,
+    text=lambda pair: (
+        f"""
+        To invent {pair.classes.an_image}, draw a code at random and decode it. At random, but from *what*? The AE's
+        objective rewards decodes and is silent about where codes lie. Nothing says around which centre, how far
+        spread, or with which gaps. A draw may hit a gap, or the area of one {pair.classes.noun} over and over.
+        """
+    ),
     formula=r"z \sim\ ? \qquad x \sim p(x \mid z)",
-    question="Guess: how many of them are digits?",
+    question=lambda pair: (
+        "Guess: how many of them are digits?"
+        if pair.classes.are_digits
+        else "Guess: how many of them can be recognised?"
+    ),
     answer=_drawn_from_what,
     sources=(Source("training/objective.py", "ElboTerms"),),
     view=generate.render,
@@ -412,13 +433,32 @@ def _settings_for_half_way(pair: ModelPair) -> dict[Choice[Any], Any]:
     values: dict[Choice[Any], Any] = {interpolate.FRAME: interpolate.FRAMES // 2}
     for end in ("from", "to"):
         values |= {
-            interpolate.KINDS[end]: interpolate.TEST_DIGIT,
+            interpolate.KINDS[end]: interpolate.TEST_IMAGE,
             interpolate.IMAGES[end]: interpolate.default_image(pair, end),
         }
     return values
 
 
+def _ends(pair: ModelPair) -> list[str]:
+    """Name both ends, in Markdown."""
+    return [escape_markdown(pair.classes.called(label)) for label in interpolate.start_classes(pair)]
+
+
+def _what_a_path_shows(pair: ModelPair) -> str:
+    start, end = _ends(pair)
+    if pair.classes.are_digits:
+        codes, seems = f"the code of {start} to that of {end}", "written by hand"
+    else:
+        codes, seems = f"a code of {start} to one of {end}", "like an image of the data set"
+    return f"""
+        A straight path from {codes}, decoded by both models. Move the slider.
+        Does each picture look {seems}? Does it change evenly, or all at once? Do the paths on the maps lead
+        over dots, or across a gap?
+        """
+
+
 def _how_even_the_ways_are(pair: ModelPair) -> str:
+    classes = pair.classes
     texts = []
     for model in pair:
         start, end = (model.codes.code[interpolate.default_image(pair, end)] for end in ("from", "to"))
@@ -430,22 +470,18 @@ def _how_even_the_ways_are(pair: ModelPair) -> str:
     evaluation = _evaluation(pair)
     pairs = (
         " Compare the largest change from one frame to the next with the mean change; 1 would be perfectly even. "
-        f"Over {PAIRS} pairs of different digits, the largest is {_both(pair, evaluation, 'jump', '.2f')} times the "
-        f"mean. In {_both(pair, evaluation, 'middle_held', '.0%')} of the middle frames, a classifier hardly sees "
-        "other digits than the two ends'. A straight path can cross the area of a third digit."
+        f"Over {PAIRS} pairs of different {classes.nouns}, the largest is {_both(pair, evaluation, 'jump', '.2f')} "
+        f"times the mean. In {_both(pair, evaluation, 'middle_held', '.0%')} of the middle frames, a classifier hardly "
+        f"sees other {classes.nouns} than the two ends'. A straight path can cross the area of a third {classes.noun}."
         if evaluation
         else ""
     )
     return f"Of these two paths, {' and '.join(texts)} of a test code.{pairs}"
 
 
-FROM_A_2_TO_A_6 = Step(
-    title="From a 2 to a 6",
-    text=r"""
-        A straight path from the code of a 2 to that of a 6, decoded by both models. Move the slider.
-        Does each picture look written by hand? Does it change evenly, or all at once? Do the paths on the maps lead
-        over dots, or across a gap?
-        """,
+FROM_ONE_CLASS_TO_ANOTHER = Step(
+    title=lambda pair: "From {} to {}".format(*_ends(pair)),
+    text=_what_a_path_shows,
     formula=r"z(t) = (1 - t)\, z_{\text{from}} + t\, z_{\text{to}}",
     question="Which path is the smoother one?",
     answer=_how_even_the_ways_are,
@@ -504,7 +540,7 @@ STEPS = (
     THE_ELBO_AND_ITS_TWO_TERMS,
     REPARAMETRISATION,
     SAMPLING,
-    FROM_A_2_TO_A_6,
+    FROM_ONE_CLASS_TO_ANOTHER,
     WHAT_MORE_DIMENSIONS_BUY,
 )
 

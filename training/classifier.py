@@ -1,4 +1,4 @@
-"""The digit classifier, one for each dataset: it scores what decoders make.
+"""The classifier, one for each dataset: it scores what decoders make.
 
 It knows the images as they come (grey), as the models are fitted to them (each pixel drawn black or white), and small
 (14 x 14, black and white), for those are what decoders make. Its confidence is calibrated on the validation images, by
@@ -22,18 +22,18 @@ from training.array_file import ArrayFile, finite, write_arrays
 from training.checkpoint import load_weights
 from training.datasets import IMAGE_SIZE, Data, Split, binarise, preprocess
 
-__all__ = ["CLASSES", "Classifier", "accuracy", "classifier_path", "classify", "fit_classifier", "load_classifier"]
+__all__ = ["Classifier", "accuracy", "classifier_path", "classify", "fit_classifier", "load_classifier"]
 
-FORMAT = 1
-CLASSES = 10
+FORMAT = 2
+MAX_CLASSES = 256  # labels are bytes
 UPDATES, BATCH_SIZE, LEARNING_RATE = 3500, 128, 3e-3  # 8 epochs of MNIST
 SMALL = 14  # pixels a side of the small experiments
 
 
 class Classifier(nn.Module):
-    """A small convolutional network: images (n, h, w) with pixels in [0, 1] -> logits (n, 10); small ones enlarged."""
+    """A small convolutional network: images (n, h, w), pixels in [0, 1] -> logits (n, classes); small ones enlarged."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Unflatten(1, (1, IMAGE_SIZE)),
@@ -48,8 +48,15 @@ class Classifier(nn.Module):
             nn.Linear(32 * (IMAGE_SIZE // 4) ** 2, 96),
             nn.ReLU(),
             nn.Dropout(0.25),
-            nn.Linear(96, CLASSES),
+            nn.Linear(96, classes),
         )
+
+    @property
+    def classes(self) -> int:
+        """How many classes it tells apart."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        return last.out_features
 
     def forward(self, images: Tensor) -> Tensor:
         enlarged = IMAGE_SIZE // images.shape[-1]
@@ -58,7 +65,7 @@ class Classifier(nn.Module):
 
 @torch.inference_mode()
 def classify(classifier: Classifier, images: Tensor, batch_size: int = 250) -> Tensor:
-    """Return the probability of each class: (n, h, w), pixels in [0, 1] -> (n, 10), rows of sum 1."""
+    """Return the probability of each class: (n, h, w), pixels in [0, 1] -> (n, classes), rows of sum 1."""
     return torch.cat([classifier(batch).softmax(1) for batch in images.split(batch_size)])
 
 
@@ -76,7 +83,7 @@ def fit_classifier(dataset: str, data: Data, path: Path, *, seed: int = 0, updat
 
     Args:
         dataset: its name.
-        data: images of 28 x 28.
+        data: images of 28 x 28; training and validation images are needed, too.
         path: the file.
         seed: of initial weights, order and binarisation.
         updates: of the weights, at least; the last epoch is finished.
@@ -87,10 +94,11 @@ def fit_classifier(dataset: str, data: Data, path: Path, *, seed: int = 0, updat
     Raises:
         OSError: the file could not be written; what stood there is unharmed.
     """
+    classes = len(data.id.classes)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):  # initial weights and dropout
         torch.manual_seed(seed)
-        classifier = Classifier()
+        classifier = Classifier(classes)
         optimizer = torch.optim.AdamW(classifier.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
         updates_per_epoch = math.ceil(len(data.train) / BATCH_SIZE)
         epochs = math.ceil(updates / updates_per_epoch)
@@ -120,13 +128,16 @@ def fit_classifier(dataset: str, data: Data, path: Path, *, seed: int = 0, updat
     write_arrays(
         path,
         {f"weights.{name}": tensor.numpy() for name, tensor in weights.items()},
-        {"format": FORMAT, "dataset": dataset, "test": test, "temperature": temperature},
+        {"format": FORMAT, "dataset": dataset, "classes": classes, "test": test, "temperature": temperature},
     )
     return test
 
 
 def classifier_path(checkpoints: Path, dataset: str) -> Path:
-    """Return the file of a dataset's classifier: `weights.*` in half precision; settings: `dataset`, `test`."""
+    """Return the file of a dataset's classifier.
+
+    It holds `weights.*` in half precision; settings: `dataset`, `classes` (their number), `test`.
+    """
     return checkpoints / f"{dataset}.classifier.safetensors"
 
 
@@ -139,11 +150,12 @@ def load_classifier(checkpoints: Path, dataset: str) -> tuple[Classifier, dict[s
     path = classifier_path(checkpoints, dataset)
     file = ArrayFile(path, expected_format=FORMAT, verb="fit", command=f"python -m training classifier {dataset}")
     file.expect_groups("weights")
+    test = _test(file)
     with torch.device("meta"):
-        classifier = Classifier()
+        classifier = Classifier(_classes(file))
     load_weights(classifier, file)
     # Convolutions on a CPU are three times as fast in this order of memory.
-    return classifier.to(memory_format=torch.channels_last), _test(file)
+    return classifier.to(memory_format=torch.channels_last), test
 
 
 def _test(file: ArrayFile) -> dict[str, float]:
@@ -151,6 +163,13 @@ def _test(file: ArrayFile) -> dict[str, float]:
         return {form: finite(file.settings["test"][form]) for form in ("grey", "binarised", "small")}
     except (KeyError, TypeError, ValueError) as error:
         raise file.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
+
+
+def _classes(file: ArrayFile) -> int:
+    classes = file.settings.get("classes")
+    if type(classes) is not int or not 1 <= classes <= MAX_CLASSES:
+        raise file.defect_error(f"has {classes!r:.40} as its number of classes, expected 1 to {MAX_CLASSES}")
+    return classes
 
 
 def _forms(images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -12,24 +13,25 @@ import streamlit as st
 
 from explorer import catalog, figures, selection
 from explorer.choices import Choice
+from explorer.classes import Classes
 from explorer.components import latent_map
 from explorer.evaluation import PAIRS, POSTERIORS, SAMPLES
 from explorer.metrics import K_NEIGHBOURS, MIN_CONFIDENCE
 from explorer.models import ModelPair
 from explorer.stage import ALL, CROWD, EXTENT, FACE, Stage
-from explorer.text import number, percent, rounded
+from explorer.text import escape_markdown, number, percent, rounded
 from training.sweep import SWEEP_EXPERIMENT
 
-__all__ = ["ROWS", "clear_difference", "render", "sweep_figure", "verdict"]
+__all__ = ["clear_difference", "render", "rows", "sweep_figure", "verdict"]
 
 NO_PRIOR = "– (an AE has no prior)"
+COLUMNS_SHOWN = 10  # classes side by side
 COLUMNS = [4.6, 2, 2, 2.8, 1.2]
 # What the textbook's words are taken to mean. They have no numbers there, so these are stated with the verdict.
 MAX_OFFSET = 0.25  # of a standard deviation: the codes' mean is no farther from the origin
 NEAR_PRIOR = 0.5  # nats: the codes, as one Gaussian, differ from the prior by no more
 MAX_GAPS = 0.1  # of the map
 MAJORITY = 0.5  # of what is counted
-EVEN_ENTROPY = math.log(9)  # nats: the entropy of nine equally frequent digits
 MAX_SMOOTH_STEP = 2.0  # times the mean step: the largest one is no larger
 MIN_DIFFERENCE = 0.01  # of the AE's number: smaller differences are not called any
 
@@ -84,6 +86,11 @@ def _smaller(name: str, model_name: str) -> Callable[[Numbers, Numbers], bool | 
     return _larger(name, "autoencoder" if model_name == "vae" else "vae")
 
 
+def even_entropy(classes: Classes) -> float:
+    """Return what counts as even: the entropy of all classes but one, equally frequent, in nats."""
+    return math.log(max(len(classes) - 1, 1))
+
+
 def _in_percent(share: float) -> str:
     return number(100 * share, ".1f")
 
@@ -116,233 +123,246 @@ def _prior_entropy_note(model_name: str, numbers: Numbers) -> str:
     return f"{rounded(numbers['fitted_entropy'])} nats with the Gaussian fitted to its codes"
 
 
-ROWS = (
-    Row(
-        name="reconstruction",
-        title="Reconstruction",
-        meaning="Log-probability of a test image given its code, log p(x|z).",
-        format_value=rounded,
-        unit="nats",
-        better=1,
-        claims=(Claim("An AE reconstructs better: it pays no KL.", _larger("reconstruction", "autoencoder")),),
-        tool="Reconstruct",
-    ),
-    Row(
-        name="elbo",
-        title="ELBO",
-        meaning="Reconstruction minus KL: a lower bound of log p(x), the log-probability of a test image.",
-        format_value=rounded,
-        unit="nats",
-        better=1,
-        tool="Training curves",
-    ),
-    Row(
-        name="kl",
-        title="KL of the encoder's Gaussians to the prior",
-        meaning="What a code costs: how far each image's Gaussian is from N(0, I), on average. Neither end is good: "
-        "0 says nothing of the image.",
-        format_value=rounded,
-        unit="nats",
-        better=0,
-        tool="Training curves",
-    ),
-    Row(
-        name="slack",
-        title="Gap between ELBO and log p(x)",
-        meaning="How far the encoder's guess q(z|x) is from the exact posterior p(z|x): KL(q(z|x) || p(z|x)). "
-        f"Mean over {POSTERIORS} test images.",
-        format_value=rounded,
-        unit="nats",
-        better=-1,
-        note=_slack_note,
-        tool="Posterior",
-    ),
-    Row(
-        name="centre_over_spread",
-        title="Centre of the codes over their spread",
-        meaning="Distance of the codes' mean from the origin, in units of their standard deviation. 0 is centred.",
-        format_value=number,
-        better=-1,
-        claims=(
-            Claim(
-                f"A VAE's codes are centred (at most {MAX_OFFSET})",
-                lambda ae, vae: vae["centre_over_spread"] <= MAX_OFFSET,
-            ),
-            Claim("an AE's lie anywhere", lambda ae, vae: ae["centre_over_spread"] > MAX_OFFSET),
+@cache
+def rows(classes: Classes) -> tuple[Row, ...]:
+    """Return the table's rows, in the words of a data set."""
+    noun, nouns, recognised = classes.noun, classes.nouns, classes.recognised
+    other_nouns = "other digits" if classes.are_digits else "of other classes"
+    equal = math.log(len(classes))
+    even = even_entropy(classes)
+    all_but_one = "nine" if classes.are_digits else str(max(len(classes) - 1, 1))
+    return (
+        Row(
+            name="reconstruction",
+            title="Reconstruction",
+            meaning="Log-probability of a test image given its code, log p(x|z).",
+            format_value=rounded,
+            unit="nats",
+            better=1,
+            claims=(Claim("An AE reconstructs better: it pays no KL.", _larger("reconstruction", "autoencoder")),),
+            tool="Reconstruct",
         ),
-        tool="Explore",
-        settings={FACE: "codes", EXTENT: ALL},
-    ),
-    Row(
-        name="prior_kl",
-        title="KL(N(m, S) || N(0, I)) of all codes",
-        meaning="How far the codes, taken together as one Gaussian with their mean m and covariance S, are from the "
-        "prior.",
-        format_value=rounded,
-        unit="nats",
-        better=-1,
-        claims=(
-            Claim(
-                f"A VAE's codes fill the standard Gaussian (at most {NEAR_PRIOR} nats)",
-                lambda ae, vae: vae["prior_kl"] <= NEAR_PRIOR,
-            ),
-            Claim("an AE's do not", lambda ae, vae: ae["prior_kl"] > NEAR_PRIOR),
+        Row(
+            name="elbo",
+            title="ELBO",
+            meaning="Reconstruction minus KL: a lower bound of log p(x), the log-probability of a test image.",
+            format_value=rounded,
+            unit="nats",
+            better=1,
+            tool="Training curves",
         ),
-        note=_prior_kl_note,
-        tool="Explore",
-        settings={FACE: "codes", EXTENT: ALL},
-    ),
-    Row(
-        name="plane_entropy",
-        title="How evenly the digits share the plane",
-        meaning="Entropy of the areas of the map nearest to each digit's codes; "
-        f"{rounded(math.log(10))} nats if all are equal.",
-        format_value=rounded,
-        unit="nats",
-        better=1,
-        claims=(
-            Claim(
-                "In an AE's space some digits get a lot of room, others little "
-                f"(less even than {rounded(EVEN_ENTROPY)} nats)",
-                lambda ae, vae: ae["plane_entropy"] < EVEN_ENTROPY,
-            ),
-            Claim("a VAE's digits share it more evenly", _larger("plane_entropy", "vae")),
+        Row(
+            name="kl",
+            title="KL of the encoder's Gaussians to the prior",
+            meaning="What a code costs: how far each image's Gaussian is from N(0, I), on average. Neither end is "
+            "good: 0 says nothing of the image.",
+            format_value=rounded,
+            unit="nats",
+            better=0,
+            tool="Training curves",
         ),
-        tool="Explore",
-        settings={FACE: "grid", EXTENT: ALL},
-    ),
-    Row(
-        name="overlap",
-        title="Overlap of the digits",
-        meaning=f"Share of a code's {K_NEIGHBOURS} nearest neighbours that are other digits, averaged over the digits.",
-        format_value=_in_percent,
-        unit="%",
-        better=-1,
-        claims=(Claim("A VAE's clusters overlap more: the prior pulls them together.", _larger("overlap", "vae")),),
-        tool="Explore",
-        settings={FACE: "codes", EXTENT: CROWD},
-    ),
-    Row(
-        name="window_gaps",
-        title="Gaps: how much of the map is far from codes",
-        meaning="Share of the map farther from any code than twice the codes' median distance to their nearest "
-        "neighbour.",
-        format_value=_in_percent,
-        unit="%",
-        better=-1,
-        claims=(
-            Claim(
-                f"An AE's space has gaps (more than {MAX_GAPS:.0%} of the map)".replace("%", " %"),
-                lambda ae, vae: ae["window_gaps"] > MAX_GAPS,
-            ),
-            Claim("a VAE's has few", lambda ae, vae: vae["window_gaps"] <= MAX_GAPS),
+        Row(
+            name="slack",
+            title="Gap between ELBO and log p(x)",
+            meaning="How far the encoder's guess q(z|x) is from the exact posterior p(z|x): KL(q(z|x) || p(z|x)). "
+            f"Mean over {POSTERIORS} test images.",
+            format_value=rounded,
+            unit="nats",
+            better=-1,
+            note=_slack_note,
+            tool="Posterior",
         ),
-        tool="Explore",
-        settings={FACE: "codes", EXTENT: ALL},
-    ),
-    Row(
-        name="prior_unread",
-        title="Gaps: how much of N(0, I) decodes to no digit",
-        meaning=f"Share of {SAMPLES:,} random codes whose picture the classifier reads with "
-        f"less than {100 * MIN_CONFIDENCE:.0f} % confidence.",
-        format_value=_in_percent,
-        unit="%",
-        better=-1,
-        claims=(
-            Claim("A random code gives a digit in a VAE (mostly)", lambda ae, vae: vae["prior_unread"] < MAJORITY),
-            Claim("but not in an AE", lambda ae, vae: ae["prior_unread"] >= MAJORITY),
-        ),
-        note=_prior_unread_note,
-        tool="Generate",
-    ),
-    Row(
-        name="prior_entropy",
-        title="How evenly random codes give the digits",
-        meaning="Entropy of the digits among those pictures that are read; "
-        f"{rounded(math.log(10))} nats if all ten are equal.",
-        format_value=rounded,
-        unit="nats",
-        better=1,
-        claims=(
-            Claim(
-                f"A VAE generates all digits (at least {rounded(EVEN_ENTROPY)} nats: nine equally often)",
-                lambda ae, vae: vae["prior_entropy"] >= EVEN_ENTROPY,
+        Row(
+            name="centre_over_spread",
+            title="Centre of the codes over their spread",
+            meaning="Distance of the codes' mean from the origin, in units of their standard deviation. 0 is centred.",
+            format_value=number,
+            better=-1,
+            claims=(
+                Claim(
+                    f"A VAE's codes are centred (at most {MAX_OFFSET})",
+                    lambda ae, vae: vae["centre_over_spread"] <= MAX_OFFSET,
+                ),
+                Claim("an AE's lie anywhere", lambda ae, vae: ae["centre_over_spread"] > MAX_OFFSET),
             ),
-            Claim("an AE only those that lie near the origin", lambda ae, vae: ae["prior_entropy"] < EVEN_ENTROPY),
+            tool="Explore",
+            settings={FACE: "codes", EXTENT: ALL},
         ),
-        note=_prior_entropy_note,
-        tool="Generate",
-    ),
-    Row(
-        name="knn_accuracy",
-        title=f"Accuracy of a vote of {K_NEIGHBOURS} neighbours",
-        meaning="Share of test codes whose nearest other codes are, by majority, of the same digit. High: the space "
-        "tells the digits apart.",
-        format_value=_in_percent,
-        unit="%",
-        better=1,
-        claims=(
-            Claim(
-                "Without the prior's pull an AE tells the digits apart at least as well.",
-                lambda ae, vae: clear_difference("knn_accuracy", ae, vae) <= 0,
+        Row(
+            name="prior_kl",
+            title="KL(N(m, S) || N(0, I)) of all codes",
+            meaning="How far the codes, taken together as one Gaussian with their mean m and covariance S, are from "
+            "the prior.",
+            format_value=rounded,
+            unit="nats",
+            better=-1,
+            claims=(
+                Claim(
+                    f"A VAE's codes fill the standard Gaussian (at most {NEAR_PRIOR} nats)",
+                    lambda ae, vae: vae["prior_kl"] <= NEAR_PRIOR,
+                ),
+                Claim("an AE's do not", lambda ae, vae: ae["prior_kl"] > NEAR_PRIOR),
             ),
+            note=_prior_kl_note,
+            tool="Explore",
+            settings={FACE: "codes", EXTENT: ALL},
         ),
-        tool="Explore",
-        settings={FACE: "codes", EXTENT: ALL},
-    ),
-    Row(
-        name="jump",
-        title="Interpolation: largest step over the mean step",
-        meaning="How much more than usual a picture changes at once on the path between two images. "
-        f"{PAIRS} pairs of different digits; 1 is an even change.",
-        format_value=number,
-        better=-1,
-        claims=(
-            Claim(
-                f"A VAE interpolates smoothly (at most {MAX_SMOOTH_STEP:g})",
-                lambda ae, vae: vae["jump"] <= MAX_SMOOTH_STEP,
+        Row(
+            name="plane_entropy",
+            title=f"How evenly the {nouns} share the plane",
+            meaning=f"Entropy of the areas of the map nearest to each {noun}'s codes; "
+            f"{rounded(equal)} nats if all are equal.",
+            format_value=rounded,
+            unit="nats",
+            better=1,
+            claims=(
+                Claim(
+                    f"In an AE's space some {nouns} get a lot of room, others little "
+                    f"(less even than {rounded(even)} nats)",
+                    lambda ae, vae: ae["plane_entropy"] < even,
+                ),
+                Claim(f"a VAE's {nouns} share it more evenly", _larger("plane_entropy", "vae")),
             ),
-            Claim("an AE jumps", lambda ae, vae: ae["jump"] > MAX_SMOOTH_STEP),
+            tool="Explore",
+            settings={FACE: "grid", EXTENT: ALL},
         ),
-        tool="Interpolate",
-    ),
-    Row(
-        name="middle_held",
-        title="Interpolation: middles between the two digits",
-        meaning="Share of middle frames in which a classifier gives the two end digits together at least "
-        f"{100 * MIN_CONFIDENCE:.0f} %. Low: the path leads through a third digit.",
-        format_value=_in_percent,
-        unit="%",
-        better=1,
-        claims=(
-            Claim(
-                "The middle of a VAE's path is a blend of its two ends (mostly)",
-                lambda ae, vae: vae["middle_held"] > MAJORITY,
-            ),
-            Claim("more often than an AE's", _larger("middle_held", "vae")),
+        Row(
+            name="overlap",
+            title=f"Overlap of the {nouns}",
+            meaning=f"Share of a code's {K_NEIGHBOURS} nearest neighbours that are {other_nouns}, averaged over the "
+            f"{nouns}.",
+            format_value=_in_percent,
+            unit="%",
+            better=-1,
+            claims=(Claim("A VAE's clusters overlap more: the prior pulls them together.", _larger("overlap", "vae")),),
+            tool="Explore",
+            settings={FACE: "codes", EXTENT: CROWD},
         ),
-        tool="Interpolate",
-    ),
-    Row(
-        name="middle_sureness",
-        title="Interpolation: sureness in the middle",
-        meaning="Mean confidence of the classifier in the middle frames: whether they are digits at all.",
-        format_value=_in_percent,
-        unit="%",
-        better=1,
-        claims=(
-            Claim(
-                f"In the middle of a VAE's path there is a digit (at least {100 * MIN_CONFIDENCE:.0f} % sure)",
-                lambda ae, vae: vae["middle_sureness"] >= MIN_CONFIDENCE,
+        Row(
+            name="window_gaps",
+            title="Gaps: how much of the map is far from codes",
+            meaning="Share of the map farther from any code than twice the codes' median distance to their nearest "
+            "neighbour.",
+            format_value=_in_percent,
+            unit="%",
+            better=-1,
+            claims=(
+                Claim(
+                    f"An AE's space has gaps (more than {MAX_GAPS:.0%} of the map)".replace("%", " %"),
+                    lambda ae, vae: ae["window_gaps"] > MAX_GAPS,
+                ),
+                Claim("a VAE's has few", lambda ae, vae: vae["window_gaps"] <= MAX_GAPS),
             ),
-            Claim(
-                f"in an AE's there is none (below {100 * MAJORITY:.0f} %)",
-                lambda ae, vae: ae["middle_sureness"] < MAJORITY,
-            ),
+            tool="Explore",
+            settings={FACE: "codes", EXTENT: ALL},
         ),
-        tool="Interpolate",
-    ),
-)
+        Row(
+            name="prior_unread",
+            title=f"Gaps: how much of N(0, I) decodes to no {noun}",
+            meaning=f"Share of {SAMPLES:,} random codes whose picture the classifier reads with "
+            f"less than {100 * MIN_CONFIDENCE:.0f} % confidence.",
+            format_value=_in_percent,
+            unit="%",
+            better=-1,
+            claims=(
+                Claim(
+                    f"A random code gives {recognised} in a VAE (mostly)",
+                    lambda ae, vae: vae["prior_unread"] < MAJORITY,
+                ),
+                Claim("but not in an AE", lambda ae, vae: ae["prior_unread"] >= MAJORITY),
+            ),
+            note=_prior_unread_note,
+            tool="Generate",
+        ),
+        Row(
+            name="prior_entropy",
+            title=f"How evenly random codes give the {nouns}",
+            meaning=f"Entropy of the {nouns} among those pictures that are read; "
+            f"{rounded(equal)} nats if {classes.all_equally} are equal.",
+            format_value=rounded,
+            unit="nats",
+            better=1,
+            claims=(
+                Claim(
+                    f"A VAE generates all {nouns} (at least {rounded(even)} nats: {all_but_one} equally often)",
+                    lambda ae, vae: vae["prior_entropy"] >= even,
+                ),
+                Claim("an AE only those that lie near the origin", lambda ae, vae: ae["prior_entropy"] < even),
+            ),
+            note=_prior_entropy_note,
+            tool="Generate",
+        ),
+        Row(
+            name="knn_accuracy",
+            title=f"Accuracy of a vote of {K_NEIGHBOURS} neighbours",
+            meaning="Share of test codes whose nearest other codes are, by majority, of the same "
+            f"{noun}. High: the space tells the {nouns} apart.",
+            format_value=_in_percent,
+            unit="%",
+            better=1,
+            claims=(
+                Claim(
+                    f"Without the prior's pull an AE tells the {nouns} apart at least as well.",
+                    lambda ae, vae: clear_difference("knn_accuracy", ae, vae) <= 0,
+                ),
+            ),
+            tool="Explore",
+            settings={FACE: "codes", EXTENT: ALL},
+        ),
+        Row(
+            name="jump",
+            title="Interpolation: largest step over the mean step",
+            meaning="How much more than usual a picture changes at once on the path between two images. "
+            f"{PAIRS} pairs of different {nouns}; 1 is an even change.",
+            format_value=number,
+            better=-1,
+            claims=(
+                Claim(
+                    f"A VAE interpolates smoothly (at most {MAX_SMOOTH_STEP:g})",
+                    lambda ae, vae: vae["jump"] <= MAX_SMOOTH_STEP,
+                ),
+                Claim("an AE jumps", lambda ae, vae: ae["jump"] > MAX_SMOOTH_STEP),
+            ),
+            tool="Interpolate",
+        ),
+        Row(
+            name="middle_held",
+            title=f"Interpolation: middles between the two {nouns}",
+            meaning=f"Share of middle frames in which a classifier gives the two end {nouns} together at least "
+            f"{100 * MIN_CONFIDENCE:.0f} %. Low: the path leads through a third {noun}.",
+            format_value=_in_percent,
+            unit="%",
+            better=1,
+            claims=(
+                Claim(
+                    "The middle of a VAE's path is a blend of its two ends (mostly)",
+                    lambda ae, vae: vae["middle_held"] > MAJORITY,
+                ),
+                Claim("more often than an AE's", _larger("middle_held", "vae")),
+            ),
+            tool="Interpolate",
+        ),
+        Row(
+            name="middle_sureness",
+            title="Interpolation: sureness in the middle",
+            meaning="Mean confidence of the classifier in the middle frames: whether they are "
+            f"{'digits' if classes.are_digits else 'images of a class'} at all.",
+            format_value=_in_percent,
+            unit="%",
+            better=1,
+            claims=(
+                Claim(
+                    f"In the middle of a VAE's path there is {recognised} (at least {100 * MIN_CONFIDENCE:.0f} % sure)",
+                    lambda ae, vae: vae["middle_sureness"] >= MIN_CONFIDENCE,
+                ),
+                Claim(
+                    f"in an AE's there is none (below {100 * MAJORITY:.0f} %)",
+                    lambda ae, vae: ae["middle_sureness"] < MAJORITY,
+                ),
+            ),
+            tool="Interpolate",
+        ),
+    )
 
 
 def verdict(row: Row, ae: Numbers, vae: Numbers) -> tuple[str, list[tuple[str, str]]]:
@@ -376,7 +396,7 @@ def _page(pair: ModelPair) -> None:
         header = st.columns(COLUMNS)
         for place, text in zip(header, ("Measure", "AE", "VAE", "The textbook"), strict=False):
             place.markdown(f"#### {text}")
-        for row in ROWS:
+        for row in rows(pair.classes):
             if row.name in values["vae"]:  # the slack is known in two dimensions, where the images were at hand
                 _show(row, values)
         if "slack" not in values["vae"]:
@@ -384,7 +404,8 @@ def _page(pair: ModelPair) -> None:
                 "The gap between ELBO and log p(x) is missing. It is measured in two dimensions, where the test images "
                 "are at hand."
             )
-        st.markdown(f"**Overlap, digit by digit**\n\n{_overlap_table(pair)}")
+        noun = pair.classes.noun
+        st.markdown(f"**Overlap, {noun} by {noun}**\n\n{_overlap_tables(pair)}")
         st.caption(
             f"Written by `python -m explorer measure {pair.folder.name}`. ± is a standard error. No clear difference: "
             "less than two standard errors, or less than 1 %."
@@ -434,11 +455,21 @@ def _sweep() -> None:
     st.caption("Written by `python -m training study`; figures are means, ten posterior samples of each image.")
 
 
-def _overlap_table(pair: ModelPair) -> str:
+def _overlap_tables(pair: ModelPair) -> str:
+    """Tell the overlap of each class, ten to a table, in Markdown."""
     overlap = catalog.load_evaluation(pair).overlap
-    rows = [["Digit", *map(str, range(10))], ["---"] * 11]
-    rows += [[model.short, *(percent(share) for share in overlap[model.name])] for model in pair]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    names = [escape_markdown(name) for name in pair.classes.short_names]
+    tables = []
+    for first in range(0, len(names), COLUMNS_SHOWN):
+        part = slice(first, first + COLUMNS_SHOWN)
+        lines = [[pair.classes.noun.capitalize(), *names[part]], ["---"] * (1 + len(names[part]))]
+        lines += [[model.short, *map(_share, overlap[model.name][part])] for model in pair]
+        tables.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    return "\n\n".join(tables)
+
+
+def _share(share: float) -> str:
+    return "–" if math.isnan(share) else percent(share)
 
 
 def _values(pair: ModelPair) -> dict[str, dict[str, float]]:
@@ -447,7 +478,7 @@ def _values(pair: ModelPair) -> dict[str, dict[str, float]]:
     values = {}
     for model_name, numbers in evaluation.values.items():
         values[model_name] = numbers | {
-            "overlap": float(np.mean(evaluation.overlap[model_name])),
+            "overlap": float(np.nanmean(evaluation.overlap[model_name])),
             "prior_unread": 1 - numbers["prior_read"],
             "prior_unread_error": numbers["prior_read_error"],
         }

@@ -105,8 +105,9 @@ def _film(pair: ModelPair, stage: Stage, x_axis: str, logarithmic: bool) -> None
     film(
         [_trajectories(map_) for map_ in stage.maps],
         snapshots.labels,
-        [str(digit) for digit in range(len(figures.DIGIT_COLOURS))],
-        figures.DIGIT_COLOURS,
+        pair.classes.short_names,
+        *zip(*map(figures.look, range(len(pair.classes))), strict=True),
+        circled=pair.classes.fit_labels,
         moments=updates,
         at=shown_moment(updates),
         curves="curves",

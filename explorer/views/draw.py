@@ -1,11 +1,13 @@
-"""Draw: a digit of one's own, as MNIST would have it, and what both models make of it."""
+"""Draw: an image of one's own, as the data set would have it, and what both models make of it."""
 
+from functools import partial
 from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from explorer import (
     catalog,
@@ -19,18 +21,19 @@ from explorer import (
     selection,
 )
 from explorer.cache import cached
+from explorer.classes import Classes
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.components.pad import pad, pad_script
-from explorer.drawing import mnist_form, rasterize
+from explorer.drawing import mnist_form, rasterize, to_image
 from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from explorer.selection import Drawing
 from explorer.stage import Stage, lay_over
-from explorer.text import nats, number, with_article
+from explorer.text import nats, number
 from training.checkpoint import CheckpointError
 
-__all__ = ["encode_drawing", "render", "take_report"]
+__all__ = ["encode_drawing", "render", "reset", "take_report"]
 
 Array = NDArray[Any]
 
@@ -47,9 +50,9 @@ WHAT_NATS_ARE = (
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
-    """Draw the tool: the pad, where the digit lands on both maps, what comes back, what it becomes in MNIST's form."""
+    """Draw the tool: the pad, where what is drawn lands on both maps, what comes back, its form in the data set."""
     on_pad = selection.drawing()
-    drawn = on_pad.mnist_image
+    drawn = on_pad.image
     encoded = [None if drawn is None else encode_drawing(pair, map_, drawn) for map_ in stage.maps]
     for map_, answer, each in zip(stage.maps, stage.answers, encoded, strict=True):
         with answer:
@@ -68,25 +71,26 @@ def render(pair: ModelPair, stage: Stage) -> None:
         pad_place = st.container()
     upload, form, *near = st.columns([3, 3, 4, 4])
     with upload, st.container(key=UPLOADER):
-        _picture_input(on_pad)
+        _picture_input(pair, on_pad)
     with form:
         _form(pair, drawn, encoded[0].preprocessed if encoded[0] is not None else None, on_pad.complaint)
     for column, map_, each in zip(near, stage.maps, encoded, strict=True):
         with column:
             st.html(_neighbours(pair, map_, each))
             st.html(_in_nats(map_, each))
+    classes = pair.classes
     st.markdown(
-        "**Draw a digit**, and watch where both encoders put it. Details that MNIST digits never have get lost. A "
-        "scribble comes back as a digit, but the model says it is very unlikely: log p falls."
+        f"**Draw {classes.an_image}**, and watch where both encoders put it. Details that "
+        f"{'MNIST digits' if classes.are_digits else 'the training images'} never have get lost. A "
+        f"scribble comes back as {classes.recognised}, but the model says it is very unlikely: log p falls."
     )
     if not originals.has_data(pair):
-        st.caption(
-            f"Test images are not on this computer: shown are their codes, decoded. {originals.HOW_TO_GET_ORIGINALS}"
-        )
+        absent = "Test images are not on this computer: shown are their codes, decoded."
+        st.caption(originals.missing(pair, absent))
     st.caption(WHAT_NATS_ARE)
     # Last: the pad sends its next report when this one's answer is there.
     with pad_place:
-        _pad(on_pad)
+        _pad(classes, on_pad)
 
 
 class EncodedDrawing(NamedTuple):
@@ -103,7 +107,7 @@ class EncodedDrawing(NamedTuple):
 
 @cached()
 def encode_drawing(pair: ModelPair, map_: Map, picture: Array) -> EncodedDrawing:
-    """Encode a picture in MNIST's form, uint8 (28, 28), with a map's model. Its code is that of the grey picture."""
+    """Encode a picture in the data set's form, uint8 (28, 28), with a map's model; its code is the grey picture's."""
     import torch
 
     from training.datasets import Split
@@ -128,64 +132,83 @@ def encode_drawing(pair: ModelPair, map_: Map, picture: Array) -> EncodedDrawing
     )
 
 
-def _set_picture(mnist_image: Array | None) -> None:
-    """Put a picture in MNIST's form on the pad, in place of all that is on it."""
+def _set_picture(image: Array | None) -> None:
+    """Put a picture in the data set's form on the pad, in place of all that is on it."""
     on_pad = selection.drawing()
-    on_pad.mnist_image = on_pad.base = mnist_image
-    on_pad.has_base, on_pad.strokes, on_pad.complaint = mnist_image is not None, [], ""
+    on_pad.image = on_pad.base = image
+    on_pad.has_base, on_pad.strokes, on_pad.complaint = image is not None, [], ""
     on_pad.version += 1
 
 
-def take_report(report: dict[str, Any]) -> None:
+def take_report(classes: Classes, report: dict[str, Any]) -> None:
     """Take what the pad reports, see `components.pad`; a callback."""
     on_pad = selection.drawing()
     on_pad.answered = int(report["number"])
     if report["version"] != on_pad.version:  # a file came meanwhile
         return
     on_pad.strokes, on_pad.has_base, on_pad.complaint = report["strokes"], bool(report["based"]), ""
+    _form_image(classes, on_pad)
+
+
+def reset(pair: ModelPair) -> None:
+    """Bring what is on the pad into the form of another data set."""
+    _form_image(pair.classes, selection.drawing())
+
+
+def _form_image(classes: Classes, on_pad: Drawing) -> None:
+    """Bring what is on the pad into the data set's form: MNIST's for digits, as it stands there for others."""
     if on_pad.has_base and not on_pad.strokes:
-        on_pad.mnist_image = on_pad.base
+        on_pad.image = on_pad.base
         return
     ink = rasterize(on_pad.strokes)
     if on_pad.has_base and on_pad.base is not None:
         ink = np.maximum(ink, drawing.enlarged(on_pad.base))
-    on_pad.mnist_image = mnist_form(ink)
+    on_pad.image = (mnist_form if classes.are_digits else drawing.reduced)(ink)
 
 
-def _picture_input(on_pad: Drawing) -> None:
-    """Draw the widget that takes a file with a picture of a digit. It is empty again when it was read."""
+def _picture_input(pair: ModelPair, on_pad: Drawing) -> None:
+    """Draw the widget that takes a file with a picture. It is empty again when it was read."""
     key = f"picture_{on_pad.uploads}"
     st.file_uploader(
         "Or a picture: drop or paste it",
         list(drawing.FILE_TYPES),
         key=key,
         on_change=_take_file,
-        args=(key,),
-        help="A photograph, a scan or a screenshot of one digit, dark on light or light on dark.",
+        args=(key, pair),
+        help="A photograph, a scan or a screenshot of one digit, dark on light or light on dark."
+        if pair.classes.are_digits
+        else "A picture like those of the data set; what is not square gets a black margin.",
     )
 
 
-def _take_file(key: str) -> None:
+def _take_file(key: str, pair: ModelPair) -> None:
     file, on_pad = st.session_state[key], selection.drawing()
     if file is None:
         return
     name = file.name if len(file.name) <= 24 else f"{file.name[:11]}…{file.name[-11:]}"
     try:
-        _set_picture(mnist_form(drawing.open_picture(file.getvalue(), name)))
+        if pair.classes.are_digits:
+            _set_picture(mnist_form(drawing.open_picture(file.getvalue(), name)))
+        else:
+            grey = drawing.open_grey(file.getvalue(), name)
+            inverted = originals.are_inverted(pair)
+            levels = Image.fromarray((255 * grey).round().astype(np.uint8))
+            _set_picture(to_image(levels, inverted=drawing.has_light_border(grey) if inverted is None else inverted))
     except drawing.DrawingError as error:
         on_pad.complaint = str(error)
     on_pad.uploads += 1
 
 
-def _pad(on_pad: Drawing) -> None:
+def _pad(classes: Classes, on_pad: Drawing) -> None:
     base = images.data_uri(on_pad.base / 255) if on_pad.has_base and on_pad.base is not None else ""
     pad(
-        take_report,
+        partial(take_report, classes),
         version=on_pad.version,
         base=base,
         strokes=on_pad.strokes,
         answered=on_pad.answered,
         uploader=UPLOADER,
+        hint=f"Draw {classes.an_image} here",
     )
 
 
@@ -195,25 +218,27 @@ def _form(pair: ModelPair, drawn: Array | None, preprocessed: Array | None, comp
         text = wrong or "Draw with the mouse, a pen, a finger, or the arrow keys and Space."
         card([BLANK], NOT_TAKEN if wrong else "Nothing drawn", text, kind="form")
         return
-    pictures = [picture(images.data_uri(drawn / 255), "the drawing in MNIST's form", name="drawn")]
+    pictures = [picture(images.data_uri(drawn / 255), f"the drawing {_in_form(pair.classes)}", name="drawn")]
     if preprocessed is not None and not np.array_equal(preprocessed, drawn / np.float32(255)):
         pictures.append(picture(images.data_uri(preprocessed), "the drawing as the models see it", name="seen"))
-    title = NOT_TAKEN if wrong else "In MNIST's form"
-    card(pictures, title, wrong or _digit(pair, drawn), kind="form")
+    form = _in_form(pair.classes)
+    card(pictures, NOT_TAKEN if wrong else form[0].upper() + form[1:], wrong or _read(pair, drawn), kind="form")
 
 
-def _digit(pair: ModelPair, drawn: Array) -> str:
-    """Say which digit the classifier reads in the drawing, as HTML."""
+def _in_form(classes: Classes) -> str:
+    return "in MNIST's form" if classes.are_digits else "as 28 x 28 pixels"
+
+
+def _read(pair: ModelPair, drawn: Array) -> str:
+    """Say which class the classifier reads in the drawing, as HTML."""
     try:
         probabilities = evaluation.classify(catalog.classifier(pair.vae), drawn[None] / 255)[0]
     except CheckpointError:
         command = f"python -m training classifier {pair.vae.checkpoint.experiment.dataset}"
         return f"No classifier can read it here: restore its file, or fit one: <code>{escape(command)}</code>."
     confidence = probabilities.max()
-    digit = f"<b>{with_article(probabilities.argmax())}</b>, {confidence:.0%} sure".replace("%", "&nbsp;%")
-    return (
-        f"A classifier reads {digit}." if confidence >= metrics.MIN_CONFIDENCE else f"A classifier is unsure: {digit}."
-    )
+    read = f"<b>{escape(pair.classes.called(probabilities.argmax()))}</b>, {100 * confidence:.0f}&nbsp;% sure"
+    return f"A classifier reads {read}." if confidence >= metrics.MIN_CONFIDENCE else f"A classifier is unsure: {read}."
 
 
 def _answer(model: Model, encoded: EncodedDrawing | None) -> str:
@@ -259,9 +284,9 @@ def _neighbours(pair: ModelPair, map_: Map, encoded: EncodedDrawing | None) -> s
     neighbours = [
         picture(
             images.data_uri(original),
-            f"test image {image}, {with_article(model.codes.labels[image])}",
+            f"test image {image}, {model.classes.called(model.codes.labels[image])}",
             name=f"near-{model.name}-{rank}",
-            caption=f"{model.codes.labels[image]} (image {image})",
+            caption=f"{model.classes.short_names[model.codes.labels[image]]} (image {image})",
         )
         for rank, (image, original) in enumerate(zip(encoded.nearest, near, strict=True), 1)
     ]

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from explorer.components.card import card, film_rows, markup, picture
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
 from explorer.stage import Laid, Stage, draw_close_ups, lay_over
-from explorer.text import number, vector, with_article
+from explorer.text import number, vector
 
 __all__ = ["FILM_FRAMES", "draw_pick", "render", "reset"]
 
@@ -41,7 +42,7 @@ def render(pair: ModelPair, stage: Stage, close_ups: bool = False) -> None:
     """Draw the tool: the picks, the ringed image, the films of drawn paths; `close_ups`: of what is small, too."""
     with stage.controls:
         _path_input(disabled=not stage.maps.vae.is_plane)
-    stage.viewer.markdown(_what_to_look_for(stage.maps))
+    stage.viewer.markdown(_what_to_look_for(pair, stage.maps))
     close_up = stage.viewer.empty() if close_ups else None
     _picks(pair, stage.maps, stage.answers, stage.strip.container(), close_up)
 
@@ -74,7 +75,7 @@ def _picks(
             _ringed(pair, selection.ringed_image(pair))
 
 
-def _what_to_look_for(maps: MapPair) -> str:
+def _what_to_look_for(pair: ModelPair, maps: MapPair) -> str:
     latent_dim = maps.vae.model.latent_dim
     if not maps.vae.is_plane:
         more = (
@@ -83,16 +84,16 @@ def _what_to_look_for(maps: MapPair) -> str:
         )
     elif selection.SHOW_CLASS_MAP.value:
         more = (
-            "Colours: the digit that a classifier reads at each place, fainter where it is less sure. Look "
-            "for faint seams, and for faint patches: gaps."
+            f"Colours: the {pair.classes.noun} that a classifier reads at each place, fainter where it is less sure. "
+            "Look for faint seams, and for faint patches: gaps."
         )
     elif latent_dim == 2:
         more = "Look for gaps between the clusters, and at what lies in them."
     else:
         shares = " and ".join(f"{100 * map_.variance_share:.0f} % ({map_.model.short})" for map_ in maps)
         more = (
-            f"A map is a plane in {latent_dim} dimensions, with {shares} of the codes' variance. Digits that overlap "
-            "here can be far apart."
+            f"A map is a plane in {latent_dim} dimensions, with {shares} of the codes' variance. "
+            f"{pair.classes.nouns.capitalize()} that overlap here can be far apart."
         )
     return f"**Click a map** to decode any point of it. {more}"
 
@@ -102,7 +103,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> L
     model = map_.model
     point = selection.pick(map_)
     near = selection.nearest(map_, point)
-    nearest_digit = model.codes.labels[near.image]
+    nearest_class = escape(model.classes.called(model.codes.labels[near.image]))
     percentile = latent.sparsity_percentile(near.kth_distance, model.kth_neighbour_distances)
     where = vector(point)
     verdict = "In a gap" if percentile > 99 else "At the edge of a cluster" if percentile > 90 else "Among the codes"
@@ -115,8 +116,7 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> L
         return markup(
             [picture(decode, f"{model.short}: decode of {where}", name=f"{name}-{model.name}", caption=PICKED)],
             f"Decoded at {where}",
-            f"{original}Nearest test code: <b>{with_article(nearest_digit)}</b> "
-            f"(image {near.image}), {_away(near.distance)}.",
+            f"{original}Nearest test code: <b>{nearest_class}</b> (image {near.image}), {_away(near.distance)}.",
             f'<span title="{KTH_NEAREST} is {_away(near.kth_distance)}"><b>{verdict}</b>: {than}.</span>',
             kind="pick",
         )
@@ -247,10 +247,10 @@ def _ringed(pair: ModelPair, image: int) -> None:
     original = originals.original(pair, image)
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
-    said = f"It is {with_article(pair.labels[image])}, and has a code in each space."
+    said = f"It is {escape(pair.classes.of(pair.labels[image]))}, and has a code in each space."
     card(pictures, "The same image at both rings", said, _about_std(pair.vae, image), kind="row")
     if original is None:
-        st.caption(f"The original image is not on this computer. {originals.HOW_TO_GET_ORIGINALS}")
+        st.caption(originals.missing(pair, "The original image is not on this computer."))
 
 
 def _away(distance: float) -> str:

@@ -1,4 +1,4 @@
-"""Generate: random codes, decoded by both models, and how many of them are digits."""
+"""Generate: random codes, decoded by both models, and how many of them a classifier reads."""
 
 import math
 from functools import partial
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from explorer import catalog, evaluation, images, metrics
 from explorer.cache import MANY, cached
 from explorer.choices import Choice, seed_input
+from explorer.classes import Classes
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.evaluation import SAMPLES
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
 from explorer.stage import Laid, Stage, draw_close_ups, lay_over
-from explorer.text import with_article
+from explorer.text import escape_markdown
 from training.checkpoint import CheckpointError
 
 __all__ = ["DRAWS", "render"]
@@ -30,15 +31,10 @@ ANY = "any"
 SHOWN, SEED, WANTED = Choice("samples", SAMPLES_SHOWN[0]), Choice("seed", 0), Choice("class", ANY)
 FITTED_FOR_AE = Choice("fitted", False)  # whether the AE's map and picture are of its own Gaussian
 CHOSEN = "sample"  # the sample that is shown large, from 0; in the session, not in the URL
-WHAT_IT_MEANS = (
-    "**Random codes, decoded.** A VAE is fitted so that codes drawn from N(0, I), its prior, decode to digits. Nothing "
-    "tells an AE to do the same. To be fair to the AE, we also draw from a Gaussian fitted to its codes."
-)
-NO_LABEL = "A VAE has no label to ask for: codes are drawn until the classifier reads enough of that digit."
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
-    """Draw the tool: where on the maps random codes fell, one of them large, all of them, and how many are digits."""
+    """Draw the tool: where on the maps random codes fell, one of them large, all of them, and how many are read."""
     maps = stage.maps
     with stage.controls:
         fitted = st.toggle(
@@ -50,11 +46,14 @@ def render(pair: ModelPair, stage: Stage) -> None:
     with stage.viewer:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             n = int(st.segmented_control("Samples", SAMPLES_SHOWN, default=SHOWN.default, required=True, **SHOWN.bound))
-            wanted = st.selectbox("Digit", [ANY, *map(str, range(10))], width=80, help=NO_LABEL, **WANTED.bound)
+            label = _wanted_input(pair.classes)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             seed = seed_input(SEED, "Again")
-        st.markdown(WHAT_IT_MEANS)
-    label = None if wanted == ANY else int(wanted)
+        st.markdown(
+            "**Random codes, decoded.** A VAE is fitted so that codes drawn from N(0, I), its prior, decode to "
+            f"{'digits' if pair.classes.are_digits else 'images of its classes'}. Nothing tells an AE to do the same. "
+            "To be fair to the AE, we also draw from a Gaussian fitted to its codes."
+        )
     drawn = {
         (map_, source): _samples(map_, source, n, seed, label)
         for map_, source in ((maps.ae, "prior"), (maps.ae, "fitted"), (maps.vae, "prior"))
@@ -69,20 +68,38 @@ def render(pair: ModelPair, stage: Stage) -> None:
     _walls(maps, drawn, label)
 
 
+def _wanted_input(classes: Classes) -> int | None:
+    """Draw the widget that chooses a class; return it, None for any."""
+    options = [ANY, *map(str, range(len(classes)))]
+    WANTED.set(WANTED.value if WANTED.value in options else ANY)
+    # Not bound: see `choices.renamed_input`.
+    wanted = st.selectbox(
+        classes.noun.capitalize(),
+        options,
+        key=WANTED.name,
+        format_func=lambda option: ANY if option == ANY else classes.names[int(option)],
+        width=80 if classes.fit_labels else 160,
+        help="A VAE has no label to ask for: codes are drawn until the classifier reads enough of that "
+        f"{classes.noun}.",
+    )
+    WANTED.write(wanted)
+    return None if wanted == ANY else int(wanted)
+
+
 class Samples(NamedTuple):
     """Latent points drawn at random, and their decodes."""
 
     points: list[list[float]]  # on the map
     pictures: list[str]  # data URIs
-    probabilities: Array | None  # of the classes, (n, 10), as the classifier reads the pictures; None without one
+    probabilities: Array | None  # of the classes, (n, classes), as the classifier reads the pictures; None without one
     draws: int  # how many points were drawn for these
 
 
-class DigitRate(NamedTuple):
-    """How many decodes of random latent points the classifier reads as digits, and how evenly."""
+class ReadRate(NamedTuple):
+    """How many decodes of random latent points the classifier reads, and how evenly."""
 
     share: metrics.Estimate  # read with at least `metrics.MIN_CONFIDENCE` confidence
-    entropy: float  # of the digits among those, in nats
+    entropy: float  # of the classes among those, in nats
 
 
 def _chosen(map_: Map, samples: Samples) -> Laid:
@@ -94,7 +111,7 @@ def _chosen(map_: Map, samples: Samples) -> Laid:
     if points:
         marks.append(latent_map.ring_mark(*points[chosen]))
         what = f"sample {chosen + 1}"
-        caption = f"{what}: {_digit(samples, chosen)}" if samples.probabilities is not None else what
+        caption = f"{what}: {_read(model.classes, samples, chosen)}" if samples.probabilities is not None else what
         shown = picture(
             samples.pictures[chosen], f"{model.short}: {what}", name=f"sample-{model.name}", caption=caption
         )
@@ -112,6 +129,7 @@ def _choose_nearest(points: list[list[float]], x: float, y: float) -> None:
 
 
 def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | None) -> None:
+    classes = maps.vae.model.classes
     titles = {
         (maps.ae, "prior"): "AE, z ~ N(0, I)",
         (maps.ae, "fitted"): "AE, z ~ its own Gaussian",
@@ -126,18 +144,18 @@ def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | No
                     address,
                     f"{title}, sample {i + 1}",
                     name=f"{map_.model.name}-{source}-{i + 1}",
-                    caption=_digit(samples, i),
+                    caption=_read(maps.vae.model.classes, samples, i),
                 )
                 for i, address in enumerate(samples.pictures)
             ]
             card(pictures, kind="wall")
             if label is None:
-                _show_digit_rate(map_.model, source)
+                _show_read_rate(map_.model, source)
             else:
                 _show_kept(map_.model, samples, label)
     st.caption(
-        "Below each picture: the digit that a classifier reads in it, **?** if it is less than 90 % sure. Look for "
-        "digits that never come up."
+        f"Below each picture: the {classes.noun} that a classifier reads in it, **?** if it is less than 90 % sure. "
+        f"Look for {classes.nouns} that never come up."
     )
 
 
@@ -158,7 +176,7 @@ def _samples(map_: Map, source: str, n: int, seed: int, label: int | None) -> Sa
     try:
         probabilities = evaluation.classify(catalog.classifier(model), decodes)
     except CheckpointError:
-        probabilities = None  # `_digit_rate` says so
+        probabilities = None  # `_read_rate` says so
     if label is not None and probabilities is not None:
         is_kept = (probabilities.argmax(axis=1) == label) & (probabilities.max(axis=1) >= metrics.MIN_CONFIDENCE)
         kept = np.flatnonzero(is_kept)[:n]
@@ -171,8 +189,8 @@ def _samples(map_: Map, source: str, n: int, seed: int, label: int | None) -> Sa
 
 
 @cached("Reading 2,000 samples …")
-def _digit_rate(model: Model, source: str) -> DigitRate:
-    """Compute how many of `evaluation.SAMPLES` random decodes are digits, and how evenly the digits come up.
+def _read_rate(model: Model, source: str) -> ReadRate:
+    """Compute how many of `evaluation.SAMPLES` random decodes are read, and how evenly the classes come up.
 
     Raises:
         CheckpointError: there is no classifier for the dataset.
@@ -181,31 +199,35 @@ def _digit_rate(model: Model, source: str) -> DigitRate:
     probabilities = evaluation.classify(
         reader, model.decode(evaluation.samples(model, source, evaluation.SAMPLES, evaluation.SEED))
     )
-    return DigitRate(metrics.confident_share(probabilities), metrics.digit_entropy(probabilities))
+    return ReadRate(metrics.confident_share(probabilities), metrics.class_entropy(probabilities))
 
 
-def _digit(samples: Samples, i: int) -> str:
+def _read(classes: Classes, samples: Samples, i: int) -> str:
     if samples.probabilities is None:
         return ""
     probabilities = samples.probabilities[i]
-    return f"{probabilities.argmax()}" if probabilities.max() >= metrics.MIN_CONFIDENCE else "?"
+    return classes.short_names[probabilities.argmax()] if probabilities.max() >= metrics.MIN_CONFIDENCE else "?"
 
 
-def _show_digit_rate(model: Model, source: str) -> None:
-    rate = _digit_rate(model, source)
+def _show_read_rate(model: Model, source: str) -> None:
+    rate = _read_rate(model, source)
+    classes = model.classes
     st.markdown(
         f"**{100 * rate.share.value:.1f} %** (± {100 * rate.share.error:.1f} %) of {SAMPLES:,} such pictures are "
-        f"read as a digit. Entropy of the digits: **{rate.entropy:.2f}** nats (all ten equally: {math.log(10):.2f})."
+        f"read as {classes.recognised}. Entropy of the {classes.nouns}: **{rate.entropy:.2f}** nats "
+        f"({classes.all_equally} equally: {math.log(len(classes)):.2f})."
     )
 
 
 def _show_kept(model: Model, samples: Samples, label: int) -> None:
     if samples.probabilities is None:
         command = f"python -m training classifier {model.checkpoint.experiment.dataset}"
-        st.markdown(f"Without a classifier no digit can be asked for: choose *any*, or fit one, `{command}`.")
+        noun = model.classes.noun
+        st.markdown(f"Without a classifier no {noun} can be asked for: choose *any*, or fit one, `{command}`.")
         return
     kept = len(samples.pictures)
     share = f"{100 * kept / samples.draws:.2g} %"
-    st.markdown(f"**{kept} of {samples.draws:,} draws kept ({share})**: those read as {with_article(label)}.")
+    called = escape_markdown(model.classes.called(label))
+    st.markdown(f"**{kept} of {samples.draws:,} draws kept ({share})**: those read as {called}.")
     if not kept:
-        st.markdown("None came up: choose another digit, or another seed.")
+        st.markdown(f"None came up: choose another {model.classes.noun}, or another seed.")

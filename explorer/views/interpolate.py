@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 
 from explorer import catalog, images, latent, originals, selection
 from explorer.cache import MANY, cached
-from explorer.choices import Choice
+from explorer.choices import Choice, renamed_input
 from explorer.components import latent_map
 from explorer.components.card import film_strips, markup, picture
 from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from explorer.stage import Stage, draw_close_ups, lay_over
 
-__all__ = ["FRAME", "FRAMES", "IMAGES", "KINDS", "TEST_DIGIT", "default_image", "render", "reset"]
+__all__ = ["FRAME", "FRAMES", "IMAGES", "KINDS", "TEST_IMAGE", "default_image", "render", "reset", "start_classes"]
 
 Array = NDArray[Any]
 
-TEST_DIGIT, PICK, DRAWING = "test digit", "pick", "what you drew"  # what an end can be
+TEST_IMAGE, PICK, DRAWING = "test digit", "pick", "what you drew"  # what an end can be; the first is that of old links
 FRAMES = 21  # both ends included
 FRAME = Choice("frame", FRAMES // 2)
-# The first 2 and the first 6 of the test images: they share little, so the way is long.
-START_DIGITS = {"from": 2, "to": 6}
+# The first 2 and the first 6 of MNIST's test images share little, so the way is long.
+START_CLASSES = (2, 6)
 LABELS = {"from": "From", "to": "To"}
-KINDS = {end: Choice(end, TEST_DIGIT) for end in LABELS}
+KINDS = {end: Choice(end, TEST_IMAGE) for end in LABELS}
 IMAGES = {end: Choice(f"{end}_image", 0) for end in LABELS}  # the default is of the models: see `default_image`
 
 
@@ -41,7 +41,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         if any(map(_is_pick, LABELS)):
             st.caption("Click a map to move its pick.")
         if all(map(_is_pick, LABELS)):
-            st.markdown("Both ends are the same pick: choose a test digit for one.")
+            st.markdown(f"Both ends are the same pick: choose a test {pair.classes.image} for one.")
     interpolations = [_interpolation(map_, *(_end_point(end, pair, map_) for end in LABELS)) for map_ in maps]
     laid = []
     for answer, map_, found in zip(stage.answers, maps, interpolations, strict=True):
@@ -71,8 +71,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
             at=at,
         )
     st.markdown(
-        "**Move the slider** along the straight path between two points. Look at the middle: is it still a digit, "
-        "and does it change evenly or all at once?"
+        "**Move the slider** along the straight path between two points. Look at the middle: is it still "
+        f"{pair.classes.recognised}, and does it change evenly or all at once?"
     )
     if any(map(_is_pick, LABELS)):
         selection.picks_inputs(maps)
@@ -96,33 +96,51 @@ def _interpolation(map_: Map, start: tuple[float, ...], end: tuple[float, ...]) 
 
 
 def _end(end: str, pair: ModelPair) -> None:
-    drawn = selection.drawing().mnist_image is not None
-    kind = st.segmented_control(
+    drawn = selection.drawing().image is not None
+    an_image = pair.classes.an_image
+    words = {TEST_IMAGE: f"test {pair.classes.image}", PICK: PICK} | ({DRAWING: DRAWING} if drawn else {})
+    kind = renamed_input(
         LABELS[end],
-        [TEST_DIGIT, PICK, DRAWING] if drawn else [TEST_DIGIT, PICK],
-        default=TEST_DIGIT,
-        required=True,
-        help=None if drawn else "Nothing is drawn yet: draw a digit in the Draw tool, and it can be an end, too.",
-        **KINDS[end].bound,
+        KINDS[end],
+        words,
+        help=None if drawn else f"Nothing is drawn yet: draw {an_image} in the Draw tool, and it can be an end, too.",
     )
-    if kind == TEST_DIGIT:
-        _digit_end(end, pair)
+    if kind == TEST_IMAGE:
+        _image_end(end, pair)
 
 
-def _digit_end(end: str, pair: ModelPair) -> None:
+def _image_end(end: str, pair: ModelPair) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         image = st.number_input(
             "Test image", 0, len(pair.labels) - 1, default_image(pair, end), width=100, **IMAGES[end].bound
         )
         class_key = f"{end}_class"  # follows the image; not in the URL
         st.session_state[class_key] = int(pair.labels[image])
-        st.selectbox("Digit", range(10), key=class_key, on_change=_set_end_class, args=(pair, end), width=70)
+        st.selectbox(
+            pair.classes.noun.capitalize(),
+            np.unique(pair.labels).tolist(),
+            key=class_key,
+            format_func=pair.classes.names.__getitem__,
+            on_change=_set_end_class,
+            args=(pair, end),
+            width=70 if pair.classes.fit_labels else 160,
+        )
         st.button("Another", key=f"{end}_another", on_click=_next_end_image, args=(pair, end))
 
 
 def default_image(pair: ModelPair, end: str) -> int:
     """Return the test image of an end, `from` or `to`, until another is chosen."""
-    return _another_image(pair, START_DIGITS[end], after=-1)
+    start, stop = start_classes(pair)
+    first = _another_image(pair, start, after=-1)
+    return first if end == "from" else _another_image(pair, stop, after=first if start == stop else -1)
+
+
+def start_classes(pair: ModelPair) -> tuple[int, int]:
+    """Return the classes of both ends until others are chosen: the first and the last where there are no 2 and 6."""
+    labels = np.unique(pair.labels).tolist()
+    if set(START_CLASSES) <= set(labels):
+        return START_CLASSES
+    return labels[0], labels[-1]
 
 
 def reset(pair: ModelPair) -> None:
@@ -131,9 +149,9 @@ def reset(pair: ModelPair) -> None:
         IMAGES[end].set(default_image(pair, end))
 
 
-def _another_image(pair: ModelPair, digit: int, after: int) -> int:
+def _another_image(pair: ModelPair, label: int, after: int) -> int:
     """Return the next test image of a class, from the front again after the last; image 0 if there is none."""
-    own = np.flatnonzero(pair.labels == digit)
+    own = np.flatnonzero(pair.labels == label)
     later = own[own > after]
     return int(later[0] if len(later) else own[0] if len(own) else 0)
 
@@ -157,7 +175,7 @@ def _is_pick(end: str) -> bool:
 
 @cached()
 def _code_of_drawing(pair: ModelPair, model: Model, drawn: Array) -> tuple[float, ...]:
-    """Encode a picture in MNIST's form, uint8 (28, 28)."""
+    """Encode a picture in the data set's form, uint8 (28, 28)."""
     import torch
 
     code, _ = model.encode_with_std(torch.as_tensor(originals.preprocessed(pair, drawn))[None].float() / 255)
@@ -166,7 +184,7 @@ def _code_of_drawing(pair: ModelPair, model: Model, drawn: Array) -> tuple[float
 
 def _end_point(end: str, pair: ModelPair, map_: Map) -> tuple[float, ...]:
     """Return an end in a model's latent space: its code of the test image, its pick, or its code of what is drawn."""
-    drawn = selection.drawing().mnist_image
+    drawn = selection.drawing().image
     if st.session_state.get(KINDS[end].name) == DRAWING and drawn is not None:
         return _code_of_drawing(pair, map_.model, drawn)
     if _is_pick(end):

@@ -7,7 +7,7 @@ from explorer import catalog, selection
 from explorer.choices import Choice
 from explorer.models import ModelPair
 from explorer.stage import Stage
-from explorer.tour import REFERENCES, STEPS, Step
+from explorer.tour import REFERENCES, STEPS, Step, said
 from training.experiments import DEFAULT
 
 __all__ = ["render"]
@@ -55,13 +55,16 @@ def _step_input(place: DeltaGenerator) -> int:
 
 def _lesson(number: int, step: Step, pair: ModelPair) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"#### {step.title} :small[{number} of {len(STEPS)}]")
+        st.markdown(f"#### {said(step.title, pair)} :small[{number} of {len(STEPS)}]")
         if step.settings:
             st.button(step.again, key="tour_again", icon=":material/replay:", on_click=_set_again)
-    st.markdown(step.text)
+    st.markdown(said(step.text, pair))
     st.latex(step.formula)
     # A key for each step: what was unfolded is folded again in the next.
-    with st.expander(f"**{step.question}**", key=f"question_{number}", type="compact"), catalog.show_errors():
+    with (
+        st.expander(f"**{said(step.question, pair)}**", key=f"question_{number}", type="compact"),
+        catalog.show_errors(),
+    ):
         st.markdown(step.answer(pair))
     with st.expander("The code that does it", key=f"code_{number}", type="compact"):
         for source in step.sources:

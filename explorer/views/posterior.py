@@ -81,7 +81,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     image = selection.ringed_image(pair)
     binary = originals.binarised(pair, image) if drawn is None else originals.binarised_drawing(pair, drawn)
     if binary is None:
-        st.info(f"This tool needs the test images, or a drawing (Draw). {originals.HOW_TO_GET_ORIGINALS}")
+        st.info(originals.missing(pair, "This tool needs the test images, or a drawing (Draw)."))
         for map_, answer in zip(stage.maps, stage.answers, strict=True):
             with answer:
                 lay_over(map_, [], answer="")
@@ -150,14 +150,14 @@ def posterior_figure(vae_map: Map, binary: Array, window: latent.Window) -> go.F
 
 def _subject_input(pair: ModelPair) -> Array | None:
     """Draw the widgets that choose the image; return what was drawn, None for the ringed test image."""
-    drawn = selection.drawing().mnist_image
+    drawn = selection.drawing().image
     chosen = st.segmented_control(
         "Image",
         [str(each) for each in Subject],
         default=SUBJECT.default,
         required=True,
         disabled=drawn is None,
-        help="Nothing is drawn yet: draw a digit in the Draw tool." if drawn is None else None,
+        help=f"Nothing is drawn yet: draw {pair.classes.an_image} in the Draw tool." if drawn is None else None,
         **SUBJECT.bound,
     )
     if chosen == Subject.DRAWING and drawn is not None:

@@ -2,6 +2,7 @@
 
 import math
 from enum import StrEnum
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from explorer import catalog, images, originals
 from explorer.choices import Choice, renamed_input
+from explorer.classes import Classes
 from explorer.components.card import picture
 from explorer.models import ModelPair
 from explorer.stage import Stage
@@ -65,11 +67,12 @@ def _draw(pair: ModelPair) -> None:
     )
     with catalog.show_errors():
         if not originals.has_data(pair):
-            st.info(
-                "The images that these models were fitted to are not on this computer. Shown are scikit-learn's small "
-                f"digits, enlarged, which the models have never seen. {originals.HOW_TO_GET_ORIGINALS}"
-            )
-        _images(pair)
+            told = originals.missing(pair, "The images that these models were fitted to are not on this computer.")
+            if pair.classes.are_digits:
+                told += " Shown are scikit-learn's small digits, enlarged, which the models have never seen."
+            st.info(told)
+        if originals.has_split(pair, "test"):
+            _images(pair)
 
 
 @st.fragment
@@ -93,10 +96,16 @@ def _images(pair: ModelPair) -> None:
                 split = SPLITS[chosen]
                 st.button("Others", key="others", on_click=_next_page)
                 size = len(originals.split(pair, split))
+                if not size:
+                    st.info(
+                        f"The {chosen} are not on this computer: "
+                        f"{originals.how_to_add(pair.vae.checkpoint.experiment.dataset)} brings them."
+                    )
+                    return
                 # Another seed for each page: drawn at random, and the same for everyone who opens the link.
                 shown = np.random.default_rng(max(PAGE.value, 0)).permutation(size)[:SHOWN_AT_ONCE]
         reconstructions = _reconstructions(pair, split, tuple(shown.tolist()))
-        st.html(_table(reconstructions, shown.tolist(), split))
+        st.html(_table(pair.classes, reconstructions, shown.tolist(), split))
         st.caption(WHAT_NATS_ARE)
 
 
@@ -152,9 +161,10 @@ def _ranked(pair: ModelPair, by: str) -> Array:
     return np.argsort(reconstruction if kl is None else reconstruction - kl, kind="stable")
 
 
-def _table(reconstructions: list[Reconstruction], numbers: list[int], split: str) -> str:
+def _table(classes: Classes, reconstructions: list[Reconstruction], numbers: list[int], split: str) -> str:
     head = "".join(
-        f"<th>{each.label}<small>image {image}</small></th>"
+        f'<th title="{escape(classes.names[each.label])}">{escape(classes.short_names[each.label])}'
+        f"<small>image {image}</small></th>"
         for each, image in zip(reconstructions, numbers, strict=True)
     )
     rows = []

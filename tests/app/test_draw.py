@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from explorer.classes import DIGITS, Classes
 from explorer.drawing import mnist_form, rasterize
-from explorer.text import with_article
 from explorer.views.draw import take_report
 from tests.app.conftest import html, shown
 from tests.conftest import ROOT, rewrite
@@ -90,8 +90,9 @@ def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
     assert float(kl) == pytest.approx(float(terms.kl[0]), abs=0.05)
     assert float(elbo.replace("−", "-")) == pytest.approx(float(terms.elbo[0]), abs=0.2)
     probabilities = classify(load_classifier(checkpoints, "digits")[0], drawn[None] / 255)[0]
-    assert f"<b>{with_article(int(probabilities.argmax()))}</b>, {probabilities.max() * 100:.0f}&nbsp;% sure" in html(
-        app
+    assert (
+        f"<b>{Classes(DIGITS).called(int(probabilities.argmax()))}</b>, {probabilities.max() * 100:.0f}&nbsp;% sure"
+        in html(app)
     )
 
 
@@ -132,7 +133,7 @@ def after(report: dict[str, object], app: AppTest) -> object:
     import streamlit
 
     streamlit.session_state["drawing"] = app.session_state["drawing"]
-    take_report(report)
+    take_report(Classes(DIGITS), report)
     return streamlit.session_state["drawing"]
 
 

@@ -67,7 +67,7 @@ def test_no_classifier(app: AppTest, checkpoints: Path, digits: Data) -> None:
     assert "Without a classifier no digit can be asked for" in told(app)
     assert FIT_A_CLASSIFIER in told(app)
     assert html(app).count("none found") == 2
-    app.session_state["drawing"] = Drawing(mnist_image=digits.test.images[3].numpy())
+    app.session_state["drawing"] = Drawing(image=digits.test.images[3].numpy())
     app.segmented_control("tab").set_value("Draw").run()
     assert "No classifier can read it here" in html(app)
     assert FIT_A_CLASSIFIER in html(app)

@@ -8,7 +8,7 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from explorer import latent
-from explorer.text import with_article
+from explorer.classes import DIGITS, Classes
 from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT, rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -28,7 +28,7 @@ def test_explore_decodes_the_pick_and_says_where_it_lies(
     codes = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).codes()
     near = latent.nearest(codes.code, (0.5, -0.25))
     away = f"{near.distance:.2g} away".replace("-", "−")
-    assert f"<b>{with_article(codes.labels[near.image])}</b> (image {near.image}), {away}" in html(app)
+    assert f"<b>{Classes(DIGITS).called(codes.labels[near.image])}</b> (image {near.image}), {away}" in html(app)
     assert "Decoded at (0.5, −0.25)" in html(app)
     # The nearest test digit is ringed, and both models decode their own code of it.
     assert app.number_input("digit").value == near.image

@@ -60,7 +60,7 @@ def test_a_path_can_begin_at_what_is_drawn(
     app.run()
     assert app.segmented_control("from").options == ["test digit", "pick"]
     form = digits.test.images[5].numpy()
-    app.session_state["drawing"] = Drawing(mnist_image=form)
+    app.session_state["drawing"] = Drawing(image=form)
     app.run()
     app.segmented_control("from").set_value("what you drew").run()
     app.slider("frame").set_value(0).run()

@@ -13,7 +13,8 @@ import training.fit
 import training.models
 import training.objective
 from explorer import latent
-from explorer.tour import STEPS, Source
+from explorer.models import open_models
+from explorer.tour import STEPS, Source, said
 from explorer.views.interpolate import FRAMES
 from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT
@@ -41,16 +42,18 @@ def go_to(app: AppTest, step: int) -> AppTest:
 
 
 @pytest.mark.parametrize("number", range(1, len(STEPS) + 1))
-def test_each_step_has_its_text_view_code_and_answer(app: AppTest, number: int) -> None:
+def test_each_step_has_its_text_view_code_and_answer(
+    app: AppTest, number: int, checkpoints: Path, experiment: Experiment
+) -> None:
     go_to(app, number)
     # Small models come without a classifier, which reads random codes, and without the study of latent sizes.
     assert not app.error or number in (4, 8, 10)
-    step = STEPS[number - 1]
+    step, pair = STEPS[number - 1], open_models(checkpoints / experiment.name)
     texts = [each.value for each in app.markdown]
-    assert any(step.title in text and f"{number} of {len(STEPS)}" in text for text in texts)
-    assert inspect.cleandoc(step.text) in texts
+    assert any(said(step.title, pair) in text and f"{number} of {len(STEPS)}" in text for text in texts)
+    assert inspect.cleandoc(said(step.text, pair)) in texts
     assert inspect.cleandoc(step.formula) in app.latex[0].value
-    question = next(each for each in app.expander if each.label == f"**{step.question}**")
+    question = next(each for each in app.expander if each.label == f"**{said(step.question, pair)}**")
     if number < 10:
         assert not re.search(r"nan|\d\.\d{4}", question.markdown[0].value)
     if number in VIEWS:

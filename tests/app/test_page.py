@@ -10,7 +10,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from explorer.text import with_article
+from explorer.classes import DIGITS, Classes
 from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT, rewrite, run_command
 from training.__main__ import app
@@ -23,7 +23,7 @@ def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, expe
     codes = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).codes()
     app.query_params["digit"] = "7"
     app.run()
-    assert f"It is {with_article(codes.labels[7])}, and has a code in each space." in html(app)
+    assert f"It is {Classes(DIGITS).called(codes.labels[7])}, and has a code in each space." in html(app)
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.query_params.update({"tab": "Interpolate", "from_image": "4"})
     app.run()

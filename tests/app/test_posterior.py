@@ -129,7 +129,7 @@ def test_without_the_images_a_drawing_can_be_shown(
     assert not app.exception
     assert "This tool needs the test images" in app.info[0].value
     form = digits.test.images[3].numpy()
-    app.session_state["drawing"] = Drawing(mnist_image=form)
+    app.session_state["drawing"] = Drawing(image=form)
     app.session_state["subject"] = "what you drew"
     app.run()
     assert not app.exception

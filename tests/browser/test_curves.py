@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from explorer.figures import DIGIT_COLOURS
+from explorer.figures import CLASS_COLOURS
 from tests.browser.conftest import in_chart, open_map
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
@@ -53,7 +53,7 @@ def expect_codes(page: Page, model: str, codes: np.ndarray, labels: np.ndarray) 
     alone = np.flatnonzero(visible & (distances.min(axis=1) > 7 * unit) & (from_labels > 16 * unit))
     assert len(alone) >= 3
     for code in alone:
-        expected = [int(DIGIT_COLOURS[labels[code]][i : i + 2], 16) for i in (1, 3, 5)]
+        expected = [int(CLASS_COLOURS[labels[code]][i : i + 2], 16) for i in (1, 3, 5)]
         colour = colours[code]
         assert colour is not None
         assert np.abs(np.array(colour[:3]) - expected).max() < 12

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from explorer import latent
-from explorer.figures import DIGIT_COLOURS
+from explorer.figures import CLASS_COLOURS
 from explorer.maps import Map
 from explorer.models import open_models
 from tests.browser.conftest import (
@@ -51,7 +51,7 @@ def test_first_map_shows_the_codes(page: Page, served: str, fitted: Path, experi
     # And they are painted, each digit in its colour (the dots let a quarter of the white page through).
     shot = page.locator(".st-key-map_vae .js-plotly-plot").screenshot()
     pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
-    for colour in DIGIT_COLOURS:
+    for colour in CLASS_COLOURS:
         painted = np.array([0.75 * int(colour[i : i + 2], 16) + 0.25 * 255 for i in (1, 3, 5)])
         assert (np.abs(pixels - painted).max(axis=2) < 12).sum() > 20, colour
 

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from explorer import latent
-from explorer.tour import STEPS
+from explorer.models import open_models
+from explorer.tour import STEPS, said
 from tests.browser.conftest import MODELS, decode, in_chart, middle, pixel_of, seen, wait_at, wait_until_idle
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
@@ -30,11 +31,12 @@ VIEWS = {
 
 def test_tour_from_the_first_step_to_the_last(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     page.goto(f"{served}/?tab=Learn")
+    pair = open_models(fitted / experiment.name)
     for number, step in enumerate(STEPS, 1):
-        expect(page.get_by_role("heading", name=f"{step.title} {number} of {len(STEPS)}")).to_be_visible()
+        expect(page.get_by_role("heading", name=f"{said(step.title, pair)} {number} of {len(STEPS)}")).to_be_visible()
         # What was unfolded in the step before is folded again.
         question = page.locator(".st-key-lesson details").first
-        expect(question.locator("summary")).to_contain_text(step.question)
+        expect(question.locator("summary")).to_contain_text(said(step.question, pair))
         expect(question).not_to_have_attribute("open", "")
         expect(page.locator(".st-key-lesson .katex-html").last).to_be_visible()
         expect(page.locator(".katex-error")).to_have_count(0)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from explorer.figures import DIGIT_COLOURS
+from explorer.figures import CLASS_COLOURS
 from tests.browser.conftest import (
     before_its_scripts,
     centre,
@@ -153,7 +153,7 @@ def test_codes_and_curves_are_saved_as_tables(page: Page, served: str, fitted: P
     rows = list(csv.DictReader(io.StringIO(table.decode())))
     for short, checkpoint in opened.items():
         codes = checkpoint.codes()
-        assert [int(row["digit"]) for row in rows] == codes.labels.tolist()
+        assert [int(row["class"]) for row in rows] == codes.labels.tolist()
         written = np.array([[row[f"{short}_1"], row[f"{short}_2"]] for row in rows], np.float32)
         np.testing.assert_array_equal(written, codes.code)
 
@@ -240,7 +240,7 @@ def assert_saved_as_seen(page: Page, pick: tuple[float, float]) -> None:
     assert large[row + 4, column].min() > 200
 
     legend = [large[-LINE, 30 + at * png.width // 10] for at in range(10)]
-    assert tuple(f"#{colour.tobytes().hex()}" for colour in legend) == DIGIT_COLOURS
+    assert tuple(f"#{colour.tobytes().hex()}" for colour in legend) == CLASS_COLOURS
     assert (large[: 2 * LINE].max(axis=-1) < 100).sum() > 500  # the title
 
     svg = saved_chart(page, "map_vae", "SVG")

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer.catalog import load, load_evaluation
-from explorer.views.compare import ROWS, Row, clear_difference, verdict
+from explorer.classes import DIGITS, Classes
+from explorer.views.compare import Row, clear_difference, rows, verdict
 
+ROWS = rows(Classes(DIGITS))
 JUDGED = [row for row in ROWS if row.claims]
 
 

@@ -11,16 +11,19 @@ from coloraide import Color
 from PIL import Image, ImageSequence
 
 from explorer import figures, images
+from explorer.classes import DIGITS, Classes
 from explorer.latent import Window
 from tests.conftest import ROOT
 from training.checkpoint import Curve
 from training.sweep import SweepPoint
 
+TEN = Classes(DIGITS)
+
 
 @pytest.mark.parametrize(("vision", "least"), [("common", 16.5), ("protan", 10.8), ("deutan", 10.8), ("tritan", 13)])
 def test_digits_can_be_told_apart(vision: str, least: float) -> None:
     """By CIEDE2000, as dichromats see them, too (Machado, Oliveira and Fernandes 2009)."""
-    colours = [Color(colour) for colour in figures.DIGIT_COLOURS]
+    colours = [Color(colour) for colour in figures.CLASS_COLOURS]
     if vision != "common":
         colours = [colour.filter(vision, method="machado").clip() for colour in colours]
     assert min(one.delta_e(other, method="2000") for one, other in combinations(colours, 2)) > least
@@ -28,15 +31,15 @@ def test_digits_can_be_told_apart(vision: str, least: float) -> None:
 
 @pytest.mark.parametrize("background", [figures.LIGHT, figures.DARK])
 def test_digits_stand_out_from_both_themes(background: str) -> None:
-    assert min(Color(colour).contrast(background) for colour in figures.DIGIT_COLOURS) > 1.9
+    assert min(Color(colour).contrast(background) for colour in figures.CLASS_COLOURS) > 1.9
 
 
 @pytest.mark.parametrize("background", [figures.LIGHT, figures.DARK])
 def test_dots_as_they_are_painted_stand_out_from_both_themes(background: str) -> None:
     axes = figures.Axes(("x", "y"), ("mm", "mm"))
-    figure = figures.codes_map(np.zeros((10, 2)), np.arange(10), Window(-1, -1, 2), axes)
+    figure = figures.codes_map(np.zeros((10, 2)), np.arange(10), Window(-1, -1, 2), axes, TEN)
     clouds = [trace for trace in figure.data if trace.name != "label"]
-    for cloud, outline in zip(clouds, figures.outlines(background), strict=True):
+    for cloud, outline in zip(clouds, figures.outlines(background, 10), strict=True):
         painted = Color(outline).set("alpha", cloud.marker.opacity)
         assert Color.layer([painted, background], space="srgb").contrast(background) >= 2.999
 
@@ -71,20 +74,45 @@ def test_tiles_are_in_reading_order() -> None:
 def test_map_holds_each_code_once_in_its_digits_colour() -> None:
     rng = np.random.default_rng(0)
     codes, digits = rng.normal(size=(300, 2)), rng.integers(0, 10, 300)
-    figure = figures.codes_map(codes, digits, Window(-3, -3, 6), figures.Axes(("across", "up"), ("mm", "mm")))
+    figure = figures.codes_map(codes, digits, Window(-3, -3, 6), figures.Axes(("across", "up"), ("mm", "mm")), TEN)
     clouds = [trace for trace in figure.data if trace.type == "scattergl" and trace.name != "label"]
-    assert [cloud.marker.color for cloud in clouds] == list(figures.DIGIT_COLOURS)
-    assert [cloud.marker.line.color for cloud in clouds] == list(figures.outlines(figures.LIGHT))
+    assert [cloud.marker.color for cloud in clouds] == list(figures.CLASS_COLOURS)
+    assert [cloud.marker.line.color for cloud in clouds] == list(figures.outlines(figures.LIGHT, 10))
     for digit, cloud in enumerate(clouds):
         np.testing.assert_array_equal(np.stack([cloud.x, cloud.y], axis=1), codes[digits == digit])
     assert list(figure.layout.xaxis.range) == list(figure.layout.yaxis.range) == [-3, 3]
     assert figure.layout.yaxis.scaleanchor == "x"
 
 
+def test_more_than_ten_classes_differ_in_colour_or_symbol_and_have_their_names_on_the_map() -> None:
+    letters = Classes(tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+    codes, labels = np.random.default_rng(0).normal(size=(300, 2)), np.arange(300) % 26
+    axes = figures.Axes(("across", "up"), ("mm", "mm"))
+    figure = figures.codes_map(codes, labels, Window(-3, -3, 6), axes, letters)
+    clouds = [trace for trace in figure.data if trace.name != "label"]
+    assert len({(cloud.marker.color, cloud.marker.symbol) for cloud in clouds}) == len(clouds) == 26
+    assert [cloud.marker.symbol for cloud in clouds[::10]] == ["circle", "square", "diamond"]
+    names = [trace for trace in figure.data if trace.name == "label"]
+    assert "".join(name.text[0] for name in names) == "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    assert all(name.mode == "markers+text" for name in names)
+    # 62 classes are the most that there can be.
+    assert len({figures.look(label) for label in range(62)}) == 62
+    assert {look.symbol for look in map(figures.look, range(70))} == set(figures.SYMBOLS)
+
+
+def test_long_names_are_left_to_the_browser_and_one_class_is_enough() -> None:
+    one = Classes(("a <b>very</b> long name",))
+    axes = figures.Axes(("across", "up"), ("mm", "mm"))
+    cloud, label = figures.codes_map(np.zeros((3, 2)), np.zeros(3, int), Window(-1, -1, 2), axes, one).data
+    assert (label.mode, list(label.text)) == ("markers", ["a <b>very</…"])
+    assert len(cloud.x) == 3
+    assert figures.class_colours(np.ones((2, 2, 1))).shape == (2, 2, 4)
+
+
 def test_rings_lie_around_the_prior_if_there_is_one() -> None:
     codes, digits = np.zeros((10, 2)), np.arange(10)
     for prior, radii in (((0.5, -2.0), [1, 2, 3]), (None, [])):
-        figure = figures.codes_map(codes, digits, Window(-1, -1, 2), figures.Axes(("x", "y"), ("mm", "mm"), prior))
+        figure = figures.codes_map(codes, digits, Window(-1, -1, 2), figures.Axes(("x", "y"), ("mm", "mm"), prior), TEN)
         rings = [(shape.type, shape.x0, shape.x1, shape.y0, shape.y1) for shape in figure.layout.shapes]
         assert rings == [("circle", 0.5 - r, 0.5 + r, -2.0 - r, -2.0 + r) for r in radii]
 
@@ -93,7 +121,7 @@ def test_rings_that_lie_close_share_one_label() -> None:
     codes, digits = np.zeros((10, 2)), np.arange(10)
     for side, told in ((8, ["1 sd", "2 sd", "3 sd"]), (13, ["3 sd"])):
         figure = figures.codes_map(
-            codes, digits, Window(-side / 2, -side / 2, side), figures.Axes(("x", "y"), ("mm", "mm"), (0, 0))
+            codes, digits, Window(-side / 2, -side / 2, side), figures.Axes(("x", "y"), ("mm", "mm"), (0, 0)), TEN
         )
         assert [label.text for label in figure.layout.annotations if label.text.endswith(" sd")] == told
         assert len(figure.layout.shapes) == 3
@@ -156,7 +184,7 @@ def test_what_is_read_has_its_digits_colour_and_is_fainter_the_less_sure() -> No
     colours = figures.class_colours(probabilities)
     for place, digit in (((0, 0), 3), ((0, 1), 3), ((1, 0), 7)):
         told = "#" + "".join(f"{round(255 * channel):02x}" for channel in colours[place][:3])
-        assert told == figures.DIGIT_COLOURS[digit]
+        assert told == figures.CLASS_COLOURS[digit]
     assert colours[0, 0, 3] == 1 > colours[1, 0, 3] > colours[0, 1, 3] > colours[1, 1, 3] == pytest.approx(0)
     # As a picture it keeps colour and opacity.
     levels = np.asarray(Image.open(io.BytesIO(images.png(colours))))

@@ -52,8 +52,8 @@ def test_votes_and_overlap_are_those_of_scikit_learn() -> None:
     assert not (indices == np.arange(120)[:, None]).any()  # no code is its own neighbour
     assert (np.diff(distances, axis=1) >= 0).all()
     voted = cross_val_predict(KNeighborsClassifier(5), codes, digits, cv=LeaveOneOut())
-    assert metrics.knn_accuracy(indices, digits) == pytest.approx(accuracy_score(digits, voted))
-    overlap = metrics.overlap(indices, digits)
+    assert metrics.knn_accuracy(indices, digits, 10) == pytest.approx(accuracy_score(digits, voted))
+    overlap = metrics.overlap(indices, digits, 10)
     gaps = np.linalg.norm(codes[:, None] - codes, axis=2)
     for digit in range(3):
         shares = [(digits[np.argsort(row)[1:6]] != digit).mean() for row in gaps[digits == digit]]
@@ -71,9 +71,9 @@ def test_read_pictures_are_the_sure_ones_and_their_evenness() -> None:
     share = metrics.confident_share(probabilities)
     assert share.value == 0.5
     assert share.error == pytest.approx(math.sqrt(0.25 / 20))
-    assert metrics.digit_entropy(probabilities) == pytest.approx(math.log(10))
-    assert metrics.digit_entropy(np.concatenate([sure[:1]] * 5)) == 0
-    assert metrics.digit_entropy(np.full((4, 10), 0.1)) == 0  # nothing is read
+    assert metrics.class_entropy(probabilities) == pytest.approx(math.log(10))
+    assert metrics.class_entropy(np.concatenate([sure[:1]] * 5)) == 0
+    assert metrics.class_entropy(np.full((4, 10), 0.1)) == 0  # nothing is read
 
 
 def test_standard_error_is_the_spread_of_repeated_draws() -> None:

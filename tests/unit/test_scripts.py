@@ -14,15 +14,15 @@ SCRIPTS = {
     "overlay": [FOLDER / "latent_map" / name for name in latent_map._MODULES],
     "atlas": [FOLDER / "latent_map" / "atlas.js"],
     "codes": [FOLDER / "latent_map" / "codes.js"],
-    "legend": [FOLDER / "latent_map" / "plotly.js", FOLDER / "latent_map" / "legend.js"],
+    "legend": [FOLDER / "latent_map" / name for name in ("plotly.js", "symbols.js", "legend.js")],
     "film": [
-        *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js")),
+        *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js", "symbols.js")),
         *(FOLDER / "film" / name for name in ("paint.js", "film.js")),
     ],
     "pad": [FOLDER / "pad" / "pad.js"],
     "present": [FOLDER / "present" / "present.js"],
     "save_picture": [
-        *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js")),
+        *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js", "symbols.js")),
         *(FOLDER / "save_picture" / name for name in ("chart.js", "save_picture.js")),
     ],
 }

@@ -22,12 +22,13 @@ def test_codes_are_read_back_exactly() -> None:
     ae, mean = (rng.normal(size=(2, n, d)) * scale).astype(np.float32)
     log_variance = rng.normal(-3, 2, (n, d)).astype(np.float32)
     digit = rng.integers(0, 10, n).astype(np.uint8)
-    columns = read(tables.codes({"ae": Codes(ae, digit), "vae": Codes(mean, digit, log_variance)}))
+    names = [f"class, {label}" for label in range(10)]
+    columns = read(tables.codes({"ae": Codes(ae, digit), "vae": Codes(mean, digit, log_variance)}, names))
 
     parts = {"ae": ae, "vae": mean, "vae_sd": np.exp(log_variance.astype(float) / 2).astype(np.float32)}
-    assert list(columns) == ["image", "digit", *(f"{name}_{k}" for name in parts for k in range(1, d + 1))]
+    assert list(columns) == ["image", "class", *(f"{name}_{k}" for name in parts for k in range(1, d + 1))]
     assert columns["image"] == [str(image) for image in range(n)]
-    assert columns["digit"] == [str(each) for each in digit]
+    assert columns["class"] == [names[each] for each in digit]
     for name, part in parts.items():
         table = np.array([columns[f"{name}_{k}"] for k in range(1, d + 1)]).T
         np.testing.assert_array_equal(table.astype(np.float32), part)

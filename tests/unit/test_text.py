@@ -6,11 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.text import escape_markdown, nats, number, percent, rounded, vector, with_article
-
-
-def test_a_digit_has_its_article() -> None:
-    assert [with_article(digit) for digit in (1, 7, 8)] == ["a 1", "a 7", "an 8"]
+from explorer.text import escape_markdown, nats, number, percent, rounded, vector
 
 
 @given(st.floats(-1e6, 1e6))

@@ -14,10 +14,11 @@ from explorer.components.scripts import script
 __all__ = ["Trajectories", "film", "quantise"]
 
 _FOLDER = Path(__file__).parent
+_MAPS = _FOLDER.parent / "latent_map"
 _film = st.components.v2.component(
     "film",
     js=script(
-        *(_FOLDER.parent / "latent_map" / name for name in ("plotly.js", "marks.js")),
+        *(_MAPS / name for name in ("plotly.js", "marks.js", "symbols.js")),
         *(_FOLDER / name for name in ("paint.js", "film.js")),
     ),
     css=(_FOLDER / "film.css").read_text(),
@@ -48,7 +49,9 @@ def film(
     labels: NDArray[Any],
     names: Sequence[str],
     colours: Sequence[str],
+    symbols: Sequence[str],
     *,
+    circled: bool,
     moments: Sequence[int],
     at: int,
     curves: str,
@@ -62,6 +65,8 @@ def film(
         labels: the class of each point, (n,).
         names: of the classes.
         colours: of the classes.
+        symbols: of the classes, as `figures.SYMBOLS`.
+        circled: whether the names are so short that they stand in circles.
         moments: the weight updates at which the points were recorded.
         at: the index of the moment that is shown at first.
         curves: the key of the chart of the training curves, over which a line follows.
@@ -79,6 +84,8 @@ def film(
         "labels": tuple(int(label) for label in labels),
         "names": tuple(names),
         "colours": tuple(colours),
+        "symbols": tuple(symbols),
+        "circled": circled,
         "moments": tuple(moments),
         "at": at,
         "curves": curves,

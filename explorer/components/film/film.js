@@ -8,7 +8,7 @@ import { chartOf, paintCodes } from "./paint.js";
 
 /** @typedef {{chart: string, points: string, low: number, span: number}} Trajectories */
 /** @typedef {{trajectories: Trajectories[], labels: number[], names: string[], colours: string[],
- *    moments: number[], at: number, curves: string, when: number[]}} Data */
+ *    symbols: string[], circled: boolean, moments: number[], at: number, curves: string, when: number[]}} Data */
 
 const MOMENT_SECONDS = 0.6; // from one moment to the next, at normal speed
 const SPEEDS = [0.5, 1, 2, 4];

@@ -45,6 +45,7 @@ _MODULES = (
     "webgl.js",
     "marks.js",
     "edges.js",
+    "labels.js",
     "words.js",
     "images.js",
     "glide.js",
@@ -65,7 +66,9 @@ _overlay = st.components.v2.component("map_overlay", js=(_FOLDER / "mount.js").r
 _atlas = st.components.v2.component("map_atlas", js=script(_FOLDER / "atlas.js"))
 _codes = st.components.v2.component("map_codes", js=script(_FOLDER / "codes.js"))
 _legend = st.components.v2.component(
-    "map_legend", js=script(_FOLDER / "plotly.js", _FOLDER / "legend.js"), isolate_styles=False
+    "map_legend",
+    js=script(_FOLDER / "plotly.js", _FOLDER / "symbols.js", _FOLDER / "legend.js"),
+    isolate_styles=False,
 )
 
 
@@ -134,7 +137,7 @@ def send_codes(
         residuals: the codes' distances from the map's plane, (n,).
         spacings: see `latent.kth_neighbour_distances`, (n,).
         labels: of the codes, (n,).
-        names: of the classes.
+        names: what an image of each class is called, as HTML.
         invisible: a distance that cannot be seen on the map.
     """
     packed = {
@@ -166,16 +169,20 @@ def send_originals(picture: str, size: int, columns: int) -> None:
 def legend(
     charts: Sequence[str],
     names: Sequence[str],
+    shown: Sequence[str],
     colours: Sequence[str],
+    symbols: Sequence[str],
     outlines: Mapping[str, Sequence[str]],
     on_typical: Callable[[int], None],
 ) -> None:
-    """Mount one legend for several charts of codes, whose traces have a class' name as their `legendgroup`.
+    """Mount one legend for several charts of codes, whose traces have a class' number as their `legendgroup`.
 
     Args:
         charts: their keys.
         names: of the classes.
+        shown: the same, cut where they are long.
         colours: of the classes.
+        symbols: of the classes, as `figures.SYMBOLS`.
         outlines: of the classes' dots, on a `light` and on a `dark` page.
         on_typical: called with a class' number when a typical image of it is wanted.
     """
@@ -185,8 +192,9 @@ def legend(
         if wanted is not None and 0 <= int(wanted) < len(names):
             on_typical(int(wanted))
 
-    data = {"charts": tuple(charts), "names": tuple(names), "colours": tuple(colours), "outlines": dict(outlines)}
-    _legend(key="legend", data=data, on_typical_change=report)
+    looks = {"colours": tuple(colours), "symbols": tuple(symbols), "outlines": dict(outlines)}
+    data = {"charts": tuple(charts), "names": tuple(names), "shown": tuple(shown)}
+    _legend(key="legend", data=data | looks, on_typical_change=report)
 
 
 def pick_mark(x: float, y: float) -> Mark:

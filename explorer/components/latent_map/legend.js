@@ -4,8 +4,10 @@
 
 import { lifecycle } from "../lifecycle.js";
 import { restyle } from "./plotly.js";
+import { clipPathOf } from "./symbols.js";
 
-/** @typedef {{charts: string[], names: string[], colours: string[], outlines: {light: string[], dark: string[]}}} Data */
+/** @typedef {{charts: string[], names: string[], shown: string[], colours: string[], symbols: string[],
+ *   outlines: {light: string[], dark: string[]}}} Data */
 
 const GREY = "#9a9a9a";
 const OPACITY = 0.75; // of a dot, as `figures.DOT_OPACITY`
@@ -22,8 +24,8 @@ class Legend {
     this.root.className = "classes";
     this.root.role = "group";
     this.root.ariaLabel = "Classes";
-    /** @type {Set<string>} */ this.greyed = new Set();
-    /** @type {Data} */ this.data = { charts: [], names: [], colours: [], outlines: { light: [], dark: [] } };
+    /** @type {Set<number>} */ this.greyed = new Set(); // classes
+    /** @type {Data} */ this.data = { charts: [], names: [], shown: [], colours: [], symbols: [], outlines: { light: [], dark: [] } };
     /** @type {((event: string, value: unknown) => void) | null} */ this.report = null;
     this.apply = this.apply.bind(this);
     // Charts come and go with reruns and tabs.
@@ -37,7 +39,11 @@ class Legend {
     const before = JSON.stringify(this.data.names);
     this.data = data;
     this.report = report;
-    if (JSON.stringify(data.names) !== before) this.root.replaceChildren(...data.names.map((_, at) => this.chip(at)));
+    if (JSON.stringify(data.names) !== before) {
+      this.greyed.clear();
+      this.root.classList.toggle("long", data.shown.some((name) => name.length > 2));
+      this.root.replaceChildren(...data.names.map((_, at) => this.chip(at)));
+    }
     this.listen();
     this.apply();
   }
@@ -63,12 +69,15 @@ class Legend {
 
   /** @param {number} at */
   chip(at) {
-    const name = this.data.names[at];
+    const [name, shown, symbol] = [this.data.names[at], this.data.shown[at], this.data.symbols[at]];
     const chip = document.createElement("button");
     chip.type = "button";
-    chip.textContent = name;
-    chip.title = HELP;
+    chip.textContent = shown;
+    chip.title = name === shown ? HELP : `${name}. ${HELP}`;
+    chip.ariaLabel = name;
+    chip.dataset.symbol = symbol;
     chip.style.setProperty("--class-colour", this.data.colours[at]);
+    chip.style.setProperty("--class-symbol", clipPathOf(symbol));
     let pressed = 0;
     let wasLong = false;
     chip.addEventListener("pointerdown", () => {
@@ -83,38 +92,38 @@ class Legend {
     chip.addEventListener("click", (event) => {
       if (wasLong) return;
       if (event.shiftKey) this.report?.("typical", at);
-      else this.toggle(name);
+      else this.toggle(at);
     });
-    chip.addEventListener("dblclick", () => this.isolate(name));
+    chip.addEventListener("dblclick", () => this.isolate(at));
     return chip;
   }
 
-  /** @param {string} name */
-  toggle(name) {
-    if (!this.greyed.delete(name)) this.greyed.add(name);
+  /** @param {number} at */
+  toggle(at) {
+    if (!this.greyed.delete(at)) this.greyed.add(at);
     this.apply();
   }
 
-  /** Two clicks have toggled it twice. @param {string} name */
-  isolate(name) {
-    const others = this.data.names.filter((each) => each !== name);
-    const isAlone = !this.greyed.has(name) && others.every((each) => this.greyed.has(each));
+  /** Two clicks have toggled it twice. @param {number} at */
+  isolate(at) {
+    const others = [...this.data.names.keys()].filter((each) => each !== at);
+    const isAlone = !this.greyed.has(at) && others.every((each) => this.greyed.has(each));
     this.greyed = new Set(isAlone ? [] : others);
     this.apply();
   }
 
   apply() {
     for (const [at, chip] of [...this.root.children].entries()) {
-      chip.ariaPressed = String(!this.greyed.has(this.data.names[at]));
+      chip.ariaPressed = String(!this.greyed.has(at));
     }
     for (const chart of this.charts) {
       /** @type {{colour: string[], opacity: number[], line: string[], traces: number[]}} */
       const update = { colour: [], opacity: [], line: [], traces: [] };
       const outlines = this.data.outlines[isLight(chart) ? "light" : "dark"];
       chart.data.forEach((/** @type {any} */ trace, /** @type {number} */ index) => {
-        const at = this.data.names.indexOf(trace.legendgroup);
-        if (at < 0) return;
-        const isGrey = this.greyed.has(trace.legendgroup);
+        if (!trace.legendgroup) return;
+        const at = Number(trace.legendgroup);
+        const isGrey = this.greyed.has(at);
         const isLabel = trace.name === "label";
         const colour = isLabel ? "white" : isGrey ? GREY : this.data.colours[at];
         const opacity = isGrey ? (isLabel ? 0.4 : FAINT) : isLabel ? 1 : OPACITY;

@@ -14,6 +14,7 @@ import { Images } from "./images.js";
 import { drawMarks, element } from "./marks.js";
 import { inside, isPlotted, keepWholeDomains, pointAt } from "./plotly.js";
 import { drawWithoutWebGl, giveBackContexts, lacksWebGl } from "./webgl.js";
+import { labels } from "./labels.js";
 import { wordsOf } from "./words.js";
 
 /** @typedef {import("./marks.js").Mark} Mark */
@@ -294,7 +295,7 @@ export class Overlay {
     const panels = /** @type {any[]} */ (Object.values(this.chart._fullLayout._plots));
     this.layer.replaceChildren(...panels.map((panel) => drawMarks(panel, marks)));
     if (!this.data.title) return;
-    this.layer.append(edges(this.chart, this.picked));
+    this.layer.append(labels(this.chart), edges(this.chart, this.picked));
     this.glide.look(this.chart);
     this.images.draw(this.chart, /** @type {any} */ (globalThis).latentCodes?.get(this.data.chart));
   }

@@ -8,11 +8,10 @@ export function wordsOf(point, near, hasOriginal) {
   const verdict = near.visible && near.percentile > 99 ? "In a gap" : near.visible && near.percentile > 90 ? "At the edge of a cluster" : "Among the codes";
   const sparser = near.percentile < 100 ? `sparser than at ${whole(near.percentile)} % of the codes` : "sparser than at any code";
   const than = near.visible ? sparser : "nearer than could be seen on the map";
-  const article = near.name === "8" ? "an" : "a";
   const original = hasOriginal ? '<span class="original"></span>' : "";
   return (
     `<h5>Decoded at ${vectorOf(point)}</h5>` +
-    `<p>${original}Nearest test code: <b>${article} ${near.name}</b> (image ${near.image}), ${away(near.distance)}.</p>` +
+    `<p>${original}Nearest test code: <b>${near.name}</b> (image ${near.image}), ${away(near.distance)}.</p>` +
     `<p><span title="Its 5th nearest code is ${away(near.kth)}"><b>${verdict}</b>: ${than}.</span></p>`
   );
 }

@@ -31,6 +31,7 @@ def pad(
     strokes: Sequence[Sequence[int]],
     answered: int,
     uploader: str,
+    hint: str,
 ) -> None:
     """Mount the pad. It does not wait for the server: what is given here is drawn at the mount, and when it is new.
 
@@ -43,6 +44,7 @@ def pad(
         answered: the number of the last report that the page shows; the next is sent when its own is answered.
         uploader: the key of a container with a file uploader, to which pictures are handed that are pasted, or dropped
             on the pad.
+        hint: stands on the empty pad.
     """
 
     def report() -> None:
@@ -51,4 +53,4 @@ def pad(
             on_draw(drawn)
 
     data = {"side": SIDE, "brush": BRUSH, "version": version, "base": base, "strokes": tuple(strokes)}
-    _pad(key="pad", data={**data, "answered": answered, "uploader": uploader}, on_drawn_change=report)
+    _pad(key="pad", data={**data, "answered": answered, "uploader": uploader, "hint": hint}, on_drawn_change=report)

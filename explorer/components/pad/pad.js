@@ -7,7 +7,7 @@ import { lifecycle } from "../lifecycle.js";
 /** @typedef {number[]} Stroke the way of the brush's middle: x, y, x, y, ..., in the pad's units */
 /** @typedef {{based: boolean, strokes: Stroke[]}} Drawing */
 /** @typedef {{side: number, brush: number, version: number, base: string, strokes: Stroke[], answered: number,
- *   uploader: string}} Data */
+ *   uploader: string, hint: string}} Data */
 /** @typedef {import("../lifecycle.js").Report} Report */
 
 const PAUSE = 100; // milliseconds between two reports while a stroke grows
@@ -58,7 +58,7 @@ class Pad {
     this.hint = paper.appendChild(document.createElement("div"));
     this.hint.className = "hint";
     this.hint.ariaHidden = "true";
-    this.hint.textContent = "Draw a digit here";
+    this.hint.textContent = data.hint;
     const tools = this.root.appendChild(document.createElement("div"));
     tools.className = "tools";
     const button = (/** @type {string} */ name) => {

@@ -15,7 +15,9 @@ _FOLDER = Path(__file__).parent
 _MAPS = _FOLDER.parent / "latent_map"
 _button = st.components.v2.component(
     "save_picture",
-    js=script(_MAPS / "plotly.js", _MAPS / "marks.js", _FOLDER / "chart.js", _FOLDER / "save_picture.js"),
+    js=script(
+        _MAPS / "plotly.js", _MAPS / "marks.js", _MAPS / "symbols.js", _FOLDER / "chart.js", _FOLDER / "save_picture.js"
+    ),
     css=(_FOLDER / "save_picture.css").read_text(),
     isolate_styles=False,
 )

@@ -2,6 +2,7 @@
 // A chart as one SVG, as it stands on the page: Plotly's layers, the marks over them, the title of a map and its classes.
 
 import { element } from "../latent_map/marks.js";
+import { cornersOf } from "../latent_map/symbols.js";
 
 /** @typedef {{left: number, top: number, right: number, bottom: number}} Edges */
 
@@ -18,9 +19,10 @@ export async function svgOf(chart, title) {
   const isMap = chart.closest('[class*="st-key-stage_map_of_"]') !== null;
   const chips = isMap ? /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".classes button")]) : [];
   const { left, top, right, bottom } = edgesOf(chart);
-  const [above, below] = [title ? LINE : 0, chips.length ? LINE : 0];
-  const [width, height] = [right - left, bottom - top + above + below];
   const page = getComputedStyle(chart.closest(".stApp") ?? document.body);
+  const columns = columnsOf(chips, right - left, page.fontFamily);
+  const [above, below] = [title ? LINE : 0, LINE * Math.ceil(chips.length / columns)];
+  const [width, height] = [right - left, bottom - top + above + below];
   const svg = element("svg", {
     xmlns: "http://www.w3.org/2000/svg",
     width: TIMES * width, height: TIMES * height, viewBox: `${left} ${top - above} ${width} ${height}`,
@@ -31,7 +33,8 @@ export async function svgOf(chart, title) {
   svg.append(style, element("rect", { x: left, y: top - above, width, height, fill: page.backgroundColor }));
   svg.append(...layersOf(chart).map(copyOf));
   if (title) svg.append(line(title, left, top - above, width, page.fontFamily));
-  svg.append(...chips.map((chip, at) => entry(chip, left + (at * width) / chips.length, bottom)));
+  const place = (/** @type {number} */ at) => [left + ((at % columns) * width) / columns, bottom + LINE * Math.floor(at / columns)];
+  svg.append(...chips.map((chip, at) => entry(chip, place(at)[0], place(at)[1])));
   return svg;
 }
 
@@ -93,12 +96,24 @@ function copyOf(layer) {
   return copy;
 }
 
+/** How many classes of the legend fit side by side. @param {HTMLElement[]} chips @param {number} width @param {string} family */
+function columnsOf(chips, width, family) {
+  const widest = Math.max(0, ...chips.map((chip) => widthOf(chip.textContent ?? "", family)));
+  const each = 2 * PADDING + 2 * DOT + widest;
+  return Math.max(1, Math.min(chips.length, Math.floor(width / each)));
+}
+
+/** @param {string} text @param {string} family */
+function widthOf(text, family) {
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(1, 1).getContext("2d"));
+  context.font = `600 ${FONT_SIZE}px ${family}`;
+  return context.measureText(text).width;
+}
+
 /** The title, smaller where it would not fit.
  * @param {string} text @param {number} left @param {number} top @param {number} width @param {string} family */
 function line(text, left, top, width, family) {
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(1, 1).getContext("2d"));
-  context.font = `600 ${FONT_SIZE}px ${family}`;
-  const size = FONT_SIZE * Math.min(1, (width - 2 * PADDING) / context.measureText(text).width);
+  const size = FONT_SIZE * Math.min(1, (width - 2 * PADDING) / widthOf(text, family));
   const made = element("text", { x: left + PADDING, y: top + LINE / 2, "dominant-baseline": "central", "font-size": size });
   made.textContent = text;
   return made;
@@ -110,7 +125,10 @@ function entry(chip, left, top) {
   const [x, y] = [left + PADDING + DOT, top + LINE / 2];
   const name = element("text", { x: x + DOT + PADDING / 2, y, "dominant-baseline": "central" });
   name.textContent = chip.textContent;
-  made.append(element("circle", { cx: x, cy: y, r: DOT, fill: getComputedStyle(chip, "::before").backgroundColor }), name);
+  const fill = getComputedStyle(chip, "::before").backgroundColor;
+  const corners = cornersOf(chip.dataset.symbol ?? "").map(([right, down]) => [x + DOT * right, y + DOT * down]);
+  const points = corners.join(" ");
+  made.append(element(points ? "polygon" : "circle", points ? { points, fill } : { cx: x, cy: y, r: DOT, fill }), name);
   return made;
 }
 
