@@ -76,7 +76,7 @@ def rasterize(strokes: Sequence[Stroke]) -> Array:
 
 
 def enlarged(form: Array) -> Array:
-    """Enlarge a picture of the data set's form to the pad's ink: uint8 (28, 28) -> float32 (`SIDE`, `SIDE`) in [0, 1]."""
+    """Enlarge a picture in the data set's form to ink: uint8 (28, 28) -> float32 (`SIDE`, `SIDE`) in [0, 1]."""
     return form.repeat(SIDE // MNIST_SIDE, 0).repeat(SIDE // MNIST_SIDE, 1).astype(np.float32) / 255
 
 
@@ -263,4 +263,4 @@ def to_image(picture: Image.Image, *, inverted: bool) -> Array:
     grey = picture.convert("L")
     side = (MNIST_SIDE, MNIST_SIDE)
     fitted = ImageOps.contain(ImageOps.invert(grey) if inverted else grey, side, Image.Resampling.BOX)
-    return np.asarray(ImageOps.pad(fitted, side, color=0))
+    return np.array(ImageOps.pad(fitted, side, color=0))  # a copy, which may be written to
