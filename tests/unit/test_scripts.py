@@ -17,7 +17,7 @@ SCRIPTS = {
     "legend": [FOLDER / "latent_map" / name for name in ("plotly.js", "symbols.js", "legend.js")],
     "film": [
         *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js", "symbols.js")),
-        FOLDER / "film" / "film.js",
+        *(FOLDER / "film" / name for name in ("paint.js", "film.js")),
     ],
     "pad": [FOLDER / "pad" / "pad.js"],
     "present": [FOLDER / "present" / "present.js"],

@@ -68,7 +68,7 @@ def test_a_larger_beta_lets_the_codes_say_less() -> None:
 
 def test_checkpoints_are_small() -> None:
     sizes = {file: file.stat().st_size for file in CHECKPOINTS.rglob("*") if file.is_file()}
-    assert sum(sizes.values()) < 50e6
+    assert sum(sizes.values()) < 65e6  # with the images of `data/` at most 85 MB
     pair = [sizes[checkpoint_path(CHECKPOINTS / "mnist-2d", model)] for model in MODEL_NAMES]
     assert sum(pair) < 12e6
     assert {file.parent.name for file in sizes if file.parent != CHECKPOINTS} == set(SHIPPED)

@@ -17,7 +17,10 @@ _FOLDER = Path(__file__).parent
 _MAPS = _FOLDER.parent / "latent_map"
 _film = st.components.v2.component(
     "film",
-    js=script(_MAPS / "plotly.js", _MAPS / "marks.js", _MAPS / "symbols.js", _FOLDER / "film.js"),
+    js=script(
+        *(_MAPS / name for name in ("plotly.js", "marks.js", "symbols.js")),
+        *(_FOLDER / name for name in ("paint.js", "film.js")),
+    ),
     css=(_FOLDER / "film.css").read_text(),
     isolate_styles=False,
 )

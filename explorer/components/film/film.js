@@ -4,8 +4,7 @@
 
 import { lifecycle } from "../lifecycle.js";
 import { drawMarks, element } from "../latent_map/marks.js";
-import { axesOf, toPixel } from "../latent_map/plotly.js";
-import { fillSymbol } from "../latent_map/symbols.js";
+import { chartOf, paintCodes } from "./paint.js";
 
 /** @typedef {{chart: string, points: string, low: number, span: number}} Trajectories */
 /** @typedef {{trajectories: Trajectories[], labels: number[], names: string[], colours: string[],
@@ -13,12 +12,6 @@ import { fillSymbol } from "../latent_map/symbols.js";
 
 const MOMENT_SECONDS = 0.6; // from one moment to the next, at normal speed
 const SPEEDS = [0.5, 1, 2, 4];
-const RADIUS = 2.5; // of a code, in pixels
-const OPACITY = 0.75;
-const FAINT = 0.12; // of a greyed class
-const GREY = "#9a9a9a";
-const LABEL = 11.5; // the radius of a class' label
-const BELOW = 15; // pixels from the middle of a class' mark to a name that is too long for a label
 
 export default lifecycle((place) => new Film(place));
 
@@ -186,9 +179,12 @@ class Film {
     setText(this.told, `after ${updates} training steps`);
     if (document.activeElement !== this.slider || this.playing) this.slider.value = String(position);
     this.slider.ariaValueText = `${updates} training steps`;
+    const n = data.labels.length;
     for (const [key, map] of this.maps) {
       const chart = chartOf(key);
-      if (chart && map.canvas.parentNode === chart) this.paintMap(chart, map, from, to, part);
+      if (!chart || map.canvas.parentNode !== chart) continue;
+      const at = (/** @type {number} */ moment) => map.points.subarray(2 * moment * n, 2 * (moment + 1) * n);
+      paintCodes(chart, map.canvas, at(from), at(to), part, data);
     }
     const curves = chartOf(data.curves);
     if (!curves) return;
@@ -196,88 +192,6 @@ class Film {
     const mark = { kind: /** @type {const} */ ("moment"), points: [[between(data.when), 0]] };
     this.moment.replaceChildren(...panels.map((panel) => drawMarks(panel, [mark])));
   }
-
-  /** @param {any} chart @param {{points: Float32Array, canvas: HTMLCanvasElement}} map
-   * @param {number} from @param {number} to @param {number} part */
-  paintMap(chart, { points, canvas }, from, to, part) {
-    const data = /** @type {Data} */ (this.data);
-    const { xaxis, yaxis } = axesOf(chart);
-    const scale = devicePixelRatio;
-    const [width, height] = [chart.clientWidth, chart.clientHeight];
-    if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
-      canvas.width = Math.round(width * scale);
-      canvas.height = Math.round(height * scale);
-      canvas.style.width = `${width}px`;
-      canvas.style.height = `${height}px`;
-    }
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    context.setTransform(scale, 0, 0, scale, 0, 0);
-    context.clearRect(0, 0, width, height);
-    context.save();
-    context.beginPath();
-    context.rect(xaxis._offset, yaxis._offset, xaxis._length, yaxis._length);
-    context.clip();
-    const greyed = greyedClasses();
-    const n = data.labels.length;
-    const [left, bottom] = [xaxis._offset, yaxis._offset + yaxis._length];
-    /** @type {number[][][]} */ const classes = data.names.map(() => []);
-    for (let i = 0; i < n; i++) {
-      const [a, b] = [2 * (from * n + i), 2 * (to * n + i)];
-      const x = points[a] + part * (points[b] - points[a]);
-      const y = points[a + 1] + part * (points[b + 1] - points[a + 1]);
-      classes[data.labels[i]].push([left + toPixel(xaxis, x), bottom - toPixel(yaxis, y)]);
-    }
-    classes.forEach((pixels, label) => {
-      const isGrey = greyed.has(label);
-      context.fillStyle = isGrey ? GREY : data.colours[label];
-      context.globalAlpha = isGrey ? FAINT : OPACITY;
-      for (const [x, y] of pixels) {
-        fillSymbol(context, data.symbols[label], x, y, RADIUS);
-      }
-    });
-    context.font = data.circled ? "18px sans-serif" : "600 13px sans-serif";
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    classes.forEach((pixels, label) => {
-      if (!pixels.length) return;
-      const isGrey = greyed.has(label);
-      const [x, y] = [0, 1].map((axis) => median(pixels.map((pixel) => pixel[axis])));
-      context.globalAlpha = isGrey ? 0.4 : 1;
-      if (!data.circled) {
-        context.fillStyle = isGrey ? GREY : data.colours[label];
-        fillSymbol(context, data.symbols[label], x, y, LABEL / 2);
-        context.lineWidth = 4;
-        context.lineJoin = "round";
-        context.strokeStyle = "white";
-        context.strokeText(data.names[label], x, y + BELOW);
-        context.fillStyle = "black";
-        context.fillText(data.names[label], x, y + BELOW);
-        return;
-      }
-      context.beginPath();
-      context.arc(x, y, LABEL, 0, 2 * Math.PI);
-      context.fillStyle = "white";
-      context.fill();
-      context.lineWidth = 2.5;
-      context.strokeStyle = isGrey ? GREY : data.colours[label];
-      context.stroke();
-      context.fillStyle = "black";
-      context.fillText(data.names[label], x, y + 1);
-    });
-    context.restore();
-  }
-}
-
-/** @param {string} key @returns {any} a chart that is drawn */
-function chartOf(key) {
-  const chart = /** @type {any} */ (document.querySelector(`.st-key-${key} .js-plotly-plot`));
-  return chart?._fullLayout?._plots && chart.on ? chart : null;
-}
-
-/** The classes that the page's legend greys out. */
-function greyedClasses() {
-  const chips = [...document.querySelectorAll(".classes button")];
-  return new Set(chips.flatMap((chip, label) => (chip.ariaPressed === "false" ? [label] : [])));
 }
 
 /** @param {Trajectories} trajectories */
@@ -285,13 +199,6 @@ function unpack({ points, low, span }) {
   const bytes = Uint8Array.from(atob(points), (each) => each.charCodeAt(0));
   const steps = new Uint16Array(bytes.buffer);
   return Float32Array.from(steps, (step) => low + (step / 65535) * span);
-}
-
-/** @param {number[]} values */
-function median(values) {
-  const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 /** @param {HTMLElement} place @param {string} text */

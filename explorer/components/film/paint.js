@@ -1,0 +1,101 @@
+// @ts-check
+// Codes between two moments of a fit, painted over the chart of a map, whose own are hidden meanwhile.
+
+import { axesOf, toPixel } from "../latent_map/plotly.js";
+import { fillSymbol } from "../latent_map/symbols.js";
+
+/** @typedef {{labels: ArrayLike<number>, names: string[], colours: string[], symbols: string[], circled: boolean}} Classes
+ * the class of each code, by its number; whether the names are so short that they stand in circles */
+
+const DOT = 2.5; // the radius of a code, in pixels
+const OPACITY = 0.75;
+const FAINT = 0.12; // of a greyed class
+const GREY = "#9a9a9a";
+const LABEL = 11.5; // the radius of a class' label
+const BELOW = 15; // pixels from the middle of a class' mark to a name that is too long for a label
+
+/** @param {string} key @returns {any} a chart that is drawn */
+export function chartOf(key) {
+  const chart = /** @type {any} */ (document.querySelector(`.st-key-${key} .js-plotly-plot`));
+  return chart?._fullLayout?._plots && chart.on ? chart : null;
+}
+
+/** Paint codes on their way from one place to another, x, y, x, y, ...
+ * @param {any} chart @param {HTMLCanvasElement} canvas over it
+ * @param {Float32Array} from @param {Float32Array} to @param {number} part of the way, from 0 to 1
+ * @param {Classes} classes */
+export function paintCodes(chart, canvas, from, to, part, { labels, names, colours, symbols, circled }) {
+  const { xaxis, yaxis } = axesOf(chart);
+  const scale = devicePixelRatio;
+  const [width, height] = [chart.clientWidth, chart.clientHeight];
+  if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+    canvas.width = Math.round(width * scale);
+    canvas.height = Math.round(height * scale);
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.save();
+  context.beginPath();
+  context.rect(xaxis._offset, yaxis._offset, xaxis._length, yaxis._length);
+  context.clip();
+  const greyed = greyedClasses();
+  const [left, bottom] = [xaxis._offset, yaxis._offset + yaxis._length];
+  /** @type {number[][][]} */ const classes = names.map(() => []);
+  for (let i = 0; i < labels.length; i++) {
+    const x = from[2 * i] + part * (to[2 * i] - from[2 * i]);
+    const y = from[2 * i + 1] + part * (to[2 * i + 1] - from[2 * i + 1]);
+    classes[labels[i]].push([left + toPixel(xaxis, x), bottom - toPixel(yaxis, y)]);
+  }
+  classes.forEach((pixels, label) => {
+    const isGrey = greyed.has(label);
+    context.fillStyle = isGrey ? GREY : colours[label];
+    context.globalAlpha = isGrey ? FAINT : OPACITY;
+    for (const [x, y] of pixels) fillSymbol(context, symbols[label], x, y, DOT);
+  });
+  context.font = circled ? "18px sans-serif" : "600 13px sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  classes.forEach((pixels, label) => {
+    if (!pixels.length) return;
+    const isGrey = greyed.has(label);
+    const [x, y] = [0, 1].map((axis) => median(pixels.map((pixel) => pixel[axis])));
+    context.globalAlpha = isGrey ? 0.4 : 1;
+    if (!circled) {
+      context.fillStyle = isGrey ? GREY : colours[label];
+      fillSymbol(context, symbols[label], x, y, LABEL / 2);
+      context.lineWidth = 4;
+      context.lineJoin = "round";
+      context.strokeStyle = "white";
+      context.strokeText(names[label], x, y + BELOW);
+      context.fillStyle = "black";
+      context.fillText(names[label], x, y + BELOW);
+      return;
+    }
+    context.beginPath();
+    context.arc(x, y, LABEL, 0, 2 * Math.PI);
+    context.fillStyle = "white";
+    context.fill();
+    context.lineWidth = 2.5;
+    context.strokeStyle = isGrey ? GREY : colours[label];
+    context.stroke();
+    context.fillStyle = "black";
+    context.fillText(names[label], x, y + 1);
+  });
+  context.restore();
+}
+
+/** The classes that the page's legend greys out. */
+function greyedClasses() {
+  const chips = [...document.querySelectorAll(".classes button")];
+  return new Set(chips.flatMap((chip, label) => (chip.ariaPressed === "false" ? [label] : [])));
+}
+
+/** @param {number[]} values */
+function median(values) {
+  const sorted = Float64Array.from(values).sort();
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
