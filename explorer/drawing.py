@@ -76,7 +76,7 @@ def rasterize(strokes: Sequence[Stroke]) -> Array:
 
 
 def enlarged(form: Array) -> Array:
-    """Enlarge a picture in the data set's form to ink: uint8 (28, 28) -> float32 (`SIDE`, `SIDE`) in [0, 1]."""
+    """Enlarge a picture to the pad's ink: uint8 (28, 28) -> float32 (`SIDE`, `SIDE`) in [0, 1]."""
     return form.repeat(SIDE // MNIST_SIDE, 0).repeat(SIDE // MNIST_SIDE, 1).astype(np.float32) / 255
 
 

@@ -214,7 +214,6 @@ def _settings_for_gaps(pair: ModelPair) -> dict[Choice[Any], Any]:
 
 
 def _what_gaps_hold(pair: ModelPair) -> str:
-    shown = pair.classes.recognised
     radii = " and ".join(
         f"{radius:.3g} ({map_.model.short}: {100 * radius / map_.window.side:.0f} % of the map's width)"
         for map_ in selection.chosen_maps(pair)
@@ -229,8 +228,8 @@ def _what_gaps_hold(pair: ModelPair) -> str:
     )
     return (
         f"The discs' radii are {radii}.{shares} A decoder is a smooth function and answers everywhere: with "
-        f"{shown}, a mixture of several, or a blot. Something comes out of a gap, too, but nothing in "
-        "training fixes what it looks like."
+        f"{pair.classes.recognised}, a mixture of several, or a blot. Something comes out of a gap, too, but nothing "
+        "in training fixes what it looks like."
     )
 
 
@@ -258,8 +257,8 @@ def _drawn_from_what(pair: ModelPair) -> str:
     return (
         f"The AE's codes have the mean {vector(code.mean(axis=0))} and the standard deviations "
         f"{vector(code.std(axis=0))}. Another seed gives others. Below each block of pictures "
-        f"stands how many of {SAMPLES:,} images a classifier reads as {classes.recognised}. Where they are many, "
-        f"for the AE too, look at *which* {classes.nouns}. Do {classes.all_equally} come up, and about equally often?"
+        f"stands how many of {SAMPLES:,} images a classifier reads as {classes.recognised}. Where they are many, for "
+        f"the AE too, look at *which* {classes.nouns}. Do {classes.all_equally} come up, and about equally often?"
     )
 
 
