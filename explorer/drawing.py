@@ -263,4 +263,4 @@ def to_image(picture: Image.Image, *, inverted: bool) -> Array:
     grey = picture.convert("L")
     side = (MNIST_SIDE, MNIST_SIDE)
     fitted = ImageOps.contain(ImageOps.invert(grey) if inverted else grey, side, Image.Resampling.BOX)
-    return np.asarray(ImageOps.pad(fitted, side, color=0))
+    return np.array(ImageOps.pad(fitted, side, color=0))  # a copy, which may be written to

@@ -90,10 +90,8 @@ def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
     assert float(kl) == pytest.approx(float(terms.kl[0]), abs=0.05)
     assert float(elbo.replace("−", "-")) == pytest.approx(float(terms.elbo[0]), abs=0.2)
     probabilities = classify(load_classifier(checkpoints, "digits")[0], drawn[None] / 255)[0]
-    assert (
-        f"<b>{Classes(DIGITS).called(int(probabilities.argmax()))}</b>, {probabilities.max() * 100:.0f}&nbsp;% sure"
-        in html(app)
-    )
+    called = Classes(DIGITS).called(int(probabilities.argmax()))
+    assert f"<b>{called}</b>, {probabilities.max() * 100:.0f}&nbsp;% sure" in html(app)
 
 
 def test_it_is_kept_while_other_tabs_are_open(app: AppTest) -> None:

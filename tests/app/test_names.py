@@ -1,0 +1,212 @@
+"""An experiment whose classes are no digits: every tool says their names, and speaks of digits nowhere."""
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from explorer import evaluation
+from explorer.models import open_models
+from tests.app.conftest import html, shown
+from tests.conftest import CPU, ROOT, TABS, once, rewrite
+from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
+from training.classifier import classifier_path, fit_classifier, load_classifier
+from training.datasets import Data, load
+from training.experiments import Experiment
+from training.fit import fit
+from training.own_dataset import OwnDataset, dataset_path, write_dataset
+
+# Twelve have images; some names want to be more than text.
+NAMES = ("Boot", "T-shirt/top", "<img src=x>", "*Bag*", "a very long name indeed", "[x](y)", *"FGHIJK", "nothing")
+LEFT_OUT = (
+    "id",
+    "form_id",
+    "element_id",
+    "user_key",
+    "query_param_key",
+    "spec",
+    "json",
+    "mixed",
+    "js_content",
+    "css_content",
+)
+
+
+@pytest.fixture(scope="session")
+def own(digits: Data, experiment: Experiment) -> Path:
+    """A folder with checkpoints, and with `data`: a data set of twelve classes, of which one more has a name alone."""
+
+    def make(folder: Path) -> None:
+        parts = [
+            (part.images[:n].numpy(), part.labels[:n].numpy()) for part, n in ((digits.train, 400), (digits.test, 120))
+        ]
+        images, labels = (np.concatenate(each) for each in zip(*parts, strict=True))
+        labels = np.where((labels < 2) & (np.arange(len(labels)) % 2 == 0), labels + 10, labels).astype(np.uint8)
+        split = np.repeat(np.array([0, 1, 2], np.uint8), [350, 50, 120])
+        (folder / "data").mkdir(parents=True)
+        dataset = OwnDataset(images=images, labels=labels, split=split, classes=NAMES, source="a test", conversion={})
+        write_dataset(dataset_path(folder / "data", "own"), dataset)
+        data = load("own", folder / "data")
+        small = replace(experiment, name="own-2d", title="Own", dataset="own", epochs=3)
+        for model in MODEL_NAMES:
+            fit(small, model, data, folder / small.name, device=CPU)
+        fit_classifier("own", data, classifier_path(folder, "own"), updates=30)
+        classifier, _ = load_classifier(folder, "own")
+        pair = open_models(folder / small.name)
+        evaluation.write_evaluation(folder / small.name, evaluation.evaluate_pair(pair, classifier, lambda told: None))
+        shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", folder)
+
+    return once("own", make)
+
+
+@pytest.fixture
+def app(own: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("LATENT_CHECKPOINTS", str(own))
+    monkeypatch.setenv("LATENT_DATA_DIR", str(own / "data"))
+    return opened(experiment="own-2d")
+
+
+def opened(**choices: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+    app.query_params.update(choices)
+    return app
+
+
+def sent(node: Any) -> Iterator[Any]:
+    """What the page sent to the browser, by element; not the code of this project, which the tour shows."""
+    for child in node.children.values():
+        if hasattr(child, "children"):
+            yield from [child.proto] if child.proto is not None else []
+            yield from sent(child)
+        elif child.type != "code":
+            yield child.proto
+
+
+def words(app: AppTest) -> str:
+    """All texts of the page: what is written, labels, help, options; not keys."""
+    lines = [line for proto in sent(app._tree) for line in str(proto).splitlines()]
+    kept = [line for line in lines if not re.match(rf"\s*({'|'.join(LEFT_OUT)}):", line)]
+    return re.sub(r"base64,[^\"\\]+", "", "\n".join([*kept, html(app)])).replace("Digit", "digit")
+
+
+def legend(app: AppTest) -> dict[str, Any]:
+    parts = [json.loads(each.proto.json or "{}") for each in app.main.get("bidi_component")]
+    return next(part for part in parts if "symbols" in part)
+
+
+def test_every_tool_says_the_names_and_speaks_of_digits_nowhere(app: AppTest) -> None:
+    app.run()
+    for tool in TABS:
+        app.segmented_control("tab").set_value(tool).run()
+        assert not app.exception, tool
+        assert not app.error, tool
+        assert not re.findall(".{0,40}(?:digit|MNIST)", words(app)), tool
+        assert "<img src=x>" not in html(app)
+    assert tuple(legend(app)["names"]) == NAMES
+    assert legend(app)["symbols"] == ["circle"] * 10 + ["square"] * 3
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 9])
+def test_the_tour_is_in_their_words(step: int, app: AppTest) -> None:
+    app.query_params.update({"tab": "Learn", "step": str(step)})
+    app.run()
+    assert not app.exception
+    assert not re.findall(".{0,40}digit", words(app))
+    if step == 9:
+        assert any(r"From class \<img src=x\> to class F" in text.value for text in app.markdown)
+
+
+def test_a_class_is_chosen_by_its_name(app: AppTest) -> None:
+    app.query_params["tab"] = "Generate"
+    app.run()
+    assert app.selectbox("class").options == ["any", *NAMES]
+    app.selectbox("class").set_value("3").run()
+    assert app.query_params["class"] in ("3", ["3"])
+    assert any(r"those read as class \*Bag\*." in text.value for text in app.markdown)
+    app.segmented_control("tab").set_value("Interpolate").run()
+    assert app.selectbox("from_class").label == "Class"
+    assert app.selectbox("from_class").options == list(NAMES[:-1])  # of the last there is no image
+    assert app.segmented_control("from").options[0] == "test image"
+    app.segmented_control("tab").set_value("Compare").run()
+    (table,) = [text.value for text in app.markdown if text.value.startswith("**Overlap, class by class**")]
+    assert r"| \*Bag\* | a very long… | \[x\](y) |" in table
+    assert table.splitlines()[-1].endswith("% | – |")
+
+
+def test_what_is_saved_of_a_test_image_lands_on_its_code(app: AppTest, own: Path) -> None:
+    app.query_params.update({"tab": "Draw"})
+    app.run()
+    data, codes = load("own", own / "data"), Checkpoint(checkpoint_path(own / "own-2d", "vae")).codes()
+    image = data.test.images[7].numpy()
+    for size in (1, 8):  # as it is, and as the page saves it
+        buffer = io.BytesIO()
+        Image.fromarray(image.repeat(size, 0).repeat(size, 1)).save(buffer, "png")
+        app.get("file_uploader")[0].set_value(("saved.png", buffer.getvalue(), "image/png"))  # type: ignore[attr-defined]
+        app.run()
+        np.testing.assert_array_equal((shown(app, "drawn") * 255).round(), image)
+    (marks,) = [
+        part["marks"]
+        for each in app.main.get("bidi_component")
+        if (part := json.loads(each.proto.json or "{}")).get("chart") == "map_vae" and part.get("marks")
+    ]
+    (cross,) = [mark["points"][0] for mark in marks if mark["kind"] == "pick"]
+    np.testing.assert_allclose(cross, codes.code[7], atol=1e-3)
+    assert "As 28 x 28 pixels" in html(app)
+
+
+@pytest.fixture
+def copied(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that a test may spoil."""
+    folder = shutil.copytree(own, tmp_path / "own")
+    monkeypatch.setenv("LATENT_CHECKPOINTS", str(folder))
+    monkeypatch.setenv("LATENT_DATA_DIR", str(folder / "data"))
+    return folder
+
+
+def told(app: AppTest) -> str:
+    return " ".join(each.value for kind in (app.caption, app.info) for each in kind)
+
+
+@pytest.mark.parametrize("tool", ["Explore", "Draw", "Reconstruct", "Posterior"])
+def test_other_images_than_those_of_the_fit_are_told(tool: str, copied: Path) -> None:
+    def change(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
+        arrays["images"] = 255 - arrays["images"]
+
+    rewrite(dataset_path(copied / "data", "own"), change)
+    app = opened(experiment="own-2d", tab=tool).run()
+    assert not app.exception
+    assert "On this computer are other images of own than these models were fitted to." in told(app)
+
+
+def test_no_images_are_told(copied: Path) -> None:
+    dataset_path(copied / "data", "own").unlink()
+    app = opened(experiment="own-2d", tab="Reconstruct", face="images").run()
+    assert not app.exception
+    assert "Dots: the test images are not on this computer." in told(app)
+    assert "On this computer are other images" not in told(app)
+    assert told(app).count("`python -m training add own PATH` brings the data set.") == 2
+
+
+def test_where_only_the_test_images_came_along_the_others_are_told_to_be_missing(copied: Path) -> None:
+    def change(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
+        arrays |= {name: array[-120:] for name, array in arrays.items()}
+
+    rewrite(dataset_path(copied / "data", "own"), change)
+    app = opened(experiment="own-2d", tab="Reconstruct").run()
+    assert 'data-name="original-' in html(app)
+    for name in ("training images", "validation images"):
+        app.segmented_control("images").set_value(name).run()
+        assert not app.exception
+        sentence = f"The {name} are not on this computer: `python -m training add own PATH` brings them."
+        assert sentence in told(app)
+    app = opened(experiment="own-2d", tab="Learn").run()
+    assert 'data-name="original-' in html(app)
