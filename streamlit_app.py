@@ -35,6 +35,7 @@ TOOLS = {
     "Reconstruct": "reconstruct",
     "Posterior": "posterior",
     "Training curves": "curves",
+    "Train": "train",
     "Beta": "beta",
     "Compare": "compare",
     "Learn": "learn",
@@ -49,7 +50,7 @@ latent_map.overlays()
 
 
 def tool_module(title: str) -> ModuleType:
-    """Import a tool's module: it has `render(pair, stage)` and may have `reset(pair)`; see `explorer.views`."""
+    """Import a tool's module: it has `render(pair, stage)`, and may have more; see `explorer.views`."""
     return import_module(f"explorer.views.{TOOLS[title]}")
 
 
@@ -101,10 +102,11 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
         return
     with stage.viewer:
         warmup.load_torch()
+    module = tool_module(tool)
     with stage.strip, catalog.show_errors():
-        tool_module(tool).render(pair, stage)
+        module.render(pair, stage)
     with stage.legend:
-        draw_legend(maps)
+        draw_legend(maps, getattr(module, "classes", lambda pair: pair.classes)(pair))
 
 
 forget_kept()

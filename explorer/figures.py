@@ -349,17 +349,22 @@ def _marker(label: int) -> dict[str, Any]:
     return {"color": colour, "size": DOT_SIZE if symbol == "circle" else SYMBOL_SIZE, "symbol": symbol}
 
 
-def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bool) -> go.Figure:
+def curves(
+    history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bool, changes: Sequence[tuple[float, str]] = ()
+) -> go.Figure:
     """Draw ELBO, reconstruction and KL during a fit side by side, in nats per image.
 
     Args:
         history: by model (`autoencoder`, `vae`), then by split (`training`, `validation`).
         x_axis: a key of `X_AXES`.
         logarithmic: stretch the beginning of the fit.
+        changes: what was moved by hand: when, on the horizontal axis, and in words.
     """
     panels = {"elbo": "ELBO", "reconstruction": "reconstruction log p(x|z)", "kl": "KL"}
     figure = make_subplots(1, len(panels), subplot_titles=list(panels.values()), horizontal_spacing=0.07)
     for model_name, label, colour in (("vae", "VAE", VAE_COLOUR), ("autoencoder", "AE", AE_COLOUR)):
+        if model_name not in history:
+            continue
         for split, dash in (("training", "solid"), ("validation", "dot")):
             curve = history[model_name][split]
             x = curve.when(x_axis)
@@ -398,6 +403,19 @@ def curves(history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bo
     figure.update_yaxes(tickfont={"size": FONT_SIZE - 2}, automargin=True)
     figure.update_yaxes(title={"text": "nats per image", "font": {"size": FONT_SIZE}}, col=1)
     figure.update_annotations(font_size=FONT_SIZE + 2)
+    for when, words in changes:
+        # On a logarithmic axis shapes take the value, annotations its exponent.
+        figure.add_vline(x=when, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
+        at = float(np.log10(when)) if logarithmic else when
+        for column in range(1, len(panels) + 1):
+            figure.add_annotation(
+                {"x": at, "y": 0.02, "yref": "y domain", "yanchor": "bottom", "xanchor": "right", "text": words},
+                textangle=-90,
+                showarrow=False,
+                font={"size": FONT_SIZE - 3},
+                row=1,
+                col=column,
+            )
     figure.update_layout(
         height=310,
         margin={"l": 70, "r": 10, "t": 64, "b": 52, "pad": 0},

@@ -26,6 +26,7 @@ __all__ = [
     "principal_plane",
     "resample_polyline",
     "sparsity_percentile",
+    "steady_window",
     "window",
 ]
 
@@ -33,6 +34,7 @@ Array = NDArray[Any]
 
 SPARSITY_K = 5  # k of the k-NN distance that tells how sparse a place is; 5, so that a single outlier is not a cluster
 CROWD_STEPS = 30  # after which the square of the crowd moves no more
+MAX_SLACK = 2.0  # so many times as wide as its codes need may a window be before it is made smaller
 GAP_SIDE = 200  # candidate centres of the largest gap along each side of a map
 
 
@@ -173,6 +175,31 @@ def window(codes: Array, share: float = 0.995, margin: float = 0.05, min_side: f
     centre = (inside.min(axis=0) + inside.max(axis=0)) / 2
     side = max((side or 1.0) * (1 + margin), min_side)  # a single point still gets a window
     return Window(float(centre[0] - side / 2), float(centre[1] - side / 2), side)
+
+
+def steady_window(before: Window | None, codes: Array, min_side: float = 0.0) -> Window:
+    """Return the window that codes need while they move: the one before, as long as they fill it.
+
+    Args:
+        before: what the map shows; None: nothing yet.
+        codes: (n, 2).
+        min_side: minimum side.
+
+    Returns:
+        `before`, or the codes' own window enlarged by a fifth, so that the next steps fit into it, too.
+    """
+    own = window(codes, min_side=min_side)
+    if before is not None and before.side < MAX_SLACK * own.side:
+        corners = (
+            before.left <= own.left,
+            before.bottom <= own.bottom,
+            own.right <= before.right,
+            own.top <= before.top,
+        )
+        if all(corners):
+            return before
+    side = 1.2 * own.side
+    return Window(own.left - 0.1 * own.side, own.bottom - 0.1 * own.side, side)
 
 
 def crowd(points: Array, share: float) -> Window:

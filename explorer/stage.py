@@ -15,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explorer import catalog, figures, map_layers, originals, selection, warmup
 from explorer.choices import Choice
+from explorer.classes import Classes
 from explorer.components import latent_map
 from explorer.latent import Window
 from explorer.maps import CROWD_SHARE, Map, MapPair
@@ -247,9 +248,8 @@ def draw_close_ups(laid: Sequence[Laid]) -> None:
             st.caption(f"{what}: click it, too." if each.on_pick else f"{what}.")
 
 
-def draw_legend(maps: MapPair) -> None:
+def draw_legend(maps: MapPair, classes: Classes) -> None:
     """Draw the one legend of both maps; in the fragment that shows the picks, which it may set."""
-    classes = maps.vae.model.classes
     colours, symbols = zip(*map(figures.look, range(len(classes))), strict=True)
     outlines = {
         theme: figures.outlines(background, len(classes))

@@ -56,6 +56,7 @@ TABS = (
     "Reconstruct",
     "Posterior",
     "Training curves",
+    "Train",
     "Beta",
     "Compare",
     "Learn",

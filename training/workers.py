@@ -40,7 +40,7 @@ from training.live import (
     unfinished_path,
 )
 
-__all__ = ["FitInFolder", "default_slots", "discard", "queue", "read_job", "running", "start"]
+__all__ = ["FitInFolder", "default_slots", "discard", "is_first_fit", "queue", "read_job", "running", "start"]
 
 JOB, WAITING = "job.json", "waiting"
 POLL = 0.1  # seconds between looks at slots and processes
@@ -176,6 +176,12 @@ def running(checkpoints: Path) -> list[FitInFolder]:
                 if (fit := _fit_in(folder / f"{stem}.safetensors", place)) is not None:
                     found.append(fit)
     return found
+
+
+def is_first_fit(folder: Path) -> bool:
+    """Return whether an experiment lacks a model because it is just being fitted, or was left unfinished."""
+    paths = [path for model_name in MODEL_NAMES if not (path := checkpoint_path(folder, model_name)).exists()]
+    return any(each(path).exists() for path in paths for each in (_log_path, live_path, unfinished_path))
 
 
 def discard(folder: Path, stem: str) -> None:

@@ -1,4 +1,5 @@
 """One module a tool: its choices, what it alone computes, `render(pair, stage)`, and `reset(pair)` if it needs one.
 
-`reset` chooses anew for another experiment what means nothing there.
+`reset` chooses anew for another experiment what means nothing there. A tool whose maps show another data set than the
+experiment's says by `classes(pair)` what the legend names.
 """

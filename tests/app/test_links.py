@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import selection
 from explorer.choices import Choice
-from explorer.views import explore
+from explorer.views import explore, train
 from explorer.views.curves import MOMENT
 from explorer.views.reconstruct import PAGE
 from tests.app.conftest import html
@@ -27,12 +27,14 @@ NAMES = {
     *("subject", "belief_seed", "close_up"),
     *("x_axis", "log"),
     "step",
+    *("data", "network", "widths", "latent_dim", "fit_beta", "warm_up", "epochs", "rate", "fit_seed"),
 }
 # What shows each of them at least once.
 PAGES: tuple[dict[str, str], ...] = (
     *({"experiment": "digits-2d", "tab": tab} for tab in TABS),
     {"experiment": "mnist-2d", "tab": "Explore"},  # several betas, and a map with a crowd
     {"experiment": "digits-2d", "tab": "Reconstruct", "images": "worst test images"},
+    {"experiment": "digits-2d", "tab": "Train", "network": "own"},
     {"experiment": "mnist-32d", "tab": "Explore", "plane": "two dimensions"},
     *(
         {"experiment": "mnist-32d", "tab": "Traverse", "dimensions": f"{first} to {first + 7}"}
@@ -91,8 +93,15 @@ def test_a_link_holds_what_is_ringed(tab: str) -> None:
 
 
 def test_names_without_widgets_are_these() -> None:
-    choices: tuple[Choice[Any], ...] = (MOMENT, PAGE, selection.PRESENT, selection.HIDE, *explore.DRAWN_PATHS.values())
-    assert [choice.name for choice in choices] == ["moment", "page", "present", "hide", "ae_path", "vae_path"]
+    choices: tuple[Choice[Any], ...] = (
+        MOMENT,
+        PAGE,
+        selection.PRESENT,
+        selection.HIDE,
+        *explore.DRAWN_PATHS.values(),
+        train.FIT,
+    )
+    assert [choice.name for choice in choices] == ["moment", "page", "present", "hide", "ae_path", "vae_path", "fit"]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def legend(app: AppTest) -> dict[str, Any]:
 
 def test_every_tool_says_the_names_and_speaks_of_digits_nowhere(app: AppTest) -> None:
     app.run()
-    for tool in TABS:
+    for tool in (tool for tool in TABS if tool != "Train"):  # which names all data sets
         app.segmented_control("tab").set_value(tool).run()
         assert not app.exception, tool
         assert not app.error, tool
@@ -150,7 +150,7 @@ def test_what_is_saved_of_a_test_image_lands_on_its_code(app: AppTest, own: Path
     for size in (1, 8):  # as it is, and as the page saves it
         buffer = io.BytesIO()
         Image.fromarray(image.repeat(size, 0).repeat(size, 1)).save(buffer, "png")
-        app.get("file_uploader")[0].set_value(("saved.png", buffer.getvalue(), "image/png"))  # type: ignore[attr-defined]
+        app.get("file_uploader")[0].set_value(("saved.png", buffer.getvalue(), "image/png"))  # type: ignore[union-attr]
         app.run()
         np.testing.assert_array_equal((shown(app, "drawn") * 255).round(), image)
     (marks,) = [

@@ -30,6 +30,7 @@ ELSEWHERE = [
     ".st-key-play",
     '[class*="st-key-show_"]',
     '[class*="st-key-tour_"]',
+    ".st-key-start_fit",  # see test_train
 ]
 
 

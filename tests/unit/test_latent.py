@@ -253,3 +253,17 @@ def test_crowd_holds_its_share(points: np.ndarray) -> None:
     tolerance = 1e-9 * (1 + np.abs(points).max())
     inside = (np.abs(points - (left + side / 2, bottom + side / 2)) <= side / 2 + tolerance).all(axis=1)
     assert inside.mean() >= 0.8 - 1 / len(points)
+
+
+@given(st.floats(0.01, 100), st.integers(0, 2**32 - 1))
+def test_window_of_moving_codes_holds_them_and_moves_seldom(growth: float, seed: int) -> None:
+    codes = np.random.default_rng(seed).standard_normal((50, 2))
+    first = latent.steady_window(None, codes)
+    assert latent.steady_window(first, 1.02 * codes) == first
+    then = latent.steady_window(first, growth * codes)
+    own = latent.window(growth * codes)
+    assert then.left <= own.left
+    assert then.bottom <= own.bottom
+    assert own.right <= then.right + 1e-9
+    assert own.top <= then.top + 1e-9
+    assert own.side <= then.side <= latent.MAX_SLACK * own.side

@@ -19,6 +19,11 @@ SCRIPTS = {
         *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js", "symbols.js")),
         *(FOLDER / "film" / name for name in ("paint.js", "film.js")),
     ],
+    "live": [
+        *(FOLDER / "latent_map" / name for name in ("plotly.js", "symbols.js")),
+        FOLDER / "film" / "paint.js",
+        FOLDER / "live" / "live.js",
+    ],
     "pad": [FOLDER / "pad" / "pad.js"],
     "present": [FOLDER / "present" / "present.js"],
     "save_picture": [

@@ -1,6 +1,6 @@
 // @ts-check
 // Unpacks the atlas of a map, and keeps it where the overlay of that map finds it: `latentAtlases`, by the chart's key, and
-// that of its crowd, which is finer, by this and `/crowd`.
+// that of its crowd, which is finer, by this and `/crowd`; that of a model that is being fitted by this and `/live`.
 // One that cannot be unpacked stands there as its data alone.
 
 import { lifecycle } from "../lifecycle.js";
@@ -20,7 +20,7 @@ class Keeper {
 
   /** @param {Data} data */
   async update(data) {
-    if (this.data?.id === data.id && nameOf(this.data) === nameOf(data)) return;
+    if (this.data?.id === data.id && nameOf(this.data) === nameOf(data) && this.data.image === data.image) return;
     this.data = data;
     const atlas = await unpack(data).catch((error) => {
       console.error(error);

@@ -260,9 +260,8 @@ export class Overlay {
   atlasOf(point) {
     const { lens, chart } = this.data;
     const atlases = /** @type {any} */ (globalThis).latentAtlases;
-    const [whole, crowd] = [atlases?.get(chart), atlases?.get(`${chart}/crowd`)];
-    if (point && crowd?.data.id === lens && crowd.has?.(...point)) return crowd;
-    return whole?.data.id === lens ? whole : undefined;
+    const own = ["/crowd", "/live", ""].map((part) => atlases?.get(chart + part)).filter((atlas) => atlas?.data.id === lens);
+    return own.find((atlas) => point && atlas.has?.(...point)) ?? own.at(-1);
   }
 
   /** Show the decode of the point under mouse, finger or cursor, else of the one just clicked, else the answer's own picture. */

@@ -1,0 +1,492 @@
+"""Train: fit an AE and a VAE of one's own, watch their codes come apart, and steer the fit."""
+
+import io
+import re
+import shutil
+import zipfile
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import streamlit as st
+
+from explorer import figures, images, selection
+from explorer.choices import Choice
+from explorer.classes import Classes
+from explorer.components import latent_map
+from explorer.components.card import markup, picture
+from explorer.components.live import Moment, show_live
+from explorer.latent import Window
+from explorer.live import LiveModel, open_live
+from explorer.models import ModelPair
+from explorer.stage import CHARTS, Stage, lay_over
+from explorer.text import escape_markdown, number, vector
+from training import workers
+from training.array_file import CheckpointError
+from training.checkpoint import MODEL_NAMES, checkpoint_path, experiment_names
+from training.datasets import available
+from training.experiments import EXPERIMENTS, Experiment
+from training.folders import checkpoints_dir, data_dir
+from training.live import control, live_path
+
+__all__ = ["FIT", "classes", "render"]
+
+
+class Network(NamedTuple):
+    """A preset: a network, and how long it wants to be fitted."""
+
+    words: str
+    hidden_layers: tuple[int, ...]
+    architecture: str
+    epochs: int
+    learning_rate: float
+
+
+NETWORKS = {
+    "small": Network("one layer of 400 units: a first picture within seconds", (400,), "mlp", 20, 2e-3),
+    "deep": Network("three layers of 512, as `mnist-2d`: sharper, slower", (512, 512, 512), "mlp", 60, 1.5e-3),
+    "filters": Network("four convolutional layers: ten times slower", (32, 64, 64, 64), "convolutional", 8, 2e-3),
+    "own": Network("the widths of your own layers; the decoder mirrors them", (400, 100), "mlp", 20, 2e-3),
+}
+FIT = Choice("fit", "")  # the fit that is watched, by its experiment's name
+DATASET, NETWORK, WIDTHS = Choice("data", "mnist"), Choice("network", "small"), Choice("widths", "400-100")
+LATENT_DIM, BETA, WARM_UP = Choice("latent_dim", 2), Choice("fit_beta", 1.0), Choice("warm_up", 0.0)
+EPOCHS, RATE, SEED = Choice("epochs", 0), Choice("rate", 0.0), Choice("fit_seed", 0)  # 0: what the network wants
+MODELS = dict(zip(MODEL_NAMES, CHARTS, strict=True))
+WORDS = {"autoencoder": "AE", "vae": "VAE"}
+TICK, STEER_TICK, CURVES_TICK = 0.5, 2.0, 1.5  # seconds
+ATLAS_SECONDS = 1.0  # after which the decodes under the mouse are renewed
+# In the session, not in the URL.
+OWN_FIT = "own_fit"  # the name of the fit that this session has begun
+WINDOWS = "live_windows"  # what each map shows of the fit
+ATLASES = "live_atlases"  # of each model: the version whose decodes were sent last, their window, and they
+PICKS = "live_picks"  # the points that are picked on the maps of the fit
+COMPLAINT = "fit_complaint"  # what went wrong in a callback
+MOVED_BETA, MOVED_RATE = "moved_beta", "moved_rate"  # widgets
+
+
+def render(pair: ModelPair, stage: Stage) -> None:
+    """Draw the tool: a form, or the fit that is watched; below, its curves, all fits, and what was fitted here."""
+    found = _fits()
+    name = str(FIT.value)
+    with stage.viewer:
+        if name in found:
+            with st.container(key="watched_maps", gap="xsmall"):
+                _watch(name)
+            with st.container(key="watched_steering", gap="xsmall"):
+                _steer(name)
+        else:
+            _form(name)
+    if name not in found:
+        for map_, answer in zip(stage.maps, stage.answers, strict=True):
+            with answer:
+                lay_over(map_, [], answer="")  # the maps of the experiment that is open
+    with stage.strip:
+        if complaint := st.session_state.pop(COMPLAINT, ""):
+            st.error(escape_markdown(complaint))
+        if name in found:
+            with st.container(key="watched_curves"):
+                _watch_curves(name)
+        _list_fits(name, [other for other in found if other != name], watches=name in found)
+        _own_experiments(list(found))
+
+
+def classes(pair: ModelPair) -> Classes:
+    """Return the classes that the legend names: those of the fit that is watched."""
+    for model in _stand(str(FIT.value)).values():
+        return Classes(model.file.dataset.classes)
+    return pair.classes
+
+
+def _fits() -> dict[str, list[workers.FitInFolder]]:
+    """Find the fits that wait, are in progress or were left unfinished, by experiment."""
+    found: dict[str, list[workers.FitInFolder]] = {}
+    for fit in workers.running(checkpoints_dir()):
+        found.setdefault(fit.folder.name, []).append(fit)
+    return found
+
+
+def _stand(name: str) -> dict[str, LiveModel]:
+    """Open the models of a fit as they stand, those that have begun."""
+    found = {}
+    for model_name in MODEL_NAMES if name else ():
+        try:
+            found[model_name] = open_live(live_path(checkpoint_path(checkpoints_dir() / name, model_name)))
+        except CheckpointError:  # not begun, finished, or replaced just now
+            continue
+    return found
+
+
+def _form(last: str) -> None:
+    """Draw the settings of a new fit, and what became of the last."""
+    if last and last in experiment_names(checkpoints_dir()):
+        st.success(escape_markdown(f"{last} is finished, an experiment like the others now."))
+        st.button("Look at it", on_click=_open, args=(last,), type="primary")
+    st.markdown("**Fit an AE and a VAE to images of your choice.** Watch both spaces take shape, out of noise.")
+    place = st.container()  # of the button, before the settings: it is to be seen at once
+    names = available(data_dir())
+    DATASET.set(DATASET.value if DATASET.value in names else names[0])
+    dataset = st.selectbox("Images", names, help="Bring your own: `python -m training add NAME PATH`.", **DATASET.bound)
+    network = st.segmented_control(
+        "Network",
+        list(NETWORKS),
+        default=NETWORK.default,
+        required=True,
+        help=". ".join(f"*{key}*: {preset.words}" for key, preset in NETWORKS.items()) + ".",
+        **NETWORK.bound,
+    )
+    preset = NETWORKS[network]
+    hidden_layers = preset.hidden_layers
+    if network == "own":
+        widths = st.text_input("Widths of the encoder's layers", WIDTHS.default, **WIDTHS.bound)
+        hidden_layers = tuple(int(width) for width in re.findall(r"\d{1,9}", widths))
+    left, right = st.columns(2)
+    with left:
+        latent_dim = st.number_input(
+            "Latent size",
+            2,
+            64,
+            LATENT_DIM.default,
+            help="Numbers in a code. Two can be seen whole.",
+            **LATENT_DIM.bound,
+        )
+        epochs = st.number_input(
+            "Epochs",
+            0,
+            1000,
+            EPOCHS.default,
+            help=f"Passes over the images. 0 stands for {preset.epochs}.",
+            **EPOCHS.bound,
+        )
+        warm_up = st.number_input(
+            "Warm-up",
+            0.0,
+            100.0,
+            WARM_UP.default,
+            format="%.1f",
+            help="KL annealing: epochs in which the weight of the KL rises from 0 to beta.",
+            **WARM_UP.bound,
+        )
+    with right:
+        beta = st.number_input(
+            "Beta", 0.0, 1000.0, BETA.default, help="The weight of the VAE's KL. You can move it later.", **BETA.bound
+        )
+        rate = st.number_input(
+            "Learning rate",
+            0.0,
+            1.0,
+            RATE.default,
+            step=0.0005,
+            format="%.4f",
+            help=f"The peak of its schedule. 0 stands for {preset.learning_rate:g}. You can move it later.",
+            **RATE.bound,
+        )
+        seed = st.number_input("Seed", 0, 9999, SEED.default, help="Of all that is drawn at random.", **SEED.bound)
+    own = str(st.session_state.get(OWN_FIT, ""))
+    is_busy = own in _fits()
+    if is_busy:
+        place.info(escape_markdown(f"Your fit {own} is under way. Have one at a time."))
+    try:
+        experiment = Experiment(
+            name=_free_name(f"{dataset}-{latent_dim}d"),
+            title=f"{dataset}, {latent_dim} latent dimensions, fitted here",
+            dataset=dataset,
+            architecture=preset.architecture,
+            latent_dim=int(latent_dim),
+            hidden_layers=hidden_layers,
+            beta=float(beta),
+            kl_warmup=float(warm_up),
+            epochs=int(epochs) or preset.epochs,
+            batch_size=128,
+            learning_rate=float(rate) or preset.learning_rate,
+            seed=int(seed),
+        )
+    except ValueError as error:
+        place.error(escape_markdown(f"These settings cannot be fitted: {error}."))
+        return
+    place.button(
+        "Start",
+        key="start_fit",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=is_busy,
+        on_click=_start,
+        args=(experiment,),
+    )
+
+
+def _free_name(name: str) -> str:
+    """Number a name until no folder has it, and no experiment that comes along."""
+    taken = {*EXPERIMENTS, *experiment_names(checkpoints_dir())}
+    return next(each for each in (name, *(f"{name}-{at}" for at in range(2, len(taken) + 3))) if each not in taken)
+
+
+def _start(experiment: Experiment) -> None:
+    """Begin a fit, and watch it; a callback."""
+    try:
+        workers.start(experiment, data_dir(), checkpoints_dir())
+    except (OSError, CheckpointError) as error:
+        st.session_state[COMPLAINT] = f"The fit cannot begin: {error}."
+        return
+    st.session_state[OWN_FIT] = experiment.name
+    _watch_fit(experiment.name)
+
+
+def _watch_fit(name: str) -> None:
+    """Watch a fit; empty: none, but the form; a callback."""
+    for key in (WINDOWS, ATLASES, PICKS):
+        st.session_state.pop(key, None)
+    FIT.keep(name)
+
+
+def _open(name: str) -> None:
+    """Open an experiment that was fitted here; a callback."""
+    FIT.keep("")
+    selection.show("Explore", {selection.EXPERIMENT: name})
+
+
+@st.fragment(run_every=TICK)
+def _watch(name: str) -> None:
+    """Show the fit as it stands: its codes on the maps, the decodes under the mouse, how far it is."""
+    found = _fits()
+    if name not in found:
+        st.rerun()  # finished or discarded: the list of experiments has changed
+    standing = _stand(name)
+    windows: dict[str, Window] = st.session_state.setdefault(WINDOWS, {})
+    moments = []
+    for column, model_name in zip(st.columns(2, gap="xsmall"), MODEL_NAMES, strict=True):
+        if (model := standing.get(model_name)) is not None:
+            window = windows[model_name] = model.window(windows.get(model_name))
+            moments.append(Moment(MODELS[model_name], model.points, window))
+            with column:
+                _lens(name, model, window)
+    if moments:
+        first = next(iter(standing.values()))
+        named = Classes(first.file.dataset.classes)
+        colours, symbols = zip(*map(figures.look, range(len(named))), strict=True)
+        show_live(moments, first.labels, named.short_names, colours, symbols, circled=named.fit_labels)
+    for model_name in MODEL_NAMES:
+        _draw_progress(model_name, next((fit for fit in found[name] if fit.stem == model_name), None))
+
+
+def _lens(name: str, model: LiveModel, window: Window) -> None:
+    """Mount the lens of a map: the pick's decode, and that of any point under the mouse, by the model as it stands."""
+    chart, lens, short = MODELS[model.name], f"live-{name}-{model.name}", WORDS[model.name]
+    # Before there is a pick: the first validation image, wherever its code is.
+    x, y = st.session_state.setdefault(PICKS, {}).get(model.name) or model.points[0].tolist()
+    where = vector((x, y))
+    decode = images.data_uri(model.decode([(x, y)])[0])
+    latent_map.overlay(
+        chart,
+        [latent_map.pick_mark(x, y)],
+        partial(_pick, model.name),
+        title=f"{short} that is being fitted",
+        lens=lens,
+        answer=markup(
+            [picture(decode, f"{short}: decode of {where}", name=f"pick-{model.name}", caption=f"{short} at {where}")],
+            kind="pick",
+        ),
+    )
+    sent = st.session_state.setdefault(ATLASES, {})
+    version, of, atlas = sent.get(model.name, (0, None, None))
+    if atlas is None or of != window or model.file.version - version > ATLAS_SECONDS * 1e9:
+        atlas = model.atlas(window)
+        sent[model.name] = (model.file.version, window, atlas)
+    latent_map.send_atlas(chart, lens, window, atlas, part="live")
+
+
+def _pick(model_name: str, x: float, y: float) -> None:
+    """Set the pick on the map of a model that is being fitted; a callback."""
+    st.session_state.setdefault(PICKS, {})[model_name] = (x, y)
+
+
+def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
+    """Say how far a model is; None: it is finished."""
+    short = WORDS[model_name]
+    if fit is None:
+        st.progress(1.0, f"{short}: finished")
+        return
+    words = {
+        "waiting": f"waits, number {fit.place} in the queue",
+        "starting": "reads the images …",
+        "fitting": "begins",
+        "paused": "paused",
+        "failed": "failed",
+        "dead": "stands still",
+    }[fit.state]
+    if (live := fit.live) is None:
+        st.progress(0.0, f"{short}: {words}")
+    else:
+        if fit.state == "fitting" and live.seconds_left is not None:
+            words = f"{_duration(live.seconds_left)} left"
+        epochs = live.progress.total / live.progress.updates_per_epoch
+        text = f"{short}: epoch {number(live.epoch, '.1f')} of {number(epochs, '.0f')}, {words}"
+        st.progress(live.progress.update / live.progress.total, text)
+    if fit.state == "failed":
+        st.error(escape_markdown(f"The {short} failed: {fit.message}."))
+    elif fit.state == "dead":
+        why = f" ({fit.message})" if fit.message else ""
+        st.warning(escape_markdown(f"The process of the {short} has ended{why}. Go on takes it up where it was saved."))
+
+
+def _duration(seconds: float) -> str:
+    return f"{number(seconds, '.0f')} s" if seconds < 90 else f"{number(seconds / 60, '.0f')} min"
+
+
+@st.fragment(run_every=STEER_TICK)
+def _steer(name: str) -> None:
+    """Draw what moves the fit: pause, stop, discard, beta, learning rate."""
+    found = _fits().get(name, [])
+    is_alive = any(fit.lives for fit in found)
+    with st.container(horizontal=True):
+        if not is_alive and any(fit.can_resume for fit in found):
+            st.button("Go on", icon=":material/play_arrow:", on_click=_resume, args=(name,), type="primary")
+        elif any(fit.state == "paused" for fit in found):
+            st.button("Go on", icon=":material/play_arrow:", on_click=_order, args=(name, "run"), type="primary")
+        else:
+            st.button("Pause", icon=":material/pause:", on_click=_order, args=(name, "pause"), disabled=not is_alive)
+        st.button("Stop and keep", icon=":material/stop:", on_click=_order, args=(name, "stop"), disabled=not is_alive)
+    with st.container(horizontal=True), st.popover("Discard", icon=":material/delete:"):
+        st.markdown("What was learnt so far is lost.")
+        st.button("Discard it", on_click=_discard, args=(name,))
+    shown = {fit.stem: fit.live.progress for fit in found if fit.live is not None}
+    if not (is_alive and shown):
+        return
+    left, right = st.columns(2)
+    if "vae" in shown:
+        left.number_input(
+            "Beta, from now on",
+            0.0,
+            1000.0,
+            shown["vae"].beta,
+            step=0.5,
+            key=f"{MOVED_BETA}_{name}",
+            on_change=_move,
+            args=(name,),
+            help="Turn it up, and the posterior collapses: all codes fall together. Turn it down, and it comes back.",
+        )
+    right.number_input(
+        "Rate, from now on",
+        1e-6,
+        1.0,
+        next(iter(shown.values())).learning_rate,
+        step=0.0005,
+        format="%.4f",
+        key=f"{MOVED_RATE}_{name}",
+        on_change=_move,
+        args=(name,),
+        help="The peak of the learning rate's schedule. Too large, and what was learnt is undone.",
+    )
+    st.caption("What you move is recorded: the curves and the checkpoint say when.")
+
+
+def _order(name: str, state: str) -> None:
+    """Tell both models of a fit what to do; a callback."""
+    for fit in _fits().get(name, []):
+        _control(fit, state=state)
+
+
+def _discard(name: str) -> None:
+    """Give a fit up; a callback."""
+    for fit in _fits().get(name, []):
+        try:
+            workers.discard(fit.folder, fit.stem)
+        except (OSError, ValueError) as error:
+            st.session_state[COMPLAINT] = f"The fit cannot be discarded: {error}."
+    _watch_fit("")
+
+
+def _move(name: str) -> None:
+    """Move beta and learning rate of a fit; a callback."""
+    beta, rate = (st.session_state.get(f"{key}_{name}") for key in (MOVED_BETA, MOVED_RATE))
+    for fit in _fits().get(name, []):
+        _control(fit, beta=None if fit.stem == "autoencoder" else beta, learning_rate=rate)
+
+
+def _control(
+    fit: workers.FitInFolder, state: str | None = None, beta: float | None = None, learning_rate: float | None = None
+) -> None:
+    try:
+        control(fit.folder, fit.stem, state=state, beta=beta, learning_rate=learning_rate)
+    except (OSError, ValueError) as error:
+        st.session_state[COMPLAINT] = f"The fit cannot be reached: {error}."
+
+
+def _resume(name: str) -> None:
+    """Take a fit up again whose processes have ended; a callback."""
+    resumable = [fit for fit in _fits().get(name, []) if fit.can_resume]
+    try:
+        for experiment in {fit.experiment for fit in resumable if fit.experiment is not None}:
+            stems = [fit.stem for fit in resumable]
+            workers.start(experiment, data_dir(), checkpoints_dir(), model_names=stems)
+    except (OSError, CheckpointError) as error:
+        st.session_state[COMPLAINT] = f"The fit cannot be taken up again: {error}."
+
+
+@st.fragment(run_every=CURVES_TICK)
+def _watch_curves(name: str) -> None:
+    """Draw the curves of the fit so far, and what was moved."""
+    standing = _stand(name)
+    history = {model_name: model.file.history() for model_name, model in standing.items()}
+    if not history or any(len(curve.update) < 2 for splits in history.values() for curve in splits.values()):
+        st.caption("The curves begin with the second measurement on the validation images.")
+        return
+    steered = standing.get("vae", next(iter(standing.values())))
+    changes = [
+        (max(change.update, 1), f"beta {change.beta:g}, rate {change.learning_rate:g}")
+        for change in steered.file.changes
+    ]
+    latent_map.chart(figures.curves(history, "updates", logarithmic=True, changes=changes), key="live_curves")
+    st.caption(
+        "Higher is better, but for the KL. Solid: training images, dotted: validation images. "
+        "An upright line: beta or the learning rate was moved."
+    )
+
+
+def _list_fits(name: str, others: list[str], *, watches: bool) -> None:
+    """List all fits under way, on this computer or in a folder that it shares."""
+    if not (watches or others):
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if watches:
+            st.button("Fit another", icon=":material/add:", on_click=_watch_fit, args=("",))
+        if others:
+            st.markdown("Fits under way:")
+        for other in others:
+            st.button(escape_markdown(other), key=f"watch_{other}", on_click=_watch_fit, args=(other,))
+
+
+def _own_experiments(busy: list[str]) -> None:
+    """Offer what was fitted here: as a zip, or to be deleted."""
+    own = [name for name in experiment_names(checkpoints_dir()) if name not in EXPERIMENTS and name not in busy]
+    if not own:
+        return
+    with st.expander("Fitted here"), st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox("Experiment that was fitted here", own, width=260)
+        folder = checkpoints_dir() / chosen
+        st.button("Open", key="open_own", on_click=_open, args=(chosen,))
+        st.download_button(
+            "As zip", partial(_zipped, folder), f"{chosen}.zip", on_click="ignore", icon=":material/download:"
+        )
+        with st.popover("Delete", icon=":material/delete:"):
+            st.markdown(escape_markdown(f"Delete {chosen} for everyone who uses this server?"))
+            st.button("Delete it", on_click=_delete, args=(folder,))
+
+
+def _zipped(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(folder.glob("*.safetensors")):
+            archive.write(path, f"{folder.name}/{path.name}")
+    return buffer.getvalue()
+
+
+def _delete(folder: Path) -> None:
+    """Delete an experiment that was fitted here; a callback."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        st.session_state[COMPLAINT] = f"{folder.name} cannot be deleted: {error}."
+        return
+    if st.session_state.get(selection.EXPERIMENT.name) == folder.name:
+        selection.set_for_page({selection.EXPERIMENT: next(iter(EXPERIMENTS))})

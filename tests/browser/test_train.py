@@ -1,0 +1,120 @@
+"""Train, in Chromium: a real fit is begun, watched, steered, killed and taken up again, stopped and kept."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import CLOUDS, in_chart, open_map, pixel_of, seen, wait_until_idle
+from tests.conftest import streamlit_server
+from training.checkpoint import MODEL_NAMES, Checkpoint, check_pair, checkpoint_path
+from training.folders import data_dir
+from training.live import LiveFit, live_path
+from training.workers import running
+
+pytestmark = pytest.mark.browser
+
+NAME = "digits-2d-2"  # the first name that is free
+
+
+@pytest.fixture
+def address(checkpoints: Path) -> Iterator[str]:
+    """A server of its own: what is fitted is in the list of all who use it."""
+    with streamlit_server(checkpoints, data_dir()) as found:
+        yield found
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name).first
+
+
+def live(checkpoints: Path, model_name: str = "vae") -> LiveFit:
+    return LiveFit(live_path(checkpoint_path(checkpoints / NAME, model_name)))
+
+
+def wait_for_file(page: Page, path: Path) -> None:
+    for _ in range(600):
+        if path.exists():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{path} is not there")
+
+
+def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept(checkpoints: Path, page: Page, address: str) -> None:
+    settings = "experiment=digits-2d&tab=Train&data=digits&network=own&widths=32&epochs=900&fit_seed=3"
+    open_map(page, f"{address}/?{settings}")
+    ranges = "return [chart._fullLayout.xaxis.range, chart._fullLayout.yaxis.range]"
+    before = in_chart(page, "map_vae", ranges)
+    button(page, "Start").click()
+    for chart in ("map_autoencoder", "map_vae"):
+        page.wait_for_selector(f".st-key-{chart} .filmed canvas.film-codes", state="attached", timeout=90_000)
+    # The map holds the codes, and those of the other model are out of sight.
+    codes = live(checkpoints).codes().code
+    [left, right], [bottom, top] = in_chart(page, "map_vae", ranges)
+    inside = (codes > (left, bottom)) & (codes < (right, top))
+    assert inside.all(axis=1).mean() > 0.9
+    assert in_chart(page, "map_vae", f"return {CLOUDS}.length > 0")
+    hidden = "return getComputedStyle(chart.querySelector('.gl-container')).visibility"
+    assert in_chart(page, "map_vae", hidden) == "hidden"
+
+    button(page, "Pause").click()
+    expect(page.get_by_text("paused")).to_have_count(2, timeout=60_000)
+    page.wait_for_function("latentAtlases.has('map_vae/live')")
+    network = live(checkpoints).load_network()
+    # Under the mouse: the decode by the model as it stands.
+    x, y = ((left + right) / 2, (bottom + top) / 2)
+    page.mouse.move(*pixel_of(page, "map_vae", x, y))
+    expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_contain_text("under the mouse")
+    expected = network.decode(torch.tensor([[x, y]], dtype=torch.float32)).sigmoid()[0].detach().numpy()
+    for _ in range(100):  # the atlas may be of the moment before
+        if np.abs(seen(page, "pick-vae") - expected).mean() < 0.03:
+            break
+        page.wait_for_timeout(100)
+    np.testing.assert_allclose(seen(page, "pick-vae"), expected, atol=0.15)
+
+    beta = page.get_by_label("Beta, from now on", exact=True)
+    beta.fill("20")
+    beta.press("Enter")
+    wait_until_idle(page)
+    button(page, "Go on").click()
+    expect(button(page, "Pause")).to_be_visible()
+    for fit in running(checkpoints):
+        assert fit.live is not None
+        os.kill(fit.live.progress.pid, signal.SIGKILL)
+    expect(page.get_by_text("has ended")).to_have_count(2, timeout=60_000)
+    button(page, "Go on").click()
+    expect(page.get_by_text("has ended")).to_have_count(0, timeout=90_000)
+    expect(button(page, "Stop and keep")).to_be_enabled()
+    button(page, "Stop and keep").click()
+    for model_name in MODEL_NAMES:
+        wait_for_file(page, checkpoint_path(checkpoints / NAME, model_name))
+    expect(page.get_by_text("is finished, an experiment like the others now")).to_be_visible(timeout=60_000)
+    # The chart is as it was.
+    assert in_chart(page, "map_vae", ranges) == pytest.approx(np.array(before), abs=1e-6)
+    ae, vae = (Checkpoint(checkpoint_path(checkpoints / NAME, model_name)) for model_name in MODEL_NAMES)
+    check_pair(ae, vae)
+    button(page, "Look at it").click()
+    expect(page.get_by_role("radio", name="Explore", exact=True)).to_be_checked()
+    expect(page.get_by_label("Experiment", exact=True)).to_have_value(NAME)
+    assert page.locator('[data-testid="stException"]').count() == 0
+
+
+def test_a_discarded_fit_leaves_nothing(checkpoints: Path, page: Page, address: str) -> None:
+    settings = "experiment=digits-2d&tab=Train&data=digits&network=own&widths=16&epochs=900"
+    open_map(page, f"{address}/?{settings}")
+    button(page, "Start").click()
+    page.wait_for_selector(".st-key-map_vae .filmed", state="attached", timeout=90_000)
+    assert {fit.folder.name for fit in running(checkpoints)} == {NAME}
+    button(page, "Discard").click()
+    button(page, "Discard it").click()
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    for _ in range(300):
+        if not (checkpoints / NAME).exists():
+            break
+        page.wait_for_timeout(100)
+    assert not (checkpoints / NAME).exists()
