@@ -115,7 +115,8 @@ def test_what_is_saved_of_a_test_image_lands_on_its_code(app: AppTest, own: Path
     for size in (1, 8):  # as it is, and as the page saves it
         buffer = io.BytesIO()
         Image.fromarray(image.repeat(size, 0).repeat(size, 1)).save(buffer, "png")
-        app.get("file_uploader")[0].set_value(("saved.png", buffer.getvalue(), "image/png"))  # type: ignore[attr-defined]
+        (uploader,) = app.get("file_uploader")
+        uploader.set_value(("saved.png", buffer.getvalue(), "image/png"))  # type: ignore[union-attr]
         app.run()
         np.testing.assert_array_equal((shown(app, "drawn") * 255).round(), image)
     (marks,) = [
