@@ -24,6 +24,7 @@ from training.checkpoint import (
 )
 from training.experiments import DEFAULT, EXPERIMENTS, Experiment, differences
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
+from training.live import control_path, unfinished_path
 
 if TYPE_CHECKING:  # torch takes seconds, and `--help` and `list` need none of it
     import torch
@@ -110,6 +111,9 @@ def fit(
     batch_size: Annotated[int | None, _setting_option("Images a weight update.")] = None,
     learning_rate: Annotated[float | None, _setting_option("Peak of the one-cycle schedule.")] = None,
     beta: Annotated[float | None, _setting_option("Weight of the KL in the VAE's objective; 1 is the ELBO.")] = None,
+    kl_warmup: Annotated[
+        float | None, _setting_option("Epochs over which the KL's weight rises from 0 to beta; 0: at once.")
+    ] = None,
     seed: Annotated[int | None, _setting_option("Of initial weights, order, binarisation and noise.")] = None,
     device: Device = "auto",
     data_dir: DataDir = DATA_DIR,
@@ -122,12 +126,13 @@ def fit(
             show_default="stop if there is one",
         ),
     ] = None,
+    settings: Annotated[Path | None, typer.Option(hidden=True, help="The job of a worker, which gives all.")] = None,
 ) -> None:
     """Fit the models of an experiment and write their checkpoints. Ctrl-C saves; --resume goes on.
 
     With another beta than the experiment's and no name: one more VAE beside the experiment's own.
     """
-    shipped = EXPERIMENTS.get(experiment_name)
+    shipped = _settings_of_worker(settings) if settings else EXPERIMENTS.get(experiment_name)
     if shipped is None:
         raise _error_exit(f"unknown experiment {experiment_name!r}; there are {', '.join(EXPERIMENTS)}")
     overrides: dict[str, Any] = {
@@ -137,6 +142,7 @@ def fit(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "beta": beta,
+        "kl_warmup": kl_warmup,
         "seed": seed,
     }
     try:
@@ -149,7 +155,7 @@ def fit(
         raise _error_exit(f"{error}") from error
 
     from training import datasets
-    from training.fit import FitError, Interrupted, unfinished_path
+    from training.fit import Discarded, FitError, Interrupted
     from training.fit import fit as fit_model
 
     folder = checkpoints / experiment.name
@@ -172,10 +178,24 @@ def fit(
     try:
         data = _images(experiment, data_dir)
         for each in model_names:
-            path = fit_model(
-                experiment, each, data, folder, device=_device(device), resume=bool(resume), is_additional=is_additional
-            )
-            print(f"{path}: {_line(Checkpoint(path).test)}")
+            if not settings:  # what an earlier run was told is nothing to this one
+                control_path(checkpoint_path(folder, each, experiment.beta if is_additional else None)).unlink(
+                    missing_ok=True
+                )
+            try:
+                path = fit_model(
+                    experiment,
+                    each,
+                    data,
+                    folder,
+                    device=_device(device),
+                    resume=bool(resume),
+                    is_additional=is_additional,
+                )
+            except Discarded as error:
+                print(error)
+            else:
+                print(f"{path}: {_line(Checkpoint(path).test)}")
     except Interrupted as error:
         print(error)
         raise typer.Exit(130) from error
@@ -323,6 +343,15 @@ def _check_neighbours(folder: Path, experiment: Experiment, model_names: Sequenc
                 f"{path} stands there with {settings}, and the new model would not belong to it; "
                 "use the same settings, or give the new models a --name"
             )
+
+
+def _settings_of_worker(path: Path) -> Experiment:
+    from training.workers import read_job
+
+    try:
+        return read_job(path.parent)
+    except CheckpointError as error:
+        raise _error_exit(f"{error}") from error
 
 
 def _line(test: dict[str, float]) -> str:

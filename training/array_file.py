@@ -41,12 +41,13 @@ class ArrayFile:
         expected_format: the `format` that its settings must have.
         verb: what makes such a file: `fit` or `measure`.
         command: the command that makes this one.
+        at_once: read all arrays now, for the file is replaced all the time.
 
     Raises:
         CheckpointError: missing, truncated, foreign, of another version.
     """
 
-    def __init__(self, path: Path, *, expected_format: int, verb: str, command: str) -> None:
+    def __init__(self, path: Path, *, expected_format: int, verb: str, command: str, at_once: bool = False) -> None:
         self.path, self._verb, self._command = path, verb, command
         self.version = file_version(path)  # a file that is replaced later is another one
         if not self.version:
@@ -58,6 +59,7 @@ class ArrayFile:
                 metadata = file.metadata() or {}
                 slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
                 self._found = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
+                self._arrays = {name: file.get_tensor(name) for name in slices} if at_once else None
         except (SafetensorError, OSError) as error:
             raise self.defect_error(f"is no safetensors file, or is cut short ({error})") from error
         try:
@@ -77,10 +79,10 @@ class ArrayFile:
         """Return the error that says that the file is no longer the one that was opened."""
         return CheckpointError(f"{self.path} was replaced or removed while it was in use; reload the page")
 
-    def rows(self, name: str) -> int:
-        """Return the length of an array, which must not be empty."""
+    def rows(self, name: str, *, at_least: int = 1) -> int:
+        """Return the length of an array, which must not be too short."""
         _, shape = self._found.get(name, ("", ()))
-        if not shape or shape[0] == 0:
+        if not shape or shape[0] < at_least:
             raise self.defect_error(f"lacks the array {name}, or it is empty")
         return shape[0]
 
@@ -109,7 +111,15 @@ class ArrayFile:
     def group(self, group: str) -> dict[str, Array]:
         """Read the arrays of a group, by what follows `GROUP.`; all their values are finite."""
         prefix = f"{group}." if group else ""
-        names = [name for name in self._found if name.startswith(prefix)]
+        arrays = self._read([name for name in self._found if name.startswith(prefix)])
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise self.defect_error(f"has values in {name} that are not finite numbers")
+        return {name.removeprefix(prefix): array for name, array in arrays.items()}
+
+    def _read(self, names: list[str]) -> dict[str, Array]:
+        if self._arrays is not None:
+            return {name: self._arrays[name] for name in names}
         try:
             with safe_open(self.path, framework="numpy") as file:
                 arrays = {name: file.get_tensor(name) for name in names}
@@ -117,10 +127,7 @@ class ArrayFile:
             raise self.replaced_error() from error
         if file_version(self.path) != self.version:
             raise self.replaced_error()
-        for name, array in arrays.items():
-            if not np.isfinite(array).all():
-                raise self.defect_error(f"has values in {name} that are not finite numbers")
-        return {name.removeprefix(prefix): array for name, array in arrays.items()}
+        return arrays
 
 
 def file_version(path: Path) -> int:
@@ -144,14 +151,19 @@ def finite(value: Any) -> float:
     return number
 
 
-def write_arrays(path: Path, arrays: dict[str, Array], settings: dict[str, Any]) -> None:
-    """Write a file that `ArrayFile` reads; `settings` must hold its `format`. Raises as `write_atomically`."""
+def write_arrays(path: Path, arrays: dict[str, Array], settings: dict[str, Any], *, to_disk: bool = True) -> None:
+    """Write a file that `ArrayFile` reads; `settings` must hold its `format`. Else as `write_atomically`."""
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    write_atomically(path, save(contiguous, metadata={"settings": json.dumps(settings)}))
+    write_atomically(path, save(contiguous, metadata={"settings": json.dumps(settings)}), to_disk=to_disk)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, to_disk: bool = True) -> None:
     """Write under a temporary name, flush to the disk, move into place.
+
+    Args:
+        path: the file; its folder is made.
+        content: all of it.
+        to_disk: wait until the disk has it, so that it outlives a power cut; a reader sees it whole either way.
 
     Raises:
         OSError: no room, no permission; what stood at `path` is unharmed and nothing is left beside it.
@@ -161,8 +173,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with temporary.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if to_disk:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -52,10 +52,14 @@ __all__ = [
     "Codes",
     "Curve",
     "DatasetId",
+    "FitFile",
     "Snapshots",
     "check_pair",
     "checkpoint_path",
+    "experiment_from_json",
     "experiment_names",
+    "fit_arrays",
+    "fit_settings",
     "load_weights",
     "misnamed",
     "other_betas",
@@ -180,47 +184,34 @@ def check_pair(autoencoder: "Checkpoint", vae: "Checkpoint") -> None:
         )
 
 
-class Checkpoint(ArrayFile):
-    """One model's file, opened and checked; the arrays are read when asked for.
+class FitFile(ArrayFile):
+    """What a fit has written of one model, opened: what a checkpoint and a fit in progress have in common.
 
     Args:
-        path: the file.
+        path: the file, its folder named like the experiment.
+        stem: its name without endings: the model's, perhaps with `-beta-<beta>`.
+        at_once: as `ArrayFile`.
 
     Raises:
-        CheckpointError: missing, truncated, foreign, of another version; names, shapes or dtypes that
-            do not fit the settings. Values that are not finite are found when the array is read.
+        CheckpointError: as `ArrayFile`, or settings that cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
-        model_name, _, beta = path.stem.partition("-beta-")
+    def __init__(self, path: Path, stem: str, *, at_once: bool = False) -> None:
+        model_name, _, beta = stem.partition("-beta-")
         name = path.parent.name
         known = name if name in EXPERIMENTS else f"{DEFAULT} --name {name}"
         command = f"python -m training fit {known} --model {model_name}" + (f" --beta {beta}" if beta else "")
-        super().__init__(path, expected_format=FORMAT, verb="fit", command=command)
-        self._read_settings()
-        self._check_arrays()
-
-    def codes(self) -> Codes:
-        """Read the codes of the test images."""
-        arrays = self.group("codes")
-        if "log_variance" in arrays:
-            arrays["log_variance"] = arrays["log_variance"].astype(np.float32)
-        codes = Codes(labels=arrays.pop("label"), **arrays)
-        self._check_labels(codes.labels)
-        return codes
+        super().__init__(path, expected_format=FORMAT, verb="fit", command=command, at_once=at_once)
+        try:
+            self._read_settings(self.settings)
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise self.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
+        if stem not in (self.model_name, f"{self.model_name}-beta-{self.experiment.beta:g}"):
+            raise self.defect_error(f"holds a model called {self.model_name!r:.40}, expected {stem!r}")
 
     def history(self) -> dict[str, Curve]:
         """Read the curves of the fit, by split: `training` and `validation`."""
         return {split: Curve(**self.group(f"history.{split}")) for split in ("training", "validation")}
-
-    def snapshots(self) -> Snapshots:
-        """Read the codes as they moved during the fit."""
-        arrays = self.group("snapshots")
-        snapshots = Snapshots(labels=arrays.pop("label"), **arrays)
-        self._check_labels(snapshots.labels)
-        if snapshots.update[0] < 0 or (np.diff(snapshots.update) <= 0).any():
-            raise self.defect_error("has snapshots that are not in the order of the updates")
-        return snapshots
 
     def load_network(self) -> "Autoencoder":
         """Build the network in evaluation mode, float32, on the CPU."""
@@ -233,44 +224,75 @@ class Checkpoint(ArrayFile):
         load_weights(network, self)
         return network
 
-    def _read_settings(self) -> None:
-        settings = self.settings
-        try:
-            self.experiment = experiment_from_json(settings["experiment"])
-            self.model_name = str(settings["model"])
-            self.seconds = finite(settings["seconds"])
-            self.dataset = DatasetId(str(settings["dataset"]["fingerprint"]), tuple(settings["dataset"]["classes"]))
-            if not (self.dataset.classes and all(isinstance(name, str) for name in self.dataset.classes)):
-                raise TypeError("the names of the classes are no texts")
-            self.changes = [
-                Change(int(change["update"]), finite(change["beta"]), finite(change["learning_rate"]))
-                for change in settings["changes"]
-            ]
-            terms = ("elbo", "reconstruction", "kl") if self.model_name == "vae" else ("reconstruction",)
-            self.test = {term: finite(settings["test"][term]) for term in terms}
-        except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise self.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
-        if self.path.stem not in (self.model_name, f"{self.model_name}-beta-{self.experiment.beta:g}"):
-            raise self.defect_error(f"holds a model called {self.model_name!r:.40}, expected {self.path.stem!r}")
+    def _read_settings(self, settings: dict[str, Any]) -> None:
+        self.experiment = experiment_from_json(settings["experiment"])
+        self.model_name = str(settings["model"])
+        self.seconds = finite(settings["seconds"])
+        self.dataset = DatasetId(str(settings["dataset"]["fingerprint"]), tuple(settings["dataset"]["classes"]))
+        if not (self.dataset.classes and all(isinstance(name, str) for name in self.dataset.classes)):
+            raise TypeError("the names of the classes are no texts")
+        self.changes = [
+            Change(int(change["update"]), finite(change["beta"]), finite(change["learning_rate"]))
+            for change in settings["changes"]
+        ]
 
-    def _check_arrays(self) -> None:
-        n, m = (self.rows(name) for name in ("codes.label", "snapshots.label"))
-        s, d = self.rows("snapshots.update"), self.experiment.latent_dim
-        kl = self.model_name == "vae"
-        self.expect(
-            "codes",
-            {"code": ("F32", (n, d)), "label": ("U8", (n,))} | ({"log_variance": ("F16", (n, d))} if kl else {}),
-        )
+    def _check_history(self, *, at_least: int) -> None:
         for split in ("training", "validation"):
-            k = self.rows(f"history.{split}.update")
-            names = ["update", "epoch", "seconds", "reconstruction"] + (["kl"] if kl else [])
+            k = self.rows(f"history.{split}.update", at_least=at_least)
+            names = ["update", "epoch", "seconds", "reconstruction"] + (["kl"] if self.model_name == "vae" else [])
             self.expect(f"history.{split}", dict.fromkeys(names, ("F64", (k,))))
-        self.expect("snapshots", {"update": ("I64", (s,)), "code": ("F16", (s, m, d)), "label": ("U8", (m,))})
-        self.expect_groups("weights", "codes", "history.training", "history.validation", "snapshots")
 
     def _check_labels(self, labels: Array) -> None:
         if labels.max() >= len(self.dataset.classes):
             raise self.defect_error(f"has a class {labels.max()}, expected 0 to {len(self.dataset.classes) - 1}")
+
+
+class Checkpoint(FitFile):
+    """One model's file, opened and checked; the arrays are read when asked for.
+
+    Args:
+        path: the file.
+
+    Raises:
+        CheckpointError: missing, truncated, foreign, of another version; names, shapes or dtypes that
+            do not fit the settings. Values that are not finite are found when the array is read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, path.stem)
+        self._check_arrays()
+
+    def codes(self) -> Codes:
+        """Read the codes of the test images."""
+        arrays = self.group("codes")
+        if "log_variance" in arrays:
+            arrays["log_variance"] = arrays["log_variance"].astype(np.float32)
+        codes = Codes(labels=arrays.pop("label"), **arrays)
+        self._check_labels(codes.labels)
+        return codes
+
+    def snapshots(self) -> Snapshots:
+        """Read the codes as they moved during the fit."""
+        arrays = self.group("snapshots")
+        snapshots = Snapshots(labels=arrays.pop("label"), **arrays)
+        self._check_labels(snapshots.labels)
+        if snapshots.update[0] < 0 or (np.diff(snapshots.update) <= 0).any():
+            raise self.defect_error("has snapshots that are not in the order of the updates")
+        return snapshots
+
+    def _read_settings(self, settings: dict[str, Any]) -> None:
+        super()._read_settings(settings)
+        terms = ("elbo", "reconstruction", "kl") if self.model_name == "vae" else ("reconstruction",)
+        self.test = {term: finite(settings["test"][term]) for term in terms}
+
+    def _check_arrays(self) -> None:
+        n, m = (self.rows(name) for name in ("codes.label", "snapshots.label"))
+        s, d = self.rows("snapshots.update"), self.experiment.latent_dim
+        log_variance = {"log_variance": ("F16", (n, d))} if self.model_name == "vae" else {}
+        self.expect("codes", {"code": ("F32", (n, d)), "label": ("U8", (n,)), **log_variance})
+        self._check_history(at_least=1)
+        self.expect("snapshots", {"update": ("I64", (s,)), "code": ("F16", (s, m, d)), "label": ("U8", (m,))})
+        self.expect_groups("weights", "codes", "history.training", "history.validation", "snapshots")
 
 
 def load_weights(network: "nn.Module", file: ArrayFile) -> None:
@@ -305,10 +327,32 @@ def write(
     Raises:
         OSError: no room, no permission; what stood there is unharmed.
     """
+    settings = fit_settings(path.stem, experiment, dataset=dataset, changes=changes, seconds=seconds) | {"test": test}
+    write_arrays(path, fit_arrays(weights, codes, history, snapshots), settings)
+
+
+def fit_settings(
+    stem: str, experiment: Experiment, *, dataset: DatasetId, changes: Sequence[Change], seconds: float
+) -> dict[str, Any]:
+    """Return the settings that `FitFile` reads; `stem` as there."""
+    return {
+        "format": FORMAT,
+        "model": stem.partition("-beta-")[0],
+        "experiment": dataclasses.asdict(experiment),
+        "dataset": dataset._asdict(),
+        "changes": [change._asdict() for change in changes],
+        "seconds": seconds,
+    }
+
+
+def fit_arrays(
+    weights: dict[str, Array], codes: Codes, history: dict[str, Curve], snapshots: Snapshots | None = None
+) -> dict[str, Array]:
+    """Return the arrays that `FitFile` reads, named as in the module's table."""
     arrays = {f"weights.{name}": array.astype(np.float16) for name, array in weights.items()}
     groups: dict[str, Codes | Curve | Snapshots] = {
         "codes": codes,
-        "snapshots": snapshots,
+        **({} if snapshots is None else {"snapshots": snapshots}),
         **{f"history.{split}": curve for split, curve in history.items()},
     }
     for group, values in groups.items():
@@ -317,16 +361,7 @@ def write(
                 # Half precision: the standard deviations are right to a thousandth.
                 array = array.astype(np.float16) if name == "log_variance" else array
                 arrays[f"{group}.{'label' if name == 'labels' else name}"] = array
-    settings = {
-        "format": FORMAT,
-        "model": path.stem.partition("-beta-")[0],
-        "experiment": dataclasses.asdict(experiment),
-        "dataset": dataset._asdict(),
-        "changes": [change._asdict() for change in changes],
-        "seconds": seconds,
-        "test": test,
-    }
-    write_arrays(path, arrays, settings)
+    return arrays
 
 
 def experiment_from_json(fields: dict[str, Any]) -> Experiment:

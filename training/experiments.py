@@ -30,6 +30,7 @@ class Experiment:
     hidden_layers: tuple[int, ...] = (512, 512, 512)  # widths, or filters, of the encoder; the decoder mirrors them
     activation: str = "gelu"
     beta: float = 1.0  # weight of the KL in the VAE's objective; 1 is the ELBO
+    kl_warmup: float = 0.0  # epochs over which the KL's weight rises linearly from 0 to beta; 0: at once
     epochs: int = 240
     batch_size: int = 256
     learning_rate: float = 1.5e-3  # the peak of the one-cycle schedule
@@ -101,6 +102,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
 _LIMITS = {
     "latent_dim": (2, 1024),
     "beta": (0.0, 1e6),
+    "kl_warmup": (0.0, 100_000.0),
     "epochs": (1, 100_000),
     "batch_size": (1, 1_000_000),
     "learning_rate": (1e-9, 1e3),

@@ -1,13 +1,20 @@
-"""The training loop: fits one model of an experiment, records its curves and snapshots, writes its checkpoint."""
+"""The training loop: fits one model of an experiment, records its curves and snapshots, writes its checkpoint.
+
+While it goes on it shows itself in a file, and looks into another for what it shall do: see `training.live`.
+"""
 
 import dataclasses
 import json
 import math
+import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import torch
@@ -16,8 +23,9 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from training.array_file import write_atomically
+from training.array_file import Array, write_atomically
 from training.checkpoint import (
+    Change,
     Checkpoint,
     CheckpointError,
     Codes,
@@ -25,14 +33,26 @@ from training.checkpoint import (
     Snapshots,
     checkpoint_path,
     experiment_from_json,
+    fit_arrays,
     write,
 )
 from training.datasets import Data, Split, binarise
 from training.experiments import Experiment, differences
+from training.live import (
+    Control,
+    Progress,
+    control_path,
+    forget,
+    live_path,
+    open_live,
+    read_control,
+    unfinished_path,
+    write_live,
+)
 from training.models import Autoencoder, VariationalAutoencoder, build
 from training.objective import ElboTerms, elbo_terms, evaluate
 
-__all__ = ["FitError", "Interrupted", "as_dict", "fit", "unfinished_path"]
+__all__ = ["Discarded", "FitError", "Interrupted", "as_dict", "fit"]
 
 SNAPSHOTS = 24  # before the first update, then evenly spaced in its logarithm
 SNAPSHOT_IMAGES = 2000
@@ -40,6 +60,11 @@ TRAINING_POINTS = 500  # of the training curve; each is a mean over the updates 
 VALIDATION_POINTS = 100
 # Norms are 20 to 260 on MNIST; a rare larger one, at the peak of the schedule, must not undo what was learned.
 MAX_GRADIENT_NORM = 200.0
+SAVE_EVERY = 30.0  # seconds: what a killed run loses at most; it is saved after each epoch, too
+LOOK_EVERY = 0.05  # seconds between looks at what the run shall do
+SHOW_EVERY = 0.4  # seconds between two pictures of the run, if they cost next to nothing
+# The most that pictures may cost, of the run's time: more in the first epoch, in which the most happens.
+SHOW_SHARE, SHOW_SHARE_AT_FIRST = 0.1, 0.25
 
 
 class FitError(Exception):
@@ -48,6 +73,10 @@ class FitError(Exception):
 
 class Interrupted(Exception):
     """Ctrl-C: the state is saved; the message says how to go on."""
+
+
+class Discarded(Interrupted):
+    """The run was ordered to discard itself, and has left nothing."""
 
 
 class _Run:
@@ -69,9 +98,64 @@ class _Run:
         self.schedule = self._schedule_from(0)
         self.update = 0
         self.seconds = 0.0
-        self.since_record = [0.0, 0.0, 0.0]  # reconstruction, KL, images: sums since the last point of the curve
+        self._clock = time.monotonic()
+        self.changes: list[Change] = []
+        self.sums = torch.zeros(3, device=device)  # reconstruction, KL, images: since the last point of the curve
         self.records: dict[str, list[list[float]]] = {"training": [], "validation": []}
         self.snapshots: list[tuple[int, Tensor]] = []
+
+    @property
+    def in_force(self) -> Change:
+        """Beta, and the peak of the learning rate's schedule, as they were last moved."""
+        if self.changes:
+            return self.changes[-1]
+        return Change(0, self.experiment.beta, self.experiment.learning_rate)
+
+    @property
+    def kl_weight(self) -> float:
+        """Weight of the KL in the next update: beta, or what the warm-up makes of it; a function of the update."""
+        warmup = self.experiment.kl_warmup * self.updates_per_epoch
+        return self.in_force.beta * min(1.0, self.update / warmup if warmup else 1.0)
+
+    def move(self, ordered: Control) -> bool:
+        """Move beta and learning rate from the next update on; return whether that changes anything."""
+        _, beta, learning_rate = self.in_force
+        if ordered.beta is not None and self.model_name == "vae":
+            beta = float(ordered.beta)
+        if ordered.learning_rate is not None:
+            learning_rate = float(ordered.learning_rate)
+        change = Change(self.update, beta, learning_rate)
+        if change[1:] == self.in_force[1:]:
+            return False
+        self.changes = [*(each for each in self.changes if each.update != self.update), change]
+        self._scale_learning_rate()
+        return True
+
+    def take_schedule_step(self) -> None:
+        self.schedule.step()
+        self._scale_learning_rate()
+
+    def _scale_learning_rate(self) -> None:
+        scale = self.in_force.learning_rate / self.experiment.learning_rate
+        for group, rate in zip(self.optimizer.param_groups, self.schedule.get_last_lr(), strict=True):
+            group["lr"] = rate * scale
+
+    def note_time(self, *, counts: bool = True) -> None:
+        """Add what has passed since the last call to the seconds of fitting; a pause does not count."""
+        now = time.monotonic()
+        self.seconds += now - self._clock if counts else 0.0
+        self._clock = now
+
+    def record_training(self) -> None:
+        reconstruction, kl, images = self.finite_sums()
+        self.record("training", reconstruction / images, kl / images)
+        self.sums.zero_()
+
+    def finite_sums(self) -> list[float]:
+        sums = self.sums.tolist()
+        if not math.isfinite(sum(sums)):
+            raise self.not_finite_error()
+        return sums
 
     def _schedule_from(self, update: int) -> torch.optim.lr_scheduler.OneCycleLR:
         # A fifth of the run to warm up, the rest to cool down; a function of the update alone.
@@ -88,10 +172,17 @@ class _Run:
         return self.update / self.updates_per_epoch
 
     def record(self, split: str, reconstruction: float, kl: float) -> None:
+        self.note_time()
         self.records[split].append([self.update, self.epoch, self.seconds, reconstruction, kl])
 
-    def curve(self, split: str) -> Curve:
-        update, epoch, seconds, reconstruction, kl = np.array(self.records[split], dtype=np.float64).T
+    def curve(self, split: str, *, with_last: bool = False) -> Curve:
+        """Return a split's curve; `with_last`, a point for the updates since the last one is added."""
+        points = self.records[split]
+        if with_last:
+            *sums, images = self.finite_sums()
+            if images:
+                points = [*points, [self.update, self.epoch, self.seconds, *(each / images for each in sums)]]
+        update, epoch, seconds, reconstruction, kl = np.array(points, dtype=np.float64).reshape(-1, 5).T
         return Curve(update, epoch, seconds, reconstruction, kl if self.model_name == "vae" else None)
 
     def save(self, path: Path) -> None:
@@ -105,8 +196,9 @@ class _Run:
             "experiment": dataclasses.asdict(self.experiment),
             "update": self.update,
             "seconds": self.seconds,
-            "since_record": self.since_record,
+            "since_record": self.finite_sums(),
             "records": self.records,
+            "changes": self.changes,
         }
         write_atomically(path, save(tensors, metadata={"progress": json.dumps(progress)}))
 
@@ -131,15 +223,18 @@ class _Run:
             snapshots = {int(update): code for update, code in _group(tensors, "snapshot").items()}
             self.snapshots = sorted(snapshots.items())
             self.update, self.seconds = int(progress["update"]), float(progress["seconds"])
-            self.since_record, self.records = progress["since_record"], progress["records"]
+            self.records = progress["records"]
+            self.sums = torch.tensor(progress["since_record"], device=self.device)
+            self.changes = [Change(*change) for change in progress.get("changes", [])]
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise FitError(f"{path} cannot be resumed from ({error}); begin again with --no-resume") from error
         self.schedule = self._schedule_from(self.update)
+        self._scale_learning_rate()
 
     def not_finite_error(self) -> FitError:
         return FitError(
             f"the loss or a weight is no longer a finite number at update {self.update} of {self.total}; "
-            f"try a learning rate below {self.experiment.learning_rate:g}"
+            f"try a learning rate below {self.in_force.learning_rate:g}"
         )
 
 
@@ -155,6 +250,9 @@ def fit(
 ) -> Path:
     """Fit one model and write its checkpoint.
 
+    What it shall do, pause, stop early, discard itself, move beta or learning rate, it is told by a file: see
+    `training.live`. Stopped early, its checkpoint is that of the run so far.
+
     Args:
         experiment: its settings.
         model_name: a key of `training.models.MODELS`.
@@ -168,8 +266,10 @@ def fit(
         the checkpoint's path.
 
     Raises:
-        FitError: the loss is not finite, or the unfinished run has other settings or is damaged.
+        FitError: the loss is not finite, the unfinished run has other settings or is damaged, the folder was deleted,
+            or another process fits this model.
         Interrupted: Ctrl-C, after the state was saved.
+        Discarded: it was told to discard itself.
         OSError: a file could not be written; what stood there is unharmed.
     """
     path = checkpoint_path(folder, model_name, experiment.beta if is_additional else None)
@@ -177,6 +277,8 @@ def fit(
     if resume and not unfinished.exists() and _is_fitted(path, experiment):
         tqdm.write(f"{path} is already fitted with these settings")
         return path
+    if (other := open_live(path)) and other.lives and other.progress.pid != os.getpid():
+        raise FitError(f"{path} is being fitted by process {other.progress.pid} on {other.progress.host}")
     run = _Run(experiment, model_name, data, device)
     if unfinished.exists() and resume:
         run.resume(unfinished)
@@ -184,27 +286,190 @@ def fit(
     if run.update == 0:
         run.save(unfinished)  # fails now, not after an epoch, if the folder cannot be written to
     with _interrupts() as interrupted:
-        for finished_epoch in _updates(run, data, interrupted):
-            if finished_epoch or interrupted:
-                run.save(unfinished)
-            if interrupted:
-                raise Interrupted(
-                    f"saved at update {run.update} of {run.total}; go on with the same command and --resume"
-                )
-        _export(run, data, path)
-        unfinished.unlink(missing_ok=True)
+        with _Stage(run, data, path) as stage:
+            _go_on(run, data, stage, unfinished, interrupted)
+            stage.check_folder()
+            _export(run, data, path)
+        forget(path)
         if interrupted:
             raise Interrupted(f"{path} is finished; go on with the same command and --resume")
     return path
 
 
-def unfinished_path(path: Path) -> Path:
-    """Return the file of an unfinished run's state, given the checkpoint that it will write."""
-    return path.with_name(f"{path.stem}.unfinished.safetensors")  # a stem may have a point: vae-beta-0.1
+def _go_on(run: _Run, data: Data, stage: "_Stage", unfinished: Path, interrupted: list[int]) -> None:
+    """Take the remaining weight updates, saving and showing the run, doing what it is told."""
+    saved, saved_at = run.update, time.monotonic()
+
+    def save() -> None:
+        nonlocal saved, saved_at
+        stage.check_folder()
+        run.note_time()
+        run.save(unfinished)
+        saved, saved_at = run.update, time.monotonic()
+
+    for _ in _updates(run, data):
+        moved = stage.look()
+        finished_epoch = run.update % run.updates_per_epoch == 0
+        overdue = time.monotonic() - saved_at > SAVE_EVERY
+        paused = stage.ordered.state == "pause"
+        # What was moved is saved at once: a run that is killed now and resumed moves it at the same update.
+        if moved or (run.update != saved and (finished_epoch or interrupted or overdue or paused)):
+            save()
+        if paused and not interrupted:
+            tqdm.write(f"{run.model_name}: paused at update {run.update} of {run.total}")
+            stage.show("paused")
+            while stage.ordered.state == "pause" and not interrupted:
+                time.sleep(LOOK_EVERY)
+                run.note_time(counts=False)
+                if stage.look():
+                    save()
+                    stage.show("paused")
+                stage.check_folder()
+            stage.show()
+        if interrupted:
+            raise Interrupted(f"saved at update {run.update} of {run.total}; go on with the same command and --resume")
+        if stage.ordered.state == "discard":
+            forget(stage.path)
+            raise Discarded(f"{run.model_name}: discarded at update {run.update} of {run.total}")
+        if stage.ordered.state == "stop" and run.update:
+            _close_curves(run, data.validation.to(run.device))
+            break
+        stage.show_if_due()
 
 
-def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
-    """Take the remaining weight updates; yield True after each epoch, and at once when interrupted."""
+class _Stage:
+    """Where a run shows itself, and is told what to do: the files of `training.live`.
+
+    Showing is a courtesy: a run whose picture cannot be written, as on a full disk, goes on.
+
+    Args:
+        run: what is shown and told.
+        data: gives the images whose codes are shown.
+        path: the checkpoint that the run will write.
+    """
+
+    def __init__(self, run: _Run, data: Data, path: Path) -> None:
+        self.run, self.path, self.ordered = run, path, Control()
+        self._live, self._control = live_path(path), control_path(path)
+        self._dataset, self._labels = data.id, data.validation.labels[:SNAPSHOT_IMAGES].numpy()
+        self._validation = data.validation.to(run.device)
+        self._arrays: dict[str, Array] = {}
+        self._started, self._started_at = time.time(), run.update
+        self._seconds_before = run.seconds
+        self._control_version: tuple[int, ...] = ()
+        self._next_look = self._next_show = 0.0
+        self._ended = threading.Event()
+
+    def __enter__(self) -> "_Stage":
+        threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if isinstance(error, Discarded):
+            with suppress(OSError):  # other files are in it
+                self.path.parent.rmdir()
+        elif isinstance(error, FitError | OSError):
+            with suppress(OSError):  # on a full disk its place is needed
+                self._live.unlink(missing_ok=True)
+            told = f"the fit could not be saved ({error}); make room, and go on"
+            self._write("failed", f"{error}" if isinstance(error, FitError) else told)
+
+    def look(self) -> bool:
+        """Read what the run shall do, if it is time to and it was said anew; return whether something was moved."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return False
+        self._next_look = now + LOOK_EVERY
+        try:
+            found = self._control.stat()
+        except OSError:
+            return False
+        version = (found.st_mtime_ns, found.st_ino)
+        if version == self._control_version:
+            return False
+        self._control_version = version
+        ordered = read_control(self._control)
+        if ordered is None:
+            return False
+        self.ordered = ordered
+        return self.run.move(ordered)
+
+    def show_if_due(self) -> None:
+        """Show the run, if the last picture is old enough for what it has cost."""
+        if time.monotonic() >= self._next_show:
+            self.show()
+
+    def show(self, state: str = "fitting") -> None:
+        """Write how far the run is: its codes, curves and weights.
+
+        Raises:
+            FitError: the folder was deleted, or the loss is not finite.
+        """
+        began = time.monotonic()
+        run = self.run
+        self.check_folder()
+        run.note_time()
+        code = _snapshot(run.network, self._validation).numpy()
+        arrays = fit_arrays(
+            {name: tensor.half().cpu().numpy() for name, tensor in _storable(run.network).items()},
+            Codes(code, self._labels),
+            {split: run.curve(split, with_last=split == "training") for split in run.records},
+        )
+        if all(np.isfinite(array).all() for array in arrays.values()):
+            self._arrays = arrays
+            self._write(state)
+        share = SHOW_SHARE_AT_FIRST if run.epoch < 1 else SHOW_SHARE
+        self._next_show = began + max(SHOW_EVERY, (time.monotonic() - began) / share)
+
+    def check_folder(self) -> None:
+        """Raise FitError if the experiment's folder was deleted: to write into it would make it again."""
+        if not self.path.parent.is_dir():
+            raise FitError(f"{self.path.parent} was deleted or moved during the fit")
+
+    def _write(self, state: str, message: str = "") -> None:
+        run = self.run
+        _, beta, learning_rate = run.in_force
+        if not (self._arrays and self.path.parent.is_dir()):
+            return
+        updates = run.update - self._started_at
+        left = (run.total - run.update) * (run.seconds - self._seconds_before) / updates if updates else None
+        progress = Progress(
+            state=state,
+            message=message,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            started=self._started,
+            update=run.update,
+            total=run.total,
+            updates_per_epoch=run.updates_per_epoch,
+            seconds_left=left,
+            beta=beta,
+            learning_rate=learning_rate,
+            kl_weight=run.kl_weight,
+        )
+        with suppress(OSError):
+            write_live(
+                self._live,
+                run.experiment,
+                progress,
+                dataset=self._dataset,
+                changes=run.changes,
+                seconds=run.seconds,
+                arrays=self._arrays,
+            )
+
+    def _beat(self) -> None:
+        """Set the file's time of change each second: also while the run is paused, or busy with its test images."""
+        while not self._ended.wait(1.0):
+            with suppress(OSError):
+                os.utime(self._live)
+
+
+def _updates(run: _Run, data: Data) -> Iterator[None]:
+    """Take the remaining weight updates; yield before the first and after each."""
     experiment = run.experiment
     train, validation = data.train.to(run.device), data.validation.to(run.device)
     snapshot_at = {0, *np.geomspace(1, run.total, SNAPSHOTS - 1).round().astype(int).tolist()}
@@ -212,13 +477,15 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
     # At most twice an epoch: a short run would spend more time on validation than on training.
     validate_every = max(run.total // VALIDATION_POINTS, math.ceil(run.updates_per_epoch / 2))
     generator = torch.Generator(run.device)  # on the device: draws on the CPU would have to be copied
-    sums = torch.tensor(run.since_record, device=run.device)
-    started = time.monotonic() - run.seconds
 
-    if run.update == 0:
+    if not run.snapshots:
         run.snapshots.append((0, _snapshot(run.network, validation)))
         _validate(run, validation)
-    with tqdm(total=run.total, initial=run.update, unit="update", desc=run.model_name, dynamic_ncols=True) as bar:
+    yield
+    # No bar in a file: it would be a line a moment.
+    with tqdm(
+        total=run.total, initial=run.update, unit="update", desc=run.model_name, dynamic_ncols=True, disable=None
+    ) as bar:
         while run.update < run.total:
             epoch, first = divmod(run.update, run.updates_per_epoch)
             order = torch.randperm(
@@ -228,49 +495,51 @@ def _updates(run: _Run, data: Data, interrupted: list[int]) -> Iterator[bool]:
                 _seeded(generator, experiment.seed, 1, run.update)
                 batch_terms = elbo_terms(run.network, binarise(train.images[batch], generator), generator)
                 reconstruction, kl = _sums(batch_terms)
-                loss = (experiment.beta * kl - reconstruction) / len(batch)
+                loss = (run.kl_weight * kl - reconstruction) / len(batch)
                 run.optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(run.network.parameters(), MAX_GRADIENT_NORM)
                 run.optimizer.step()
-                run.schedule.step()
+                run.take_schedule_step()
                 run.update += 1
-                sums += torch.stack([reconstruction, kl, torch.full_like(kl, len(batch))]).detach()
+                run.sums += torch.stack([reconstruction, kl, torch.full_like(kl, len(batch))]).detach()
 
                 if run.update % record_every == 0 or run.update == run.total:
-                    reconstruction_sum, kl_sum, images = sums.tolist()
-                    if not math.isfinite(reconstruction_sum + kl_sum):
-                        raise run.not_finite_error()
-                    run.seconds = time.monotonic() - started
-                    run.record("training", reconstruction_sum / images, kl_sum / images)
-                    sums.zero_()
+                    run.record_training()
                     bar.set_postfix_str(_terms_line(run, "training"), refresh=False)
                 if run.update % validate_every == 0 or run.update == run.total:
-                    run.seconds = time.monotonic() - started
                     _validate(run, validation)
                 if run.update in snapshot_at:
                     run.snapshots.append((run.update, _snapshot(run.network, validation)))
                 bar.update()
-                finished_epoch = run.update % run.updates_per_epoch == 0
-                if finished_epoch or interrupted:
-                    run.seconds = time.monotonic() - started
-                    run.since_record = sums.tolist()
-                    if not math.isfinite(sum(run.since_record)):
-                        raise run.not_finite_error()
-                    if finished_epoch:
-                        line = f"training {_terms_line(run, 'training')}, validation {_terms_line(run, 'validation')}"
-                        bar.write(f"{run.model_name}, epoch {epoch + 1} of {experiment.epochs}: {line}")
-                    yield finished_epoch
+                if run.update % run.updates_per_epoch == 0:
+                    line = f"training {_terms_line(run, 'training')}, validation {_terms_line(run, 'validation')}"
+                    bar.write(f"{run.model_name}, epoch {epoch + 1} of {experiment.epochs}: {line}")
+                yield
+
+
+def _close_curves(run: _Run, validation: Split) -> None:
+    """End the curves and the snapshots of a run that is stopped at its last update."""
+    if run.sums[2]:
+        run.record_training()
+    if run.records["validation"][-1][0] != run.update:
+        _validate(run, validation)
+    if run.snapshots[-1][0] != run.update:
+        run.snapshots.append((run.update, _snapshot(run.network, validation)))
+
+
+def _storable(network: Autoencoder) -> dict[str, Tensor]:
+    # Batch normalisation counts its updates: no weight, and it may be too large for half precision.
+    return {
+        name: tensor if tensor.is_floating_point() else torch.zeros_like(tensor)
+        for name, tensor in network.state_dict().items()
+    }
 
 
 def _export(run: _Run, data: Data, path: Path) -> None:
     """Round the weights to half precision, compute codes and test metrics from them, write the checkpoint."""
     network = run.network.eval()
-    # Batch normalisation counts its updates: no weight, and it may be too large for half precision.
-    weights = {
-        name: (tensor if tensor.is_floating_point() else torch.zeros_like(tensor)).half()
-        for name, tensor in network.state_dict().items()
-    }
+    weights = {name: tensor.half() for name, tensor in _storable(network).items()}
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise FitError(f"a weight of {path} is not finite in half precision; try a smaller learning rate")
     network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
@@ -285,6 +554,7 @@ def _export(run: _Run, data: Data, path: Path) -> None:
         path,
         run.experiment,
         dataset=data.id,
+        changes=run.changes,
         seconds=run.seconds,
         test=as_dict(evaluate(network, test)),
         weights={name: tensor.cpu().numpy() for name, tensor in weights.items()},

@@ -78,7 +78,7 @@ def _wanted_input(classes: Classes) -> int | None:
         options,
         key=WANTED.name,
         format_func=lambda option: ANY if option == ANY else classes.names[int(option)],
-        width=80 if classes.fit_labels else 160,
+        width=80 if classes.fit_labels else 118,
         help="A VAE has no label to ask for: codes are drawn until the classifier reads enough of that "
         f"{classes.noun}.",
     )

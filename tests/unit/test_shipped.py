@@ -21,7 +21,8 @@ from training.sweep import LATENT_SIZES, read_sweep, sweep_path
 CHECKPOINTS = ROOT / "checkpoints"
 
 
-SHIPPED = ("mnist-2d", "mnist-14px-8d", "mnist-32d", "mnist-conv-2d", "digits-2d")
+DATASETS = ("mnist", "fashion-mnist", "digits")
+SHIPPED = ("mnist-2d", "mnist-14px-8d", "mnist-32d", "mnist-conv-2d", "fashion-mnist-2d", "digits-2d")
 
 
 BETAS = (0.1, 0.5, 2.0, 5.0, 40.0)  # of the VAEs beside mnist-2d's own
@@ -72,7 +73,8 @@ def test_checkpoints_are_small() -> None:
     pair = [sizes[checkpoint_path(CHECKPOINTS / "mnist-2d", model)] for model in MODEL_NAMES]
     assert sum(pair) < 12e6
     assert {file.parent.name for file in sizes if file.parent != CHECKPOINTS} == set(SHIPPED)
-    of_no_experiment = {"latent-sizes.json", "mnist.classifier.safetensors", "digits.classifier.safetensors"}
+    classifiers = {f"{dataset}.classifier.safetensors" for dataset in DATASETS}
+    of_no_experiment = {"latent-sizes.json"} | classifiers
     assert {file.name for file in sizes if file.parent == CHECKPOINTS} == of_no_experiment
     assert all(sizes[CHECKPOINTS / name] < 1e6 for name in of_no_experiment)
 
@@ -103,7 +105,7 @@ def test_its_numbers_were_measured(experiment: str, beta: float | None) -> None:
         assert abs(difference) < 2.5 * of_vae["evidence_weighted_error"]
 
 
-@pytest.mark.parametrize("dataset", ["mnist", "digits"])
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_classifiers_read_their_test_images(dataset: str) -> None:
     classifier, told = load_classifier(CHECKPOINTS, dataset)
     read = accuracy(classifier, load(dataset, data_dir(), download=False).test)
