@@ -176,7 +176,8 @@ def codes_map(
         figure.update_layout(meta={"images": True, "colours": [look(label).colour for label in range(len(classes))]})
     if class_map:
         _add_picture(figure, class_map, window, opacity=CLASS_MAP_OPACITY)
-    for label in range(len(classes)):
+    present = np.unique(labels).tolist()  # of some classes there may be no test image
+    for label in present:
         own = points[labels == label]
         # On a dark page the legend gives the dots the other outlines.
         line = {"color": outlines(LIGHT, len(classes))[label], "width": 1}
@@ -192,27 +193,26 @@ def codes_map(
     # The names, last and so on top of all dots: what colours cannot tell, they do. Long ones the browser writes below
     # their marks, see `labels.js`.
     mode, size = ("markers+text", 23) if classes.fit_labels else ("markers", 11)
-    for label, name in enumerate(classes.short_names):
-        if (labels == label).any():
-            x, y = np.median(points[labels == label], axis=0).tolist()
-            colour, symbol = look(label)
-            figure.add_scattergl(
-                x=[x],
-                y=[y],
-                mode=mode,
-                text=[name],
-                textfont={"size": 18, "color": "black"},
-                marker={
-                    "color": "white",
-                    "size": size,
-                    "symbol": "circle" if classes.fit_labels else symbol,
-                    "line": {"color": colour, "width": 2.5},
-                },
-                legendgroup=str(label),
-                name="label",
-                showlegend=False,
-                hoverinfo="skip",
-            )
+    for label in present:
+        x, y = np.median(points[labels == label], axis=0).tolist()
+        colour, symbol = look(label)
+        figure.add_scattergl(
+            x=[x],
+            y=[y],
+            mode=mode,
+            text=[classes.short_names[label]],
+            textfont={"size": 18, "color": "black"},
+            marker={
+                "color": "white",
+                "size": size,
+                "symbol": "circle" if classes.fit_labels else symbol,
+                "line": {"color": colour, "width": 2.5},
+            },
+            legendgroup=str(label),
+            name="label",
+            showlegend=False,
+            hoverinfo="skip",
+        )
     return figure
 
 

@@ -34,13 +34,16 @@ from torch.distributions import Bernoulli, Normal
 from typer import Typer
 from typer.testing import CliRunner, Result
 
+from explorer import evaluation
+from explorer.models import open_models
 from explorer.posterior import Decoder
 from training.checkpoint import MODEL_NAMES
-from training.classifier import classifier_path, fit_classifier
+from training.classifier import classifier_path, fit_classifier, load_classifier
 from training.datasets import Data, load
 from training.experiments import EXPERIMENTS, Experiment
 from training.fit import fit
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
+from training.own_dataset import OwnDataset, dataset_path, write_dataset
 
 hypothesis.settings.register_profile("busy machine", deadline=None)
 hypothesis.settings.load_profile("busy machine")
@@ -61,6 +64,9 @@ TABS = (
     "Compare",
     "Learn",
 )
+
+# The classes of `own`. Twelve have images; some names want to be more than text.
+OWN_NAMES = ("Boot", "T-shirt/top", "<img src=x>", "*Bag*", "a very long name indeed", "[x](y)", *"FGHIJK", "nothing")
 
 Arrays = dict[str, np.ndarray]
 CPU = torch.device("cpu")
@@ -123,6 +129,35 @@ def fitted(digits: Data, experiment: Experiment) -> Path:
         fit_classifier("digits", digits, classifier_path(checkpoints, "digits"), updates=120)
 
     return once("checkpoints", make)
+
+
+@pytest.fixture(scope="session")
+def own(digits: Data, experiment: Experiment) -> Path:
+    """A folder of checkpoints with an experiment whose classes are no digits, and its `data`; not to be changed."""
+
+    def make(folder: Path) -> None:
+        parts = [
+            (part.images[:n].numpy(), part.labels[:n].numpy()) for part, n in ((digits.train, 400), (digits.test, 120))
+        ]
+        images, labels = (np.concatenate(each) for each in zip(*parts, strict=True))
+        labels = np.where((labels < 2) & (np.arange(len(labels)) % 2 == 0), labels + 10, labels).astype(np.uint8)
+        split = np.repeat(np.array([0, 1, 2], np.uint8), [350, 50, 120])
+        (folder / "data").mkdir(parents=True)
+        dataset = OwnDataset(
+            images=images, labels=labels, split=split, classes=OWN_NAMES, source="a test", conversion={}
+        )
+        write_dataset(dataset_path(folder / "data", "own"), dataset)
+        data = load("own", folder / "data")
+        small = replace(experiment, name="own-2d", title="Own", dataset="own", epochs=3)
+        for model in MODEL_NAMES:
+            fit(small, model, data, folder / small.name, device=CPU)
+        fit_classifier("own", data, classifier_path(folder, "own"), updates=30)
+        classifier, _ = load_classifier(folder, "own")
+        pair = open_models(folder / small.name)
+        evaluation.write_evaluation(folder / small.name, evaluation.evaluate_pair(pair, classifier, lambda told: None))
+        shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", folder)
+
+    return once("own", make)
 
 
 @pytest.fixture

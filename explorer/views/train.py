@@ -400,7 +400,14 @@ def _move(name: str) -> None:
     """Move beta and learning rate of a fit; a callback."""
     beta, rate = (st.session_state.get(f"{key}_{name}") for key in (MOVED_BETA, MOVED_RATE))
     for fit in _fits().get(name, []):
-        _control(fit, beta=None if fit.stem == "autoencoder" else beta, learning_rate=rate)
+        if not fit.lives or fit.live is None:
+            continue
+        # Streamlit calls this, too, when a widget comes back with the value that it had.
+        in_force = fit.live.progress
+        moved_beta = None if fit.stem == "autoencoder" or beta == in_force.beta else beta
+        moved_rate = None if rate == in_force.learning_rate else rate
+        if moved_beta is not None or moved_rate is not None:
+            _control(fit, beta=moved_beta, learning_rate=moved_rate)
 
 
 def _control(

@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,12 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer import evaluation
-from explorer.models import open_models
 from tests.app.conftest import html, shown
-from tests.conftest import CPU, ROOT, TABS, once, rewrite
-from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
-from training.classifier import classifier_path, fit_classifier, load_classifier
-from training.datasets import Data, load
-from training.experiments import Experiment
-from training.fit import fit
-from training.own_dataset import OwnDataset, dataset_path, write_dataset
+from tests.conftest import OWN_NAMES, ROOT, TABS, rewrite
+from training.checkpoint import Checkpoint, checkpoint_path
+from training.datasets import load
+from training.own_dataset import dataset_path
 
-# Twelve have images; some names want to be more than text.
-NAMES = ("Boot", "T-shirt/top", "<img src=x>", "*Bag*", "a very long name indeed", "[x](y)", *"FGHIJK", "nothing")
 LEFT_OUT = (
     "id",
     "form_id",
@@ -39,33 +31,6 @@ LEFT_OUT = (
     "js_content",
     "css_content",
 )
-
-
-@pytest.fixture(scope="session")
-def own(digits: Data, experiment: Experiment) -> Path:
-    """A folder with checkpoints, and with `data`: a data set of twelve classes, of which one more has a name alone."""
-
-    def make(folder: Path) -> None:
-        parts = [
-            (part.images[:n].numpy(), part.labels[:n].numpy()) for part, n in ((digits.train, 400), (digits.test, 120))
-        ]
-        images, labels = (np.concatenate(each) for each in zip(*parts, strict=True))
-        labels = np.where((labels < 2) & (np.arange(len(labels)) % 2 == 0), labels + 10, labels).astype(np.uint8)
-        split = np.repeat(np.array([0, 1, 2], np.uint8), [350, 50, 120])
-        (folder / "data").mkdir(parents=True)
-        dataset = OwnDataset(images=images, labels=labels, split=split, classes=NAMES, source="a test", conversion={})
-        write_dataset(dataset_path(folder / "data", "own"), dataset)
-        data = load("own", folder / "data")
-        small = replace(experiment, name="own-2d", title="Own", dataset="own", epochs=3)
-        for model in MODEL_NAMES:
-            fit(small, model, data, folder / small.name, device=CPU)
-        fit_classifier("own", data, classifier_path(folder, "own"), updates=30)
-        classifier, _ = load_classifier(folder, "own")
-        pair = open_models(folder / small.name)
-        evaluation.write_evaluation(folder / small.name, evaluation.evaluate_pair(pair, classifier, lambda told: None))
-        shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", folder)
-
-    return once("own", make)
 
 
 @pytest.fixture
@@ -111,7 +76,7 @@ def test_every_tool_says_the_names_and_speaks_of_digits_nowhere(app: AppTest) ->
         assert not app.error, tool
         assert not re.findall(".{0,40}(?:digit|MNIST)", words(app)), tool
         assert "<img src=x>" not in html(app)
-    assert tuple(legend(app)["names"]) == NAMES
+    assert tuple(legend(app)["names"]) == OWN_NAMES
     assert legend(app)["symbols"] == ["circle"] * 10 + ["square"] * 3
 
 
@@ -128,13 +93,13 @@ def test_the_tour_is_in_their_words(step: int, app: AppTest) -> None:
 def test_a_class_is_chosen_by_its_name(app: AppTest) -> None:
     app.query_params["tab"] = "Generate"
     app.run()
-    assert app.selectbox("class").options == ["any", *NAMES]
+    assert app.selectbox("class").options == ["any", *OWN_NAMES]
     app.selectbox("class").set_value("3").run()
     assert app.query_params["class"] in ("3", ["3"])
     assert any(r"those read as class \*Bag\*." in text.value for text in app.markdown)
     app.segmented_control("tab").set_value("Interpolate").run()
     assert app.selectbox("from_class").label == "Class"
-    assert app.selectbox("from_class").options == list(NAMES[:-1])  # of the last there is no image
+    assert app.selectbox("from_class").options == list(OWN_NAMES[:-1])  # of the last there is no image
     assert app.segmented_control("from").options[0] == "test image"
     app.segmented_control("tab").set_value("Compare").run()
     (table,) = [text.value for text in app.markdown if text.value.startswith("**Overlap, class by class**")]
@@ -150,7 +115,8 @@ def test_what_is_saved_of_a_test_image_lands_on_its_code(app: AppTest, own: Path
     for size in (1, 8):  # as it is, and as the page saves it
         buffer = io.BytesIO()
         Image.fromarray(image.repeat(size, 0).repeat(size, 1)).save(buffer, "png")
-        app.get("file_uploader")[0].set_value(("saved.png", buffer.getvalue(), "image/png"))  # type: ignore[union-attr]
+        (uploader,) = app.get("file_uploader")
+        uploader.set_value(("saved.png", buffer.getvalue(), "image/png"))  # type: ignore[union-attr]
         app.run()
         np.testing.assert_array_equal((shown(app, "drawn") * 255).round(), image)
     (marks,) = [

@@ -20,9 +20,12 @@ from explorer.drawing import (
     SIDE,
     DrawingError,
     enlarged,
+    has_light_border,
     mnist_form,
     open_picture,
     rasterize,
+    reduced,
+    to_image,
 )
 from tests.conftest import ROOT, likeness, png_header
 from training.datasets import Data
@@ -283,3 +286,26 @@ def test_all_pixels_are_taken_into_account() -> None:
     # Area averaging keeps the mass, up to the change of scale.
     assert form.sum() == pytest.approx(ink.sum() * 20 / 53 * 14 / 37, rel=0.01)
     assert box(form) == (14, 20)
+
+
+def test_what_is_drawn_stays_where_it_is_in_a_data_set_of_no_digits() -> None:
+    form = reduced(rasterize([[40, 40, 40, 100]]))
+    assert form is not None
+    rows, columns = np.nonzero(form)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (2, 11, 2, 5)
+    np.testing.assert_array_equal(reduced(enlarged(form)), form)
+    assert reduced(rasterize([])) is None
+
+
+def test_a_picture_keeps_its_aspect_and_gets_a_black_margin() -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+    np.testing.assert_array_equal(to_image(Image.fromarray(grey), inverted=False), grey)
+    np.testing.assert_array_equal(to_image(Image.fromarray(grey), inverted=True), 255 - grey)
+    wide = to_image(Image.fromarray(np.full((100, 200), 200, np.uint8)), inverted=False)
+    assert (wide[7:21] == 200).all()
+    assert not wide[:7].any()
+    assert not wide[21:].any()
+    clear = Image.new("RGBA", (56, 56), (0, 0, 0, 0))
+    assert not to_image(clear, inverted=True).any()  # transparent is white, and white becomes black
+    assert has_light_border(np.ones((9, 9)))
+    assert not has_light_border(np.zeros((9, 9)))

@@ -15,7 +15,8 @@ export function labels(chart) {
     if (trace.name !== "label" || trace.mode.includes("text")) continue;
     const y = height - toPixel(yaxis, trace.y[0]) + BELOW;
     const opacity = trace.marker.opacity ?? 1; // the legend greys it out
-    const made = element("text", { x: toPixel(xaxis, trace.x[0]), y, opacity, class: "label" });
+    const middle = { "text-anchor": "middle", "dominant-baseline": "central" };
+    const made = element("text", { ...middle, x: toPixel(xaxis, trace.x[0]), y, opacity, class: "label" });
     made.textContent = trace.text[0];
     view.append(made);
   }
