@@ -220,12 +220,9 @@ def open_models(folder: Path, beta: float | None = None) -> ModelPair:
         pair.append(Model(checkpoint, *TITLES[model_name], checkpoint.codes()))
     ae, vae = pair
     check_pair(ae.checkpoint, vae.checkpoint)
-    same_data = np.array_equal(ae.codes.labels, vae.codes.labels)
-    # An additional VAE may have been fitted for a shorter time.
-    same_steps = beta is not None or np.array_equal(ae.snapshots.update, vae.snapshots.update)
-    if not same_data or not same_steps:
+    if not np.array_equal(ae.codes.labels, vae.codes.labels):
         raise CheckpointError(
-            f"{ae.checkpoint.path} and {vae.checkpoint.path} were fitted to other data or in other steps; "
+            f"{ae.checkpoint.path} and {vae.checkpoint.path} were fitted to other data; "
             f"fit both: python -m training fit {folder.name}"
         )
     return ModelPair(ae, vae)

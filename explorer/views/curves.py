@@ -92,9 +92,11 @@ def _answer(map_: Map) -> None:
 
 
 @cached()
-def _trajectories(map_: Map) -> Trajectories:
-    """Project the validation codes of all recorded moments to a map."""
-    return quantise(chart_of(map_), np.stack([map_.project(code) for code in map_.model.snapshots.code]))
+def _trajectories(map_: Map, updates: tuple[int, ...]) -> Trajectories:
+    """Project the validation codes to a map, as last recorded at each of some moments: a fit may have been stopped."""
+    snapshots = map_.model.snapshots
+    recorded = np.searchsorted(snapshots.update, updates, side="right") - 1
+    return quantise(chart_of(map_), np.stack([map_.project(snapshots.code[at]) for at in recorded.clip(0)]))
 
 
 def _film(pair: ModelPair, stage: Stage, x_axis: str, logarithmic: bool) -> None:
@@ -103,7 +105,7 @@ def _film(pair: ModelPair, stage: Stage, x_axis: str, logarithmic: bool) -> None
     x = curve.when(x_axis)
     when = np.interp(updates, [0, *curve.update], [0, *x])
     film(
-        [_trajectories(map_) for map_ in stage.maps],
+        [_trajectories(map_, tuple(updates)) for map_ in stage.maps],
         snapshots.labels,
         pair.classes.short_names,
         *zip(*map(figures.look, range(len(pair.classes))), strict=True),
