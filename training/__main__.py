@@ -1,4 +1,4 @@
-"""The command line: `python -m training list | fit | evaluate | classifier | study`."""
+"""The command line: `python -m training list | add | fit | evaluate | classifier | study`."""
 
 import dataclasses
 import json
@@ -91,6 +91,65 @@ def list_experiments(checkpoints: CheckpointsDir = CHECKPOINTS_DIR) -> None:
         print(f"{name}: left out, its name is not UTF-8; rename the folder")
 
 
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What the data set is to be called.", show_default=False)],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder or zip of pictures (a folder a class), .npz, CSV, or files as MNIST's.", show_default=False
+        ),
+    ],
+    invert: Annotated[
+        bool | None,
+        typer.Option("--invert/--no-invert", help="Make black of white.", show_default="if the background is light"),
+    ] = None,
+    transpose: Annotated[
+        bool | None,
+        typer.Option("--transpose/--no-transpose", help="Exchange rows and columns.", show_default="EMNIST's only"),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the data set of this name.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is found, write nothing.")] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Make a data set of your own images, for `fit --dataset NAME`. Says what it finds, and draws a contact sheet."""
+    from tqdm import tqdm
+
+    from training.datasets import DATASETS
+    from training.imports import AddError, contact_sheet_path, may_replace, read, save
+    from training.own_dataset import dataset_path
+
+    try:
+        Experiment(name=name, title=name, dataset=name)  # its name follows the same rule
+    except ValueError as error:
+        raise _error_exit(f"{error}") from error
+    if name in DATASETS:
+        raise _error_exit(f"{name} is a data set that comes along; take another name")
+    target, sheet = dataset_path(data_dir, name), contact_sheet_path(data_dir, name)
+    try:
+        imported = read(
+            path,
+            invert=invert,
+            transpose=transpose,
+            progress=lambda pictures: tqdm(pictures, unit="picture", leave=False, dynamic_ncols=True),
+        )
+    except AddError as error:
+        raise _error_exit(f"{error}") from error
+    for sentence in imported.sentences:
+        print(sentence)
+    if not (replace or may_replace(target, imported.dataset)):
+        raise _error_exit(f"{target} is there already; take another name, or replace it with --replace")
+    if dry_run:
+        print("nothing was written")
+        return
+    try:
+        save(imported.dataset, data_dir, name)
+    except OSError as error:
+        raise _error_exit(f"could not write to {data_dir} ({error}); what stood there is unharmed") from error
+    print(f"{target} is written; examples of each class: {sheet}")
+    print(f"fit it: python -m training fit {DEFAULT} --dataset {name} --name {name}-2d")
+
+
 def _setting_option(text: str) -> typer.models.OptionInfo:
     return typer.Option(help=text, show_default="the experiment's")
 
@@ -103,6 +162,7 @@ def fit(
         str | None,
         typer.Option(help="Save under another name, beside the shipped experiment.", show_default="EXPERIMENT"),
     ] = None,
+    dataset: Annotated[str | None, _setting_option("Fit to another data set; needs --name.")] = None,
     latent_dim: Annotated[int | None, _setting_option("Size of the latent space.")] = None,
     hidden_layers: Annotated[
         str | None, _setting_option("Widths of the encoder's hidden layers, as 512-256; the decoder mirrors them.")
@@ -137,6 +197,7 @@ def fit(
         raise _error_exit(f"unknown experiment {experiment_name!r}; there are {', '.join(EXPERIMENTS)}")
     overrides: dict[str, Any] = {
         "name": name,
+        "dataset": dataset,
         "latent_dim": latent_dim,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -151,8 +212,13 @@ def fit(
         experiment = dataclasses.replace(
             shipped, **{key: value for key, value in overrides.items() if value is not None}
         )
+        if experiment.dataset != shipped.dataset:
+            title = f"{experiment.dataset}, {experiment.latent_dim} latent dimensions"
+            experiment = dataclasses.replace(experiment, title=title)
     except ValueError as error:
         raise _error_exit(f"{error}") from error
+    if experiment.dataset != shipped.dataset and experiment.name == shipped.name:
+        raise _error_exit(f"--dataset {dataset} makes another experiment of {shipped.name}; give it a --name")
 
     from training import datasets
     from training.fit import Discarded, FitError, Interrupted
