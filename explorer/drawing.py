@@ -28,7 +28,6 @@ __all__ = [
     "open_picture",
     "rasterize",
     "reduced",
-    "to_image",
 ]
 
 Array = NDArray[Any]
@@ -247,20 +246,3 @@ def _without_dirt(ink: Array) -> Array:
 def has_light_border(grey: Array) -> bool:
     """Return whether a picture's border is lighter than half of white: (h, w) in [0, 1]."""
     return bool(np.median(_border(grey)) > 0.5)
-
-
-def to_image(picture: Image.Image, *, inverted: bool) -> Array:
-    """Convert a picture as `add` does: grey, its aspect kept, black around it: uint8 (28, 28).
-
-    Args:
-        picture: transparency counts as white.
-        inverted: make light dark, and dark light.
-    """
-    if picture.has_transparency_data:
-        paper = Image.new("RGBA", picture.size, "white")
-        paper.alpha_composite(picture.convert("RGBA"))
-        picture = paper
-    grey = picture.convert("L")
-    side = (MNIST_SIDE, MNIST_SIDE)
-    fitted = ImageOps.contain(ImageOps.invert(grey) if inverted else grey, side, Image.Resampling.BOX)
-    return np.array(ImageOps.pad(fitted, side, color=0))  # a copy, which may be written to

@@ -25,7 +25,7 @@ from explorer.classes import Classes
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.components.pad import pad, pad_script
-from explorer.drawing import mnist_form, rasterize, to_image
+from explorer.drawing import mnist_form, rasterize
 from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from explorer.selection import Drawing
@@ -193,6 +193,9 @@ def _take_file(key: str, pair: ModelPair) -> None:
             grey = drawing.open_grey(file.getvalue(), name)
             inverted = originals.are_inverted(pair)
             levels = Image.fromarray((255 * grey).round().astype(np.uint8))
+            # Imported here: drawing on the pad does without.
+            from training.imports import to_image
+
             _set_picture(to_image(levels, inverted=drawing.has_light_border(grey) if inverted is None else inverted))
     except drawing.DrawingError as error:
         on_pad.complaint = str(error)

@@ -61,6 +61,8 @@ OWN_FIT = "own_fit"  # the name of the fit that this session has begun
 WINDOWS = "live_windows"  # what each map shows of the fit
 ATLASES = "live_atlases"  # of each model: the version whose decodes were sent last, their window, and they
 PICKS = "live_picks"  # the points that are picked on the maps of the fit
+UPLOAD, MAX_UPLOAD = "own_images", 100  # a widget; megabytes
+ADDED = "added"  # what was found in the file that was dropped last
 COMPLAINT = "fit_complaint"  # what went wrong in a callback
 MOVED_BETA, MOVED_RATE = "moved_beta", "moved_rate"  # widgets
 
@@ -184,6 +186,17 @@ def _form(last: str) -> None:
         seed = st.number_input("Seed", 0, 9999, SEED.default, help="Of all that is drawn at random.", **SEED.bound)
     own = str(st.session_state.get(OWN_FIT, ""))
     is_busy = own in _fits()
+    with st.expander("Bring your own images"):
+        st.file_uploader(
+            "A zip with a folder a class, an .npz or a CSV",
+            ["zip", "npz", "csv", "gz"],
+            key=UPLOAD,
+            max_upload_size=MAX_UPLOAD,
+            on_change=_add,
+            help="Pictures of any size become grey, 28 x 28. README tells what the arrays of an .npz are called.",
+        )
+        for sentence in st.session_state.get(ADDED, ()):
+            st.caption(escape_markdown(f"{sentence}."))
     if is_busy:
         place.info(escape_markdown(f"Your fit {own} is under way. Have one at a time."))
     try:
@@ -213,6 +226,26 @@ def _form(last: str) -> None:
         on_click=_start,
         args=(experiment,),
     )
+
+
+def _add() -> None:
+    """Make a data set of a file that was dropped, as `python -m training add` does; a callback."""
+    from training.imports import AddError, read, save
+
+    uploaded = st.session_state[UPLOAD]
+    if uploaded is None:
+        return
+    stem = re.sub(r"[^\w-]+", "-", Path(uploaded.name).name.partition(".")[0]).strip("-_") or "images"
+    taken = available(data_dir())
+    name = next(each for each in (stem, *(f"{stem}-{at}" for at in range(2, len(taken) + 3))) if each not in taken)
+    try:
+        imported = read(Path(uploaded.name), uploaded.getvalue())
+        save(imported.dataset, data_dir(), name)
+    except (AddError, OSError) as error:
+        st.session_state[COMPLAINT] = f"These images cannot be taken: {error}."
+        return
+    DATASET.set(name)
+    st.session_state[ADDED] = (f"Added as {name}", *imported.sentences)
 
 
 def _free_name(name: str) -> str:

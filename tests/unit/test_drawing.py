@@ -25,7 +25,6 @@ from explorer.drawing import (
     open_picture,
     rasterize,
     reduced,
-    to_image,
 )
 from tests.conftest import ROOT, likeness, png_header
 from training.datasets import Data
@@ -297,15 +296,6 @@ def test_what_is_drawn_stays_where_it_is_in_a_data_set_of_no_digits() -> None:
     assert reduced(rasterize([])) is None
 
 
-def test_a_picture_keeps_its_aspect_and_gets_a_black_margin() -> None:
-    grey = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
-    np.testing.assert_array_equal(to_image(Image.fromarray(grey), inverted=False), grey)
-    np.testing.assert_array_equal(to_image(Image.fromarray(grey), inverted=True), 255 - grey)
-    wide = to_image(Image.fromarray(np.full((100, 200), 200, np.uint8)), inverted=False)
-    assert (wide[7:21] == 200).all()
-    assert not wide[:7].any()
-    assert not wide[21:].any()
-    clear = Image.new("RGBA", (56, 56), (0, 0, 0, 0))
-    assert not to_image(clear, inverted=True).any()  # transparent is white, and white becomes black
+def test_the_background_of_a_picture_is_that_of_its_border() -> None:
     assert has_light_border(np.ones((9, 9)))
     assert not has_light_border(np.zeros((9, 9)))

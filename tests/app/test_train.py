@@ -1,0 +1,50 @@
+"""Train without a browser: the form, what is dropped on it, and what it refuses."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from training.datasets import Data, load
+
+
+@pytest.fixture
+def form(app: AppTest) -> AppTest:
+    app.query_params["tab"] = "Train"
+    app.run()
+    assert not app.exception
+    return app
+
+
+def drop(app: AppTest, name: str, content: bytes) -> None:
+    (uploader,) = app.get("file_uploader")
+    uploader.set_value((name, content, "application/zip"))  # type: ignore[union-attr]
+    app.run()
+    assert not app.exception
+
+
+def test_dropped_images_are_a_data_set(form: AppTest, digits: Data, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, images=digits.train.images.numpy(), labels=digits.train.labels.numpy())
+    drop(form, "of my own.npz", buffer.getvalue())
+    assert form.selectbox("data").value == "of-my-own"
+    assert any("1,197 images" in each.value for each in form.caption)
+    data = load("of-my-own", tmp_path / "no-data")
+    assert len(data.train) + len(data.validation) + len(data.test) == 1197
+
+
+def test_a_file_that_is_none_is_told_and_nothing_is_written(form: AppTest, tmp_path: Path) -> None:
+    drop(form, "broken.zip", b"nonsense")
+    (error,) = form.error
+    assert error.value.startswith("These images cannot be taken: broken.zip")
+    assert list((tmp_path / "no-data").glob("*")) == []
+
+
+@pytest.mark.parametrize(("widths", "told"), [("70000", "1 to 65536"), ("1-" * 40 + "1", "at most 32")])
+def test_layers_that_cannot_be_are_told(widths: str, told: str, form: AppTest) -> None:
+    form.segmented_control("network").set_value("own").run()
+    form.text_input("widths").set_value(widths).run()
+    assert any(told in each.value for each in form.error)
+    assert not [each for each in form.button if each.label == "Start"]
