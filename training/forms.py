@@ -259,7 +259,7 @@ def _npz(source: Path | io.BytesIO, name: str) -> Found:
     return Found(
         pictures=np.concatenate(pictures),
         labels=_numbers(np.concatenate(labels)) if labels else None,
-        split=np.concatenate(split),
+        split=np.concatenate(split) if len(split) > 1 else None,
         class_names=None if class_names is None else class_names.tolist(),
         origin=name,
     )
@@ -352,7 +352,7 @@ def _idx(files: Sequence[Path], path: Path) -> Found:
     return Found(
         pictures=np.concatenate(pictures),
         labels=all_labels,
-        split=np.concatenate(split),
+        split=np.concatenate(split) if len(split) > 1 else None,
         class_names=None if all_labels is None else _known_names(origin, all_labels),
         origin=origin,
     )
@@ -403,19 +403,20 @@ def _csv(file: io.BufferedIOBase, path: Path) -> Found:
         if table.shape[1] != width:
             raise AddError(f"{path} has rows of {table.shape[1]:,} columns; expected are {width}, as in the first")
         table = table[[*named, *table.columns.difference(named)]]
-        if table.iloc[:, [0, -1]].map(len).to_numpy().max() > MAX_NAME:
+        sides = table.iloc[:, [0, -1]].astype(str)
+        if sides.map(len).to_numpy().max() > MAX_NAME:
             raise AddError(f"{path} has a label of more than {MAX_NAME} letters; expected is a word or a number")
-        outer.append(table.iloc[:, [0, -1]].to_numpy(str))
+        outer.append(sides.to_numpy(str))
         inner.append(_pixels(table.iloc[:, 1:-1].to_numpy(), path))
     if not outer:
         raise AddError(f"{path} has no rows; expected is one an image")
     ends, middle = np.concatenate(outer), np.concatenate(inner)
     label = None if width == SIDE**2 else 0 if named else _label_column(ends, path)
-    sides = [_pixels(ends[:, [i]], path) if i != label else np.empty((len(ends), 0), np.uint8) for i in (0, 1)]
+    corners = [_pixels(ends[:, [i]], path) if i != label else np.empty((len(ends), 0), np.uint8) for i in (0, 1)]
     labels = None if label is None else _numbers(ends[:, label])
     where = "" if label is None else f"the labels are in column {(named or [(0, width - 1)[label]])[0] + 1}"
     return Found(
-        pictures=np.concatenate([sides[0], middle, sides[1]], 1).reshape(-1, SIDE, SIDE),
+        pictures=np.concatenate([corners[0], middle, corners[1]], 1).reshape(-1, SIDE, SIDE),
         labels=labels,
         class_names=None if labels is None else _known_names(path.name, labels),
         origin=path.name,

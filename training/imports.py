@@ -105,12 +105,14 @@ def read(
         raise AddError(f"{path} cannot be read ({error!s:.200}); get it once more, or name another") from error
     kept, images = converted.kept, converted.images
     check_number(len(images))
-    labels, classes = _classes(
-        None if found.labels is None else found.labels[kept], found.class_names, path.name.partition(".")[0]
-    )
+    if found.labels is None:
+        labels = np.zeros(len(images), np.uint8)
+        classes: tuple[str, ...] = (path.name.partition(".")[0],)
+    else:
+        labels, classes = _classes(found.labels[kept], found.class_names)
     split, split_sentence = _split(images, None if found.split is None else found.split[kept])
     counts = np.bincount(labels, minlength=len(classes))
-    named = ", ".join(f"{name} {count:,}" for name, count in zip(classes, counts, strict=True))
+    named = ", ".join(f"{name} ({count:,})" for name, count in zip(classes, counts, strict=True))
     sentences = (
         f"{path.name}: {len(images):,} images, {converted.sizes}",
         f"{len(classes)} class{'es' * (len(classes) > 1)}: {named}"
@@ -299,15 +301,13 @@ def _lie_on_their_side(origin: str, images: Array) -> bool:
     return bool(height < 1.1 * width)
 
 
-def _classes(labels: Array | None, class_names: Sequence[str] | None, only: str) -> tuple[Array, tuple[str, ...]]:
-    """Number classes from 0, as uint8, and name them; without labels there is only one, of the given name."""
-    values, numbers = np.unique(np.zeros(0) if labels is None else labels, return_inverse=True)
+def _classes(labels: Array, class_names: Sequence[str] | None) -> tuple[Array, tuple[str, ...]]:
+    """Number classes from 0, as uint8 (n,), and name them."""
+    values, numbers = np.unique(labels, return_inverse=True)
     if len(values) > MAX_CLASSES:
         raise AddError(
             f"{len(values):,} classes were found, at most {MAX_CLASSES} can be told apart here; leave some out"
         )
-    if labels is None:
-        return numbers, (only,)
     if class_names is None:
         names = tuple(map(str, values))
     elif values.dtype.kind in "iu" and values[0] >= 0 and values[-1] < len(class_names):
