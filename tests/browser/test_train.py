@@ -10,7 +10,7 @@ import pytest
 import torch
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import CLOUDS, in_chart, open_map, pixel_of, seen, wait_until_idle
+from tests.browser.conftest import CLOUDS, in_chart, pixel_of, seen, wait_until_idle
 from tests.conftest import streamlit_server
 from training.checkpoint import MODEL_NAMES, Checkpoint, check_pair, checkpoint_path
 from training.folders import data_dir
@@ -27,6 +27,13 @@ def address(checkpoints: Path) -> Iterator[str]:
     """A server of its own: what is fitted is in the list of all who use it."""
     with streamlit_server(checkpoints, data_dir()) as found:
         yield found
+
+
+def open_form(page: Page, address: str) -> None:
+    """Open the form on a server that has just begun."""
+    page.goto(address)
+    page.locator(".st-key-map_vae .map-overlay").wait_for(state="attached", timeout=120_000)
+    wait_until_idle(page)
 
 
 def button(page: Page, name: str) -> Locator:
@@ -47,7 +54,7 @@ def wait_for_file(page: Page, path: Path) -> None:
 
 def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept(checkpoints: Path, page: Page, address: str) -> None:
     settings = "experiment=digits-2d&tab=Train&data=digits&network=own&widths=32&epochs=900&fit_seed=3"
-    open_map(page, f"{address}/?{settings}")
+    open_form(page, f"{address}/?{settings}")
     ranges = "return [chart._fullLayout.xaxis.range, chart._fullLayout.yaxis.range]"
     before = in_chart(page, "map_vae", ranges)
     button(page, "Start").click()
@@ -106,7 +113,7 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept(checkpoints: Pa
 
 def test_a_discarded_fit_leaves_nothing(checkpoints: Path, page: Page, address: str) -> None:
     settings = "experiment=digits-2d&tab=Train&data=digits&network=own&widths=16&epochs=900"
-    open_map(page, f"{address}/?{settings}")
+    open_form(page, f"{address}/?{settings}")
     button(page, "Start").click()
     page.wait_for_selector(".st-key-map_vae .filmed", state="attached", timeout=90_000)
     assert {fit.folder.name for fit in running(checkpoints)} == {NAME}
