@@ -137,12 +137,12 @@ def add(
         raise _error_exit(f"{error}") from error
     for sentence in imported.sentences:
         print(sentence)
-    if not (replace or may_replace(target, imported.dataset)):
-        raise _error_exit(f"{target} is there already; take another name, or replace it with --replace")
-    if dry_run:
-        print("nothing was written")
-        return
     try:
+        if not (replace or may_replace(target, imported.dataset)):
+            raise _error_exit(f"{target} is there already; take another name, or replace it with --replace")
+        if dry_run:
+            print("nothing was written")
+            return
         save(imported.dataset, data_dir, name)
     except OSError as error:
         raise _error_exit(f"could not write to {data_dir} ({error}); what stood there is unharmed") from error

@@ -23,7 +23,7 @@ import numpy as np
 from training.array_file import Array
 from training.own_dataset import SPLITS
 
-__all__ = ["MAX_CLASSES", "MAX_NAME", "AddError", "File", "Found", "check_number", "find", "some"]
+__all__ = ["MAX_CLASSES", "MAX_NAME", "AddError", "File", "Found", "check_number", "find", "readable", "some"]
 
 SIDE = 28  # pixels
 MIN_IMAGES, MAX_IMAGES, MAX_CLASSES = 200, 200_000, 62  # EMNIST's digits and letters are 62 classes
@@ -57,7 +57,7 @@ class Found:
     labels: Array | None  # numbers or texts, (n,)
     split: Array | None = None  # as in `OwnDataset`, where it is given
     class_names: Sequence[str] | None = None  # by label
-    origin: str = ""  # where the files lie: names EMNIST
+    origin: str = ""  # the name under which it was given away, as `emnist-letters-train.csv`
     notes: tuple[str, ...] = ()  # for the user
 
 
@@ -69,13 +69,13 @@ def find(path: Path, content: bytes | None) -> Found:
         if any(IDX_NAME.fullmatch(file.name) for file in files):
             return _idx(files, path)
         pictures = [(file.relative_to(path), _opener(file)) for file in files if _is_picture(file)]
-        return _sorted_into_folders(pictures, path.name, len(files) - len(pictures), left_out)
+        return _sorted_into_folders(pictures, len(files) - len(pictures), left_out)
     if content is None and not path.is_file():
         raise AddError(f"{path} is neither a file nor a folder; name what is to be added")
     if name.endswith(EXECUTABLE):
         raise AddError(f"{path} may run code when it is opened, so it is not; save the arrays as .npz")
     if content is None and IDX_NAME.fullmatch(path.name):
-        return _idx(sorted(path.parent.iterdir()), path)
+        return _idx(sorted(file for file in path.parent.iterdir() if file.is_file()), path)
     source = path if content is None else io.BytesIO(content)
     if name.endswith(".npz"):
         return _npz(source, path.name)
@@ -99,6 +99,11 @@ def _check_size(size: int, name: str) -> None:
         raise AddError(
             f"{name} unpacks to more than {MAX_BYTES >> 20:,} MB; leave some of it out, or reduce the images"
         )
+
+
+def readable(name: str) -> str:
+    """Return a name of a file, which need not be UTF-8, as a text that can be shown."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def some(names: Iterable[str]) -> str:
@@ -163,7 +168,7 @@ def _files(folder: Path) -> tuple[list[Path], int]:
 
 
 def _sorted_into_folders(
-    pictures: Sequence[tuple[PurePath, Callable[[], IO[bytes]]]], name: str, others: int, links: int = 0
+    pictures: Sequence[tuple[PurePath, Callable[[], IO[bytes]]]], others: int, links: int = 0
 ) -> Found:
     """Take the classes from the sub-folders, and the split where they are called train and test."""
     check_number(len(pictures))
@@ -175,21 +180,19 @@ def _sorted_into_folders(
     if outer <= PARTS.keys() and len(outer) > 1:
         split = np.array([PARTS[place[0].lower()] for place in places], np.uint8)
         places = [place[1:] for place in places]
-    stray = [str(path) for (path, _), place in zip(pictures, places, strict=True) if len(place) == 1]
+    stray = [readable(str(path)) for (path, _), place in zip(pictures, places, strict=True) if len(place) == 1]
     if 0 < len(stray) < len(places):
         raise AddError(f"{stray[0]} lies beside the folders of the classes; put it into one of them")
     folders = [place[0] for place in places] if not stray else [around[-1]] * len(places) if around else []
-    # Names of folders need not be UTF-8.
-    labels = np.array([os.fsencode(each).decode("utf-8", "replace") for each in folders]) if folders else None
+    labels = np.array([readable(each) for each in folders]) if folders else None
     notes = {
-        f"{others:,} files that are no pictures were left out": others,
-        f"{links:,} links that lead elsewhere were not followed": links,
+        f"files left out, for they are no pictures: {others:,}": others,
+        f"links not followed, for they lead elsewhere: {links:,}": links,
     }
     return Found(
-        pictures=[(str(path), open_file) for path, open_file in pictures],
+        pictures=[(readable(str(path)), open_file) for path, open_file in pictures],
         labels=labels,
         split=split,
-        origin=name,
         notes=tuple(sentence for sentence, count in notes.items() if count),
     )
 
@@ -201,7 +204,7 @@ def _zip(source: Path | io.BytesIO, name: str) -> Found:
     _check_members(members, name)
     paths = {info: PurePosixPath(info.filename.replace("\\", "/")) for info in members}
     for path in paths.values():
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
             raise AddError(f"{name} holds {str(path)!r:.80}, which climbs out of its folder; pack it again")
     visible = {
         info: path for info, path in paths.items() if not any(part.startswith((".", "__MACOSX")) for part in path.parts)
@@ -210,7 +213,7 @@ def _zip(source: Path | io.BytesIO, name: str) -> Found:
         ((path, partial(archive.open, info)) for info, path in visible.items() if _is_picture(path)),
         key=lambda picture: picture[0],
     )
-    return _sorted_into_folders(pictures, name, len(visible) - len(pictures))
+    return _sorted_into_folders(pictures, len(visible) - len(pictures))
 
 
 def _check_members(members: Sequence[zipfile.ZipInfo], name: str) -> None:
@@ -243,6 +246,7 @@ def _npz(source: Path | io.BytesIO, name: str) -> Found:
         wanted = [each for _, *names in found for each in names] + ["class_names"]
         _check_members([members[each] for each in wanted if each in members], name)
         arrays = {each: _array(archive, members[each], name) for each in wanted if each in members}
+    raw = [arrays[images_name] for _, images_name, _ in found]
     pictures, labels, split = [], [], []
     for part, images_name, labels_name in found:
         pictures.append(_as_pictures(arrays[images_name], f"{images_name} in {name}"))
@@ -262,6 +266,7 @@ def _npz(source: Path | io.BytesIO, name: str) -> Found:
         split=np.concatenate(split) if len(split) > 1 else None,
         class_names=None if class_names is None else class_names.tolist(),
         origin=name,
+        notes=("values from 0 to 1 were spread to 0 to 255",) if any(map(_is_fraction, raw)) else (),
     )
 
 
@@ -295,9 +300,14 @@ def _as_pictures(array: Array, shown: str) -> Array:
         array = array[..., 0]
     if not (array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (3, 4))) or 0 in array.shape[1:]:
         raise AddError(f"{shown} has shape {array.shape}; expected is (number, height, width), with or without colours")
-    if array.dtype.kind == "b" or (array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1):
+    if _is_fraction(array):
         return (array * np.float32(255)).round().astype(np.uint8)
     return _as_bytes(array, shown)
+
+
+def _is_fraction(array: Array) -> bool:
+    """Tell whether 1 is white."""
+    return array.dtype.kind in "biuf" and array.size > 0 and bool(array.min() >= 0 and array.max() <= 1)
 
 
 def _as_bytes(values: Array, shown: str) -> Array:
@@ -326,12 +336,12 @@ def _idx(files: Sequence[Path], path: Path) -> Found:
     for file in files:
         if match := IDX_NAME.fullmatch(file.name):
             sets[file.parent, match["set"]][PARTS[match["part"]], match["kind"]] = file
-    chosen = IDX_NAME.fullmatch(path.name)
-    if chosen and (path.parent, chosen["set"]) in sets:
-        found = sets[path.parent, chosen["set"]]
-    elif len(sets) == 1:
-        found = next(iter(sets.values()))
-    else:
+    if path.is_file() and (chosen := IDX_NAME.fullmatch(path.name)):
+        sets = {key: found for key, found in sets.items() if key == (path.parent, chosen["set"])}
+    # Some keep a file once more, in a folder by itself.
+    pairs = [found for found in sets.values() if {kind for _, kind in found} == {"images", "labels"}]
+    found, *others = pairs or sets.values()
+    if others:
         raise AddError(f"{path} holds several data sets; name one of the files: {some(map(str, files))}")
     pictures, labels, split = [], [], []
     for part in (TRAIN, TEST):
@@ -399,7 +409,9 @@ def _csv(file: io.BufferedIOBase, path: Path) -> Found:
                 low_memory=False,
             )
         except ValueError as error:  # pandas' ParserError, and what is not UTF-8
-            raise AddError(f"{path} is no table ({error!s:.100}); expected is a row of numbers an image") from error
+            raise AddError(
+                f"{path} is no table ({str(error).strip():.100}); expected is a row of numbers an image"
+            ) from error
         if table.shape[1] != width:
             raise AddError(f"{path} has rows of {table.shape[1]:,} columns; expected are {width}, as in the first")
         table = table[[*named, *table.columns.difference(named)]]

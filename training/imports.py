@@ -5,6 +5,7 @@
 
 import io
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from training.array_file import Array, CheckpointError, write_atomically
-from training.forms import MAX_CLASSES, MAX_NAME, AddError, File, Found, check_number, find, some
+from training.forms import MAX_CLASSES, MAX_NAME, AddError, File, Found, check_number, find, readable, some
 from training.own_dataset import (
     SPLITS,
     TEST_SHARE,
@@ -101,20 +102,21 @@ def read(
         found = find(path, content)
         check_number(len(found.pictures))
         converted = _convert(found, invert, transpose, progress)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile) as error:
         raise AddError(f"{path} cannot be read ({error!s:.200}); get it once more, or name another") from error
+    name = readable(path.resolve().name if content is None and path.is_dir() else path.name)
     kept, images = converted.kept, converted.images
     check_number(len(images))
     if found.labels is None:
         labels = np.zeros(len(images), np.uint8)
-        classes: tuple[str, ...] = (path.name.partition(".")[0],)
+        classes: tuple[str, ...] = (name.partition(".")[0] or name,)
     else:
         labels, classes = _classes(found.labels[kept], found.class_names)
     split, split_sentence = _split(images, None if found.split is None else found.split[kept])
     counts = np.bincount(labels, minlength=len(classes))
     named = ", ".join(f"{name} ({count:,})" for name, count in zip(classes, counts, strict=True))
     sentences = (
-        f"{path.name}: {len(images):,} images, {converted.sizes}",
+        f"{name}: {len(images):,} images, {converted.sizes}",
         f"{len(classes)} class{'es' * (len(classes) > 1)}: {named}"
         if found.labels is not None
         else f"no labels: one class, {classes[0]}",
@@ -124,7 +126,7 @@ def read(
         *_repetitions(images, split, found.split is not None),
     )
     dataset = OwnDataset(
-        images=images, labels=labels, split=split, classes=classes, source=path.name, conversion=converted.conversion
+        images=images, labels=labels, split=split, classes=classes, source=name, conversion=converted.conversion
     )
     return Imported(dataset=dataset, sentences=sentences)
 
@@ -291,13 +293,16 @@ def _lie_on_their_side(origin: str, images: Array) -> bool:
     """Tell whether images are EMNIST's as they are stored, transposed.
 
     Handwriting is taller than wide: MNIST's digits by 1.46. Letters are less clearly so; only what stands upright
-    beyond doubt is left as it is. What is not called EMNIST is left, too: clothes may be wider than tall.
+    beyond doubt is left as it is. What is not called EMNIST is left, too: clothes may be wider than tall. So are
+    pictures in folders, which were made to be looked at.
     """
     if "emnist" not in origin.lower():
         return False
-    some = images[:: max(1, len(images) // 2_000)]
+    sample = images[:: max(1, len(images) // 2_000)]
     position = np.arange(SIDE)
-    height, width = (np.sqrt(np.cov(position, fweights=some.sum((0, axis), dtype=np.int64), ddof=0)) for axis in (2, 1))
+    height, width = (
+        np.sqrt(np.cov(position, fweights=sample.sum((0, axis), dtype=np.int64), ddof=0)) for axis in (2, 1)
+    )
     return bool(height < 1.1 * width)
 
 
