@@ -118,6 +118,11 @@ def test_pictures_without_folders_are_one_class(images: np.ndarray, tmp_path: Pa
     assert f"no labels: one class, {tmp_path.name}" in imported.sentences
     assert not imported.dataset.labels.any()
     contact_sheet(imported.dataset)
+    only = tmp_path / "all" / "cats"
+    only.mkdir(parents=True)
+    for path in tmp_path.glob("*.png"):
+        path.rename(only / path.name)
+    assert read(tmp_path).dataset.classes == ("cats",)
 
 
 def test_folders_called_train_and_test_are_the_split(images: np.ndarray, labels: np.ndarray, tmp_path: Path) -> None:
@@ -128,6 +133,14 @@ def test_folders_called_train_and_test_are_the_split(images: np.ndarray, labels:
     test_images, _ = imported.dataset.part("test")
     np.testing.assert_array_equal(np.sort(test_images, 0), np.sort(images[300:], 0))
     assert (imported.dataset.split == 1).sum() == 24
+
+
+def test_ones_are_white_where_there_is_nothing_brighter(images: np.ndarray, tmp_path: Path) -> None:
+    binary = images >= 128
+    for values in (binary, binary.astype(np.uint8), binary.astype(np.float32)):
+        imported = read(npz(tmp_path / "binary.npz", images=values))
+        np.testing.assert_array_equal(imported.dataset.images, binary * np.uint8(255))
+        assert "values from 0 to 1 were spread to 0 to 255" in imported.sentences
 
 
 NAMES = {
@@ -206,9 +219,8 @@ def test_idx_is_found_by_its_folder_and_by_each_file(
         assert (dataset.split[:300] < 2).all()
 
 
-def test_emnist_is_turned_and_its_letters_have_names(digits: Data, tmp_path: Path) -> None:
-    images = np.concatenate([digits.train.images, digits.validation.images]).repeat(2, 0)
-    letters = np.arange(len(images)) % 26 + 1
+def test_emnist_is_turned_and_its_letters_have_names(images: np.ndarray, tmp_path: Path) -> None:
+    letters = np.arange(N) % 26 + 1
     for folder, stored in (("stored", images.swapaxes(1, 2)), ("turned already", images)):
         write_idx(tmp_path / folder, "emnist-letters-", stored, letters, packed=True)
         imported = read(tmp_path / folder / "emnist-letters-test-labels-idx1-ubyte.gz")
@@ -222,6 +234,14 @@ def test_emnist_is_turned_and_its_letters_have_names(digits: Data, tmp_path: Pat
     turned = read(tmp_path / "other", transpose=True)
     np.testing.assert_array_equal(turned.dataset.images, images.swapaxes(1, 2))
     assert "turned, as asked" in turned.sentences
+
+
+def test_files_that_lie_there_once_more_are_left_alone(images: np.ndarray, labels: np.ndarray, tmp_path: Path) -> None:
+    write_idx(tmp_path, "", images, labels, packed=False)
+    again = tmp_path / "train-images-idx3-ubyte.folder" / "train-images-idx3-ubyte"
+    again.parent.mkdir()
+    again.write_bytes((tmp_path / again.name).read_bytes())
+    np.testing.assert_array_equal(read(tmp_path).dataset.images, images)
 
 
 PIXELS = [f"pixel{i}" for i in range(784)]
