@@ -13,10 +13,10 @@ from explorer.cache import cached
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair, open_models
 from explorer.text import escape_markdown
-from training import workers
 from training.checkpoint import MODEL_NAMES, CheckpointError, checkpoint_path, experiment_names, other_betas
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir
+from training.live import is_first_fit
 from training.sweep import SweepPoint, read_sweep, sweep_path
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def available() -> list[str]:
     """Return the experiments that can be chosen: the folders in `checkpoints/`, the shipped ones first."""
     folder = checkpoints_dir()
     # What is being fitted for the first time is not there yet: see the tool Train.
-    names = [name for name in experiment_names(folder) if not workers.is_first_fit(folder / name)]
+    names = [name for name in experiment_names(folder) if not is_first_fit(folder / name)]
     shipped = [name for name in EXPERIMENTS if name in names]
     return shipped + [name for name in names if name not in shipped] or list(EXPERIMENTS)
 

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from explorer.classes import Classes
 from explorer.latent import Window
-from training.checkpoint import Curve
+from training.checkpoint import Change, Curve
 from training.sweep import SweepPoint
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "VAE_COLOUR",
     "Axes",
     "Look",
+    "changes",
     "class_colours",
     "close_up",
     "codes_map",
@@ -423,6 +424,20 @@ def curves(
         legend=LEGEND_ABOVE,
     )
     return figure
+
+
+def changes(moved: Sequence[Change], curve: Curve, x_axis: str) -> list[tuple[float, str]]:
+    """Say what was moved by hand during a fit, and when, on an axis of `curves`.
+
+    Args:
+        moved: in order.
+        curve: of the same fit.
+        x_axis: a key of `X_AXES`.
+    """
+    x = curve.when(x_axis)
+    at = np.interp([change.update for change in moved], curve.update, x).tolist()
+    words = (f"beta {change.beta:g}, rate {change.learning_rate:g}" for change in moved)
+    return list(zip(at, words, strict=True))
 
 
 def sweep(sizes: Sequence[SweepPoint], active: Sequence[int]) -> go.Figure:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from training.array_file import CheckpointError, finite, write_arrays, write_atomically
-from training.checkpoint import Change, Codes, DatasetId, FitFile, fit_settings
+from training.checkpoint import MODEL_NAMES, Change, Codes, DatasetId, FitFile, checkpoint_path, fit_settings
 from training.experiments import DEFAULT, EXPERIMENTS, Experiment
 
 __all__ = [
@@ -37,7 +37,9 @@ __all__ = [
     "control",
     "control_path",
     "forget",
+    "is_first_fit",
     "live_path",
+    "log_path",
     "open_live",
     "read_control",
     "unfinished_path",
@@ -88,6 +90,17 @@ def control_path(path: Path) -> Path:
 def unfinished_path(path: Path) -> Path:
     """Return the file of an unfinished run's state, given the checkpoint that it will write."""
     return path.with_name(f"{path.stem}.unfinished.safetensors")  # a stem may have a point: vae-beta-0.1
+
+
+def log_path(path: Path) -> Path:
+    """Return the file that holds what the process of a fit says, given the checkpoint that it will write."""
+    return path.with_name(f"{path.stem}.log")
+
+
+def is_first_fit(folder: Path) -> bool:
+    """Return whether an experiment lacks a model because it is just being fitted, or was left unfinished."""
+    paths = [path for model_name in MODEL_NAMES if not (path := checkpoint_path(folder, model_name)).exists()]
+    return any(each(path).exists() for path in paths for each in (log_path, live_path, unfinished_path))
 
 
 class LiveFit(FitFile):

@@ -10,7 +10,6 @@ The parent is `python -m training.workers FOLDER DATA_DIR SLOTS MODEL=DESCRIPTOR
 """
 
 import dataclasses
-import fcntl
 import json
 import os
 import re
@@ -35,12 +34,18 @@ from training.live import (
     control_path,
     forget,
     live_path,
+    log_path,
     open_live,
     read_control,
     unfinished_path,
 )
 
-__all__ = ["FitInFolder", "default_slots", "discard", "is_first_fit", "queue", "read_job", "running", "start"]
+try:
+    import fcntl
+except ImportError:  # Windows, where no file can be locked for those who inherit it
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["FitInFolder", "default_slots", "discard", "queue", "read_job", "running", "start"]
 
 JOB, WAITING = "job.json", "waiting"
 POLL = 0.1  # seconds between looks at slots and processes
@@ -100,8 +105,10 @@ def start(
 
     Raises:
         CheckpointError: the folder holds models of other settings, or one of these is being fitted.
-        OSError: no room, no permission.
+        OSError: no room, no permission, or Windows.
     """
+    if fcntl is None:
+        raise OSError("this system cannot start fits from the page; use the command python -m training fit")
     folder = checkpoints / experiment.name
     for model_name in model_names:
         path = checkpoint_path(folder, model_name)
@@ -114,7 +121,7 @@ def start(
     try:
         for model_name in model_names:
             path = checkpoint_path(folder, model_name)
-            logs[model_name] = _log_path(path).open("ab")
+            logs[model_name] = log_path(path).open("ab")
             if not _lock(logs[model_name], patience=1.0):  # whoever looks whether it is locked locks it for a moment
                 raise CheckpointError(_already_fitted(path))
             control_path(path).unlink(missing_ok=True)  # what an earlier run was told is nothing to this one
@@ -178,12 +185,6 @@ def running(checkpoints: Path) -> list[FitInFolder]:
     return found
 
 
-def is_first_fit(folder: Path) -> bool:
-    """Return whether an experiment lacks a model because it is just being fitted, or was left unfinished."""
-    paths = [path for model_name in MODEL_NAMES if not (path := checkpoint_path(folder, model_name)).exists()]
-    return any(each(path).exists() for path in paths for each in (_log_path, live_path, unfinished_path))
-
-
 def discard(folder: Path, stem: str) -> None:
     """Give up a fit, waiting, in progress or dead; a checkpoint that stands there stays.
 
@@ -196,7 +197,7 @@ def discard(folder: Path, stem: str) -> None:
     """
     path = folder / f"{stem}.safetensors"
     live = open_live(path)
-    if _is_locked(_log_path(path)) or (live is not None and live.lives):
+    if _is_locked(log_path(path)) or (live is not None and live.lives):
         control(folder, stem, state="discard")
     else:
         forget(path)
@@ -217,13 +218,13 @@ def read_job(folder: Path) -> Experiment:
 
 def _fit_in(path: Path, place: int) -> FitInFolder | None:
     """Return what is known of a fit, given its checkpoint; None if what it has left is of one that has ended."""
-    live, is_locked = open_live(path), _is_locked(_log_path(path))
+    live, is_locked = open_live(path), _is_locked(log_path(path))
     if not (is_locked or live_path(path).exists() or unfinished_path(path).exists()) and path.exists():
         return None
     lives = is_locked or (live is not None and live.lives)
     message = ""
     if not lives:
-        message = live.message if live is not None and live.state == "failed" else _last_line(_log_path(path))
+        message = live.message if live is not None and live.state == "failed" else _last_line(log_path(path))
     return FitInFolder(
         folder=path.parent,
         stem=path.stem,
@@ -259,10 +260,6 @@ def _already_fitted(path: Path) -> str:
     return f"{path} is being fitted already"
 
 
-def _log_path(path: Path) -> Path:
-    return path.with_name(f"{path.stem}.log")
-
-
 def _last_line(path: Path) -> str:
     """Return the last line of a log that says something, without what a command line puts before an error."""
     try:
@@ -289,6 +286,8 @@ def _lock(file: IO[bytes], *, patience: float = 0.0) -> bool:
 
 
 def _is_locked(path: Path) -> bool:
+    if fcntl is None:
+        return False
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -302,7 +301,7 @@ def _is_locked(path: Path) -> bool:
 def _tidy(folder: Path, stems: Sequence[str]) -> None:
     """Remove the logs of fits that have ended well, and the rest when no log is left; an empty folder goes, too."""
     for stem in stems:
-        _log_path(folder / f"{stem}.safetensors").unlink(missing_ok=True)
+        log_path(folder / f"{stem}.safetensors").unlink(missing_ok=True)
     if not any(folder.glob("*.log")):
         for name in (JOB, WAITING):
             (folder / name).unlink(missing_ok=True)
@@ -345,7 +344,7 @@ def _work(folder: Path, data_dir: Path, slot_count: int, logs: dict[str, int]) -
                 if code == 0:
                     _tidy(folder, [model_name])
                 elif code < 0:
-                    with _log_path(folder / f"{model_name}.safetensors").open("a") as log_file:
+                    with log_path(folder / f"{model_name}.safetensors").open("a") as log_file:
                         log_file.write(f"\nthe process was killed (signal {-code})\n")
 
 

@@ -132,7 +132,12 @@ def keep_moment(updates: list[int], moment: int) -> None:
 @cached()
 def _curves_figure(pair: ModelPair, x_axis: str, logarithmic: bool) -> go.Figure:
     """Draw the training curves of both models."""
-    return figures.curves({model.name: model.history for model in pair}, x_axis, logarithmic=logarithmic)
+    return figures.curves(
+        {model.name: model.history for model in pair},
+        x_axis,
+        logarithmic=logarithmic,
+        changes=figures.changes(pair.vae.checkpoint.changes, pair.vae.history["training"], x_axis),
+    )
 
 
 def _draw_metrics(pair: ModelPair, places: Sequence[DeltaGenerator]) -> None:

@@ -472,10 +472,7 @@ def _watch_curves(name: str) -> None:
         st.caption("The curves begin with the second measurement on the validation images.")
         return
     steered = standing.get("vae", next(iter(standing.values())))
-    changes = [
-        (max(change.update, 1), f"beta {change.beta:g}, rate {change.learning_rate:g}")
-        for change in steered.file.changes
-    ]
+    changes = figures.changes(steered.file.changes, history[steered.name]["training"], "updates")
     latent_map.chart(figures.curves(history, "updates", logarithmic=True, changes=changes), key="live_curves")
     st.caption(
         "Higher is better, but for the KL. Solid: training images, dotted: validation images. "

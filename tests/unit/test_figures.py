@@ -14,7 +14,7 @@ from explorer import figures, images
 from explorer.classes import DIGITS, Classes
 from explorer.latent import Window
 from tests.conftest import ROOT
-from training.checkpoint import Curve
+from training.checkpoint import Change, Curve
 from training.sweep import SweepPoint
 
 TEN = Classes(DIGITS)
@@ -148,6 +148,18 @@ def test_curves_show_both_terms_of_both_splits_and_no_elbo_for_the_autoencoder()
     elbo = next(trace for trace in figure.data if trace.name == "VAE, training")
     np.testing.assert_allclose(elbo.y, -200)  # reconstruction minus KL, here constant
     np.testing.assert_allclose(elbo.x, [3, 6, 9, 12])  # seconds, without the untrained model
+
+
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_what_was_moved_during_a_fit_is_marked_when_it_was(logarithmic: bool) -> None:
+    curve = Curve(*(np.array([10.0, 20.0, 40.0]) * unit for unit in (1, 0.1, 3)), np.zeros(3), np.zeros(3))
+    marks = figures.changes([Change(15, 20, 1e-3), Change(40, 1, 2e-3)], curve, "seconds")
+    assert marks == [(45.0, "beta 20, rate 0.001"), (120.0, "beta 1, rate 0.002")]
+    history = {"vae": {"training": curve, "validation": curve}}
+    figure = figures.curves(history, "seconds", logarithmic=logarithmic, changes=marks)
+    assert [(line.x0, line.x1) for line in figure.layout.shapes] == [(45, 45)] * 3 + [(120, 120)] * 3
+    texts = [each for each in figure.layout.annotations if each.text.startswith("beta")]
+    assert [10**each.x if logarithmic else each.x for each in texts] == pytest.approx([45] * 3 + [120] * 3)
 
 
 def test_curves_that_stand_still_are_not_magnified_and_those_that_rise_fill_their_panel() -> None:
