@@ -152,7 +152,8 @@ def test_curves_show_both_terms_of_both_splits_and_no_elbo_for_the_autoencoder()
 
 @pytest.mark.parametrize("logarithmic", [False, True])
 def test_what_was_moved_during_a_fit_is_marked_when_it_was(logarithmic: bool) -> None:
-    curve = Curve(*(np.array([10.0, 20.0, 40.0]) * unit for unit in (1, 0.1, 3)), np.zeros(3), np.zeros(3))
+    update = np.array([10.0, 20.0, 40.0])
+    curve = Curve(update, update / 10, 3 * update, np.zeros(3), np.zeros(3))
     marks = figures.changes([Change(15, 20, 1e-3), Change(40, 1, 2e-3)], curve, "seconds")
     assert marks == [(45.0, "beta 20, rate 0.001"), (120.0, "beta 1, rate 0.002")]
     history = {"vae": {"training": curve, "validation": curve}}
