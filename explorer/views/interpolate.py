@@ -123,7 +123,7 @@ def _image_end(end: str, pair: ModelPair) -> None:
             format_func=pair.classes.names.__getitem__,
             on_change=_set_end_class,
             args=(pair, end),
-            width=70 if pair.classes.fit_labels else 160,
+            width=70 if pair.classes.fit_labels else "stretch",
         )
         st.button("Another", key=f"{end}_another", on_click=_next_end_image, args=(pair, end))
 

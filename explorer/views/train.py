@@ -51,7 +51,8 @@ NETWORKS = {
 FIT = Choice("fit", "")  # the fit that is watched, by its experiment's name
 DATASET, NETWORK, WIDTHS = Choice("data", "mnist"), Choice("network", "small"), Choice("widths", "400-100")
 LATENT_DIM, BETA, WARM_UP = Choice("latent_dim", 2), Choice("fit_beta", 1.0), Choice("warm_up", 0.0)
-EPOCHS, RATE, SEED = Choice("epochs", 0), Choice("rate", 0.0), Choice("fit_seed", 0)  # 0: what the network wants
+SEED = Choice("fit_seed", 0)
+EPOCHS, RATE = Choice[int | None]("epochs", None), Choice[float | None]("rate", None)  # None: what the network wants
 MODELS = dict(zip(MODEL_NAMES, CHARTS, strict=True))
 WORDS = {"autoencoder": "AE", "vae": "VAE"}
 TICK, STEER_TICK, CURVES_TICK = 0.5, 2.0, 1.5  # seconds
@@ -78,7 +79,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
             with st.container(key="watched_steering", gap="xsmall"):
                 _steer(name)
         else:
-            _form(name)
+            with st.container(gap="xsmall"):
+                _form(name)
     if name not in found:
         for map_, answer in zip(stage.maps, stage.answers, strict=True):
             with answer:
@@ -154,10 +156,11 @@ def _form(last: str) -> None:
         )
         epochs = st.number_input(
             "Epochs",
-            0,
+            1,
             1000,
             EPOCHS.default,
-            help=f"Passes over the images. 0 stands for {preset.epochs}.",
+            placeholder=str(preset.epochs),
+            help="Passes over the training images. Empty: as many as suit the network.",
             **EPOCHS.bound,
         )
         warm_up = st.number_input(
@@ -175,12 +178,13 @@ def _form(last: str) -> None:
         )
         rate = st.number_input(
             "Learning rate",
-            0.0,
+            1e-6,
             1.0,
             RATE.default,
             step=0.0005,
             format="%.4f",
-            help=f"The peak of its schedule. 0 stands for {preset.learning_rate:g}. You can move it later.",
+            placeholder=f"{preset.learning_rate:.4f}",
+            help="The peak of its schedule. Empty: what suits the network. You can move it later.",
             **RATE.bound,
         )
         seed = st.number_input("Seed", 0, 9999, SEED.default, help="Of all that is drawn at random.", **SEED.bound)
@@ -209,9 +213,9 @@ def _form(last: str) -> None:
             hidden_layers=hidden_layers,
             beta=float(beta),
             kl_warmup=float(warm_up),
-            epochs=int(epochs) or preset.epochs,
+            epochs=epochs or preset.epochs,
             batch_size=128,
-            learning_rate=float(rate) or preset.learning_rate,
+            learning_rate=rate or preset.learning_rate,
             seed=int(seed),
         )
     except ValueError as error:

@@ -55,7 +55,7 @@ export function paintCodes(chart, canvas, from, to, part, { labels, names, colou
     context.globalAlpha = isGrey ? FAINT : OPACITY;
     for (const [x, y] of pixels) fillSymbol(context, symbols[label], x, y, DOT);
   });
-  context.font = circled ? "18px sans-serif" : "600 13px sans-serif";
+  context.font = circled ? "18px sans-serif" : "600 15px sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
   classes.forEach((pixels, label) => {
