@@ -4,7 +4,7 @@
 
 import { lifecycle } from "../lifecycle.js";
 import { drawMarks, element } from "../latent_map/marks.js";
-import { chartOf, paintCodes } from "./paint.js";
+import { Canvases, chartOf, paintCodes } from "./paint.js";
 
 /** @typedef {{chart: string, points: string, low: number, span: number}} Trajectories */
 /** @typedef {{trajectories: Trajectories[], labels: number[], names: string[], colours: string[],
@@ -29,7 +29,7 @@ class Film {
     this.speed.ariaLabel = "Speed";
     this.speed.append(...SPEEDS.map((each) => new Option(`${each} ×`, String(each), each === 1, each === 1)));
     /** @type {Data | null} */ this.data = null;
-    /** @type {Map<string, {points: Float32Array, canvas: HTMLCanvasElement}>} */ this.maps = new Map();
+    /** @type {Map<string, Float32Array>} */ this.points = new Map(); // of each chart, at all moments
     this.moment = element("svg", { class: "map-overlay" });
     this.position = 0; // in moments, between them while it glides
     this.playing = false;
@@ -42,15 +42,7 @@ class Film {
     this.slider.addEventListener("input", () => this.moveTo(Number(this.slider.value)));
     this.slider.addEventListener("change", () => this.stop());
     this.slider.addEventListener("keydown", (event) => this.onKey(event));
-    // Charts come and go; and the legend greys classes out.
-    this.changes = new MutationObserver((records) => {
-      const isOurs = (/** @type {Node} */ node) => node instanceof Element && node.closest(".map-overlay, .film-controls");
-      if (!records.every(({ target }) => isOurs(target))) this.changed();
-    });
-    const watched = { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-pressed"] };
-    this.changes.observe(document.body, watched);
-    this.resize = new ResizeObserver(this.draw);
-    /** @type {WeakSet<object>} */ this.heard = new WeakSet(); // Plotly's event emitters, a new one after each purge
+    this.canvases = new Canvases(".map-overlay, .film-controls", this.changed, this.draw);
   }
 
   /** @param {Data} data @param {(event: string, value: unknown) => void} report */
@@ -59,13 +51,8 @@ class Film {
     this.report = report;
     this.data = data;
     if (JSON.stringify(before?.trajectories) !== JSON.stringify(data.trajectories)) {
-      this.clear();
-      for (const each of data.trajectories) {
-        const canvas = document.createElement("canvas");
-        canvas.className = "film-codes";
-        canvas.ariaHidden = "true";
-        this.maps.set(each.chart, { points: unpack(each), canvas });
-      }
+      for (const { chart } of before?.trajectories ?? []) this.canvases.drop(chart);
+      this.points = new Map(data.trajectories.map((each) => [each.chart, unpack(each)]));
       this.playing = false;
       this.position = data.at;
     } else if (before?.at !== data.at && !this.playing) this.position = data.at;
@@ -75,44 +62,20 @@ class Film {
 
   remove() {
     cancelAnimationFrame(this.frame);
-    this.changes.disconnect();
-    this.resize.disconnect();
-    this.clear();
+    this.canvases.remove();
     this.moment.remove();
     this.root.remove();
     this.data = null;
   }
 
-  clear() {
-    for (const [key, { canvas }] of this.maps) {
-      canvas.remove();
-      chartOf(key)?.classList.remove("filmed");
-    }
-    this.maps.clear();
-  }
-
   /** Take hold of charts that have come, and paint. */
   changed() {
     if (!this.data) return;
-    for (const [key, { canvas }] of this.maps) {
-      const chart = chartOf(key);
-      if (!chart) continue;
-      if (canvas.parentNode !== chart) chart.append(canvas);
-      if (!chart.classList.contains("filmed")) chart.classList.add("filmed");
-      this.listen(chart);
-    }
+    for (const key of this.points.keys()) this.canvases.lay(key);
     const curves = chartOf(this.data.curves);
     if (curves && this.moment.parentNode !== curves) curves.append(this.moment);
-    if (curves) this.listen(curves);
+    if (curves) this.canvases.listen(curves);
     this.draw();
-  }
-
-  /** @param {any} chart */
-  listen(chart) {
-    if (this.heard.has(chart._ev)) return;
-    this.heard.add(chart._ev);
-    for (const event of ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"]) chart.on(event, this.draw);
-    this.resize.observe(chart);
   }
 
   /** From where it stands; from the end: from the beginning. */
@@ -180,11 +143,10 @@ class Film {
     if (document.activeElement !== this.slider || this.playing) this.slider.value = String(position);
     this.slider.ariaValueText = `${updates} training steps`;
     const n = data.labels.length;
-    for (const [key, map] of this.maps) {
-      const chart = chartOf(key);
-      if (!chart || map.canvas.parentNode !== chart) continue;
-      const at = (/** @type {number} */ moment) => map.points.subarray(2 * moment * n, 2 * (moment + 1) * n);
-      paintCodes(chart, map.canvas, at(from), at(to), part, data);
+    for (const [key, points] of this.points) {
+      const found = this.canvases.over(key);
+      const at = (/** @type {number} */ moment) => points.subarray(2 * moment * n, 2 * (moment + 1) * n);
+      if (found) paintCodes(found.chart, found.canvas, at(from), at(to), part, data);
     }
     const curves = chartOf(data.curves);
     if (!curves) return;

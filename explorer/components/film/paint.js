@@ -14,6 +14,69 @@ const GREY = "#9a9a9a";
 const LABEL = 11.5; // the radius of a class' label
 const BELOW = 15; // pixels from the middle of a class' mark to a name that is too long for a label
 
+const PLOT_EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"];
+
+/** Canvases over the charts of maps, which come and go; the codes of the charts themselves are hidden meanwhile. */
+export class Canvases {
+  /** @param {string} ours what the film or the fit changes itself, as a selector
+   * @param {() => void} changed when charts have come, or the legend has greyed classes out
+   * @param {() => void} draw when a chart was drawn, zoomed, or is of another size */
+  constructor(ours, changed, draw) {
+    this.draw = draw;
+    /** @type {Map<string, HTMLCanvasElement>} */ this.canvases = new Map(); // by the chart's key
+    this.changes = new MutationObserver((records) => {
+      const isOurs = (/** @type {Node} */ node) => node instanceof Element && node.closest(ours);
+      if (!records.every(({ target }) => isOurs(target))) changed();
+    });
+    const watched = { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-pressed"] };
+    this.changes.observe(document.body, watched);
+    this.resize = new ResizeObserver(draw);
+    /** @type {WeakSet<object>} */ this.heard = new WeakSet(); // Plotly's event emitters, a new one after each purge
+  }
+
+  /** Lay a canvas over a chart, if it is drawn; return whether that is new. @param {string} key */
+  lay(key) {
+    const chart = chartOf(key);
+    if (!chart) return false;
+    const canvas = this.canvases.get(key) ?? document.createElement("canvas");
+    this.canvases.set(key, canvas);
+    canvas.className = "film-codes";
+    canvas.ariaHidden = "true";
+    const isNew = canvas.parentNode !== chart;
+    if (isNew) chart.append(canvas);
+    if (!chart.classList.contains("filmed")) chart.classList.add("filmed");
+    this.listen(chart);
+    return isNew;
+  }
+
+  /** A chart and the canvas over it; null if there is none. @param {string} key */
+  over(key) {
+    const [chart, canvas] = [chartOf(key), this.canvases.get(key)];
+    return chart && canvas && canvas.parentNode === chart ? { chart, canvas } : null;
+  }
+
+  /** @param {any} chart */
+  listen(chart) {
+    if (this.heard.has(chart._ev)) return;
+    this.heard.add(chart._ev);
+    for (const event of PLOT_EVENTS) chart.on(event, this.draw);
+    this.resize.observe(chart);
+  }
+
+  /** @param {string} key */
+  drop(key) {
+    this.canvases.get(key)?.remove();
+    this.canvases.delete(key);
+    chartOf(key)?.classList.remove("filmed");
+  }
+
+  remove() {
+    this.changes.disconnect();
+    this.resize.disconnect();
+    for (const key of [...this.canvases.keys()]) this.drop(key);
+  }
+}
+
 /** @param {string} key @returns {any} a chart that is drawn */
 export function chartOf(key) {
   const chart = /** @type {any} */ (document.querySelector(`.st-key-${key} .js-plotly-plot`));
