@@ -67,7 +67,10 @@ def to_image(picture: Image.Image, *, inverted: bool) -> Array:
         OSError, ValueError, SyntaxError: the picture is damaged.
     """
     grey = _grey(ImageOps.exif_transpose(picture), 255 if inverted else 0)
-    if grey.size != (SIDE, SIDE):
+    width, height = grey.size
+    if width == height and width % SIDE == 0:
+        grey = grey.reduce(width // SIDE)  # to the byte what was enlarged so many times, as pictures of the page are
+    else:
         background = round(float(np.median(_border(np.asarray(grey)))))
         scale = SIDE / max(grey.size)
         width, height = (max(1, round(scale * side)) for side in grey.size)

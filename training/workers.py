@@ -268,7 +268,9 @@ def _last_line(path: Path) -> str:
             lines = re.split(r"[\r\n]+", log.read().decode(errors="replace"))
     except OSError:
         return ""
-    return next((line.strip().removeprefix("Error: ") for line in reversed(lines) if line.strip()), "")
+    return next(
+        (line.strip().removeprefix("Error: ").removesuffix(".") for line in reversed(lines) if line.strip()), ""
+    )
 
 
 def _lock(file: IO[bytes], *, patience: float = 0.0) -> bool:
@@ -301,7 +303,9 @@ def _is_locked(path: Path) -> bool:
 def _tidy(folder: Path, stems: Sequence[str]) -> None:
     """Remove the logs of fits that have ended well, and the rest when no log is left; an empty folder goes, too."""
     for stem in stems:
-        log_path(folder / f"{stem}.safetensors").unlink(missing_ok=True)
+        path = folder / f"{stem}.safetensors"
+        log_path(path).unlink(missing_ok=True)
+        control_path(path).unlink(missing_ok=True)  # an order that came while the process was ending
     if not any(folder.glob("*.log")):
         for name in (JOB, WAITING):
             (folder / name).unlink(missing_ok=True)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from explorer import figures, images, selection
+from explorer import figures, images, originals, selection
+from explorer.cache import cached
 from explorer.choices import Choice
 from explorer.classes import Classes
 from explorer.components import latent_map
@@ -22,12 +23,13 @@ from explorer.models import ModelPair
 from explorer.stage import CHARTS, Stage, lay_over
 from explorer.text import escape_markdown, number, vector
 from training import workers
-from training.array_file import CheckpointError
+from training.array_file import CheckpointError, MissingError
 from training.checkpoint import MODEL_NAMES, checkpoint_path, experiment_names
 from training.datasets import available
 from training.experiments import EXPERIMENTS, Experiment
 from training.folders import checkpoints_dir, data_dir
 from training.live import control, live_path
+from training.own_dataset import dataset_path, read_dataset
 
 __all__ = ["FIT", "classes", "render"]
 
@@ -203,6 +205,9 @@ def _form(last: str) -> None:
             st.caption(escape_markdown(f"{sentence}."))
     if is_busy:
         place.info(escape_markdown(f"Your fit {own} is under way. Have one at a time."))
+    if lacking := _lacks_training_images(dataset_path(data_dir(), dataset)):
+        place.error(lacking)
+        return
     try:
         experiment = Experiment(
             name=_free_name(f"{dataset}-{latent_dim}d"),
@@ -230,6 +235,19 @@ def _form(last: str) -> None:
         on_click=_start,
         args=(experiment,),
     )
+
+
+@cached()
+def _lacks_training_images(path: Path) -> str:
+    """Say what is missing of a data set of one's own, in Markdown; empty: nothing, or it is none of those."""
+    try:
+        has_all = all(len(read_dataset(path).part(split)[0]) for split in ("train", "validation"))
+    except MissingError:
+        return ""
+    except CheckpointError as error:
+        return escape_markdown(f"{error}.")
+    add = originals.how_to_add(path.stem)
+    return "" if has_all else f"Of these images only the test images came along. {add} brings the others."
 
 
 def _add() -> None:
@@ -286,7 +304,7 @@ def _open(name: str) -> None:
 def _watch(name: str) -> None:
     """Show the fit as it stands: its codes on the maps, the decodes under the mouse, how far it is."""
     found = _fits()
-    if name not in found:
+    if name not in found or name != FIT.value:
         st.rerun()  # finished or discarded: the list of experiments has changed
     standing = _stand(name)
     windows: dict[str, Window] = st.session_state.setdefault(WINDOWS, {})

@@ -1,12 +1,14 @@
 """Train without a browser: the form, what is dropped on it, and what it refuses."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import ROOT
 from training.datasets import Data, load
 
 
@@ -40,6 +42,18 @@ def test_a_file_that_is_none_is_told_and_nothing_is_written(form: AppTest, tmp_p
     (error,) = form.error
     assert error.value.startswith("These images cannot be taken: broken.zip")
     assert list((tmp_path / "no-data").glob("*")) == []
+
+
+def test_a_data_set_without_training_images_is_told_before_the_fit(form: AppTest, tmp_path: Path) -> None:
+    (tmp_path / "no-data").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "data" / "fashion-mnist.safetensors", tmp_path / "no-data")
+    form.run()
+    form.selectbox("data").set_value("fashion-mnist").run()
+    (error,) = form.error
+    assert error.value.startswith(
+        "Of these images only the test images came along. `python -m training add fashion-mnist"
+    )
+    assert not [each for each in form.button if each.label == "Start"]
 
 
 @pytest.mark.parametrize(("widths", "told"), [("70000", "1 to 65536"), ("1-" * 40 + "1", "at most 32")])

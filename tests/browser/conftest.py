@@ -200,11 +200,16 @@ def middle(shape: Locator) -> tuple[float, float]:
 
 def wait_at(shape: Locator, left: float, top: float) -> None:
     """Until a shape stands at a pixel: marks follow the server's answer."""
+    wait_over(shape, lambda: (left, top))
+
+
+def wait_over(shape: Locator, place: Callable[[], tuple[float, float]]) -> None:
+    """Until a shape stands at a pixel that may move itself, as marks do while they are drawn anew."""
     for _ in range(300):
-        if middle(shape) == pytest.approx((left, top), abs=1.5):
+        if middle(shape) == pytest.approx(place(), abs=1.5):
             return
         shape.page.wait_for_timeout(100)
-    assert middle(shape) == pytest.approx((left, top), abs=1.5)
+    assert middle(shape) == pytest.approx(place(), abs=1.5)
 
 
 def seen(page: Page, name: str) -> np.ndarray:

@@ -15,6 +15,7 @@ from tests.browser.conftest import (
     point_at,
     wait_at,
     wait_for_input,
+    wait_over,
     wait_until_idle,
 )
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -121,4 +122,4 @@ def test_random_codes_in_a_blob_are_shown_large_and_a_click_chooses_one(page: Pa
     click_close_up(page, 0.02, 0.02, chart)
     expect(page.locator('img[data-name="sample-autoencoder"]')).to_have_attribute("alt", f"AE: sample {corner + 1}")
     ring = page.locator(f".st-key-{chart} .map-overlay .ring").last
-    wait_at(ring, *middle(dots.nth(corner)))
+    wait_over(ring, lambda: middle(dots.nth(corner)))

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import open_map, wait_until_idle
+from tests.conftest import TABS
 
 pytestmark = pytest.mark.browser
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.browser
 def test_keys_choose_tools_faces_and_frames(page: Page, served: str) -> None:
     open_map(page, f"{served}/?present=1&hide=Posterior,compare")
     tools = page.locator(".st-key-tab").get_by_role("radio")
-    expect(tools).to_have_count(9)
+    expect(tools).to_have_count(len(TABS) - 2)
     for left_out in ("Posterior", "Compare"):
         expect(page.get_by_role("radio", name=left_out)).to_have_count(0)
     page.keyboard.press("2")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import CLOUDS, in_chart, pixel_of, seen, wait_until_idle
+from tests.browser.conftest import CLOUDS, centre, in_chart, pixel_of, seen, wait_until_idle
 from tests.conftest import streamlit_server
 from training.checkpoint import MODEL_NAMES, Checkpoint, check_pair, checkpoint_path
 from training.folders import data_dir
@@ -27,6 +27,9 @@ def address(checkpoints: Path) -> Iterator[str]:
     """A server of its own: what is fitted is in the list of all who use it."""
     with streamlit_server(checkpoints, data_dir()) as found:
         yield found
+    for fit in running(checkpoints):  # of a test that failed
+        if fit.lives and fit.live:
+            os.kill(fit.live.progress.pid, signal.SIGKILL)
 
 
 def open_form(page: Page, address: str) -> None:
@@ -74,7 +77,7 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept(checkpoints: Pa
     page.wait_for_function("latentAtlases.has('map_vae/live')")
     network = live(checkpoints).load_network()
     # Under the mouse: the decode by the model as it stands.
-    x, y = ((left + right) / 2, (bottom + top) / 2)
+    x, y = centre(page, "map_vae")
     page.mouse.move(*pixel_of(page, "map_vae", x, y))
     expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_contain_text("under the mouse")
     expected = network.decode(torch.tensor([[x, y]], dtype=torch.float32)).sigmoid()[0].detach().numpy()

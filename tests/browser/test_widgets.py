@@ -54,6 +54,9 @@ def use(page: Page, widget: Locator, how: str) -> None:
     """Touch a widget."""
     if how == "move":
         widget.press("ArrowLeft" if widget.evaluate("each => each.value === each.max") else "ArrowRight")
+    elif how == "count" and not widget.input_value():  # what is not set shows what it would be
+        widget.fill(widget.get_attribute("placeholder") or "1")
+        widget.press("Enter")
     elif how == "count":
         widget.press("ArrowUp")
         widget.press("Enter")

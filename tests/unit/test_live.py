@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -295,3 +296,16 @@ def test_where_files_cannot_be_locked_it_is_said(
         workers.start(experiment, tmp_path, tmp_path)
     assert workers.running(fitted) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_order_that_comes_while_a_fit_ends_leaves_nothing(experiment: Experiment, tmp_path: Path) -> None:
+    folder = tmp_path / experiment.name
+    workers.start(replace(experiment, epochs=100_000), tmp_path, tmp_path, model_names=["vae"])
+    path = checkpoint_path(folder, "vae")
+    wait_for(lambda: open_live(path) is not None)
+    control(folder, "vae", state="discard")
+    # As a click that is heard twice: the fit has tidied up, and its process is still ending.
+    wait_for(lambda: not live_path(path).exists())
+    with suppress(FileNotFoundError):  # ended already
+        control(folder, "vae", state="discard")
+    wait_for(lambda: not folder.exists())
