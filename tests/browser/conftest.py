@@ -3,16 +3,27 @@
 import io
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Browser, CDPSession, Locator, Page, WebSocket, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    CDPSession,
+    Locator,
+    Page,
+    ViewportSize,
+    WebSocket,
+    expect,
+    sync_playwright,
+)
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from explorer import latent
@@ -25,6 +36,8 @@ from training.experiments import Experiment
 from training.folders import checkpoints_dir, data_dir
 
 expect.set_options(timeout=30_000)  # a busy two-core machine
+WINDOW: ViewportSize = {"width": 1280, "height": 800}  # a beamer's
+FAILED = pytest.StashKey[bool]()
 
 
 NO_BROWSER = (
@@ -73,61 +86,90 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note which tests fail, for the fixtures that tidy up after them."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture(scope="session")
 def tab(browser: Browser) -> Iterator[Page]:
     """A page for many tests: scripts that it has compiled once, it opens in half the time and half the work."""
     with browser.new_context() as context:
-        yield context.new_page()
+        yield heard(context.new_page())
 
 
 @pytest.fixture(scope="session")
 def touch_tab(browser: Browser) -> Iterator[Page]:
     """`tab` with a touch screen."""
     with browser.new_context(has_touch=True) as context:
-        yield context.new_page()
+        yield heard(context.new_page())
 
 
 @pytest.fixture
-def page(tab: Page) -> Iterator[Page]:
-    """A page, in a window as large as a beamer's; any error in its scripts fails the test."""
-    with watched(tab) as page:
+def page(tab: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page, in a window as large as a beamer's; any error in its scripts fails the test.
+
+    It may show the app already, as a test before has left it: `open_link` then goes on from there. A test that leaves
+    something that no address holds, or wants to see the app load, takes `fresh_page`.
+    """
+    with watched(tab, request.node) as page:
         yield page
 
 
 @pytest.fixture
-def touch_page(touch_tab: Page) -> Iterator[Page]:
+def fresh_page(tab: Page) -> Iterator[Page]:
+    """A `page` that is empty before the test, and after it."""
+    with empty(tab), watched(tab) as page:
+        yield page
+
+
+@pytest.fixture
+def touch_page(touch_tab: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A tablet's `page`."""
-    with watched(touch_tab) as page:
+    with watched(touch_tab, request.node) as page:
         yield page
 
 
 @pytest.fixture
 def own_page(browser: Browser) -> Iterator[Page]:
     """A `page` with a history and a graphics memory of its own. Its first opening costs twice that of `page`."""
-    with browser.new_context() as context, watched(context.new_page()) as page:
+    with browser.new_context() as context, watched(heard(context.new_page())) as page:
         yield page
 
 
 @contextmanager
-def watched(page: Page, *, may_fail: bool = False) -> Iterator[Page]:
-    """A page as if newly opened, and empty again afterwards; any error in its scripts fails the test."""
+def watched(page: Page, test: pytest.Item | None = None, *, may_fail: bool = False) -> Iterator[Page]:
+    """A page in a beamer's window; any error in its scripts fails the test, and after a failed test it is emptied."""
     errors: list[str] = []
 
     def note(error: Exception) -> None:
         errors.append(str(error))
 
-    page.set_viewport_size({"width": 1280, "height": 800})
+    page.set_viewport_size(WINDOW)
     page.emulate_media(color_scheme="light")
     page.set_default_timeout(30_000)
     page.on("pageerror", note)
+    WIRES[page].exceptions.clear()
     yield page
     page.remove_listener("pageerror", note)
     page.unroute_all()
+    if errors or (test is not None and test.stash.get(FAILED, False)) or not is_as_opened(page):
+        page.goto("about:blank")
+    page.mouse.move(0, 0)
+    assert errors == [] or may_fail
+
+
+@contextmanager
+def empty(page: Page) -> Iterator[None]:
+    """A page that is empty before and afterwards, so that it is loaded anew."""
+    page.goto("about:blank")
+    yield
     if page.url.startswith("http"):
         page.evaluate("localStorage.clear()")
     page.goto("about:blank")
-    page.mouse.move(0, 0)
-    assert errors == [] or may_fail
 
 
 @contextmanager
@@ -137,10 +179,10 @@ def before_its_scripts(page: Page, script: str) -> Iterator[None]:
     devtools.send("Page.enable")
     added = devtools.send("Page.addScriptToEvaluateOnNewDocument", {"source": script})
     try:
-        yield
+        with empty(page):
+            yield
     finally:
         devtools.send("Page.removeScriptToEvaluateOnNewDocument", {"identifier": added["identifier"]})
-        page.goto("about:blank")
         devtools.detach()
 
 
@@ -148,10 +190,62 @@ CLOUDS = "chart._fullData.filter(t => t.type === 'scattergl' && t.name !== 'labe
 MODELS = {"autoencoder": "ae", "vae": "vae"}
 
 
+# Scripts of some widgets come late.
+WIDGETS_ARE_THERE = """() => !document.querySelector('.stSkeleton, [data-testid="stSkeleton"]')
+    && [...document.querySelectorAll(".stMain :is(.stSlider, .stNumberInput)")].every(e => e.querySelector("input"))"""
+# Choices that the charts of the maps depend on; all others change only what lies over them, or stands beside.
+OF_CHARTS = ("experiment", "beta", "plane", "rightwards", "upwards", "codes", "face", "reading", "present")
+
+
+def open_link(page: Page, address: str) -> None:
+    """Open a link.
+
+    A page that shows these maps already goes there as it goes back, without loading anything: that spares four fifths
+    of the work. What the address does not hold stays, but for the legend.
+    """
+    if is_as_opened(page) and charts_of(page.url) == charts_of(address):
+        go_to(page, address)
+    else:
+        page.goto(address)
+        page.evaluate("globalThis.isOpened = true")
+
+
 def open_map(page: Page, address: str, chart: str = "map_vae") -> None:
-    page.goto(address)
+    """Open a link, and wait for a map."""
+    open_link(page, address)
     page.locator(f".st-key-{chart} .map-overlay").wait_for(state="attached")
     wait_until_idle(page)
+    page.wait_for_function(WIDGETS_ARE_THERE)
+
+
+def is_as_opened(page: Page) -> bool:
+    """Whether a page shows the app in the window and theme that tests begin with, opened by `open_link`."""
+    is_opened = "globalThis.isOpened === true && !matchMedia('(prefers-color-scheme: dark)').matches"
+    return page.viewport_size == WINDOW and bool(page.evaluate(is_opened))
+
+
+def charts_of(address: str) -> tuple[object, ...]:
+    """Which charts the maps of a link are: the server, and the choices that they depend on."""
+    parts = urlsplit(address)
+    query = parse_qs(parts.query)
+    return (parts.netloc, *(query.get(name) for name in OF_CHARTS))
+
+
+def go_to(page: Page, address: str) -> None:
+    """Go to another view as Back and Forward do, in a page that shows the app."""
+    page.keyboard.press("Escape")
+    for greyed in page.locator('.classes button[aria-pressed="false"]').all():
+        greyed.click()
+    page.evaluate("document.activeElement.blur()")
+    wait_until_idle(page)
+    with WIRES[page].until_run_ends():
+        page.evaluate(
+            """address => {
+                History.prototype.pushState.call(history, history.state, "", address);
+                dispatchEvent(new PopStateEvent("popstate", {state: history.state}));
+            }""",
+            address,
+        )
 
 
 def in_chart(page: Page, chart: str, script: str) -> Any:
@@ -370,6 +464,15 @@ def message(payload: bytes | str) -> ForwardMsg:
 
 
 ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
+
+
+WIRES: WeakKeyDictionary[Page, "Wire"] = WeakKeyDictionary()
+
+
+def heard(page: Page) -> Page:
+    """A new page, what is sent to which is listened to."""
+    WIRES[page] = Wire(page)
+    return page
 
 
 class Wire:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Wire, open_map, wait_until_idle
+from tests.browser.conftest import WIRES, open_map, wait_until_idle
 from tests.conftest import ROOT, TABS, cannot_run
 
 pytestmark = pytest.mark.browser
@@ -37,9 +37,10 @@ def axe_is_there() -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_tool(theme: Any, page: Page, served: str) -> None:
+def test_axe_finds_nothing_on_any_tool(theme: Any, fresh_page: Page, served: str) -> None:
+    page = fresh_page
     page.emulate_media(color_scheme=theme)
-    wire = Wire(page)
+    wire = WIRES[page]
     open_map(page, served)
     page.add_script_tag(path=AXE)
     found = {}
@@ -88,7 +89,8 @@ NAMED = """() => {
 }"""
 
 
-def test_keyboard_reaches_a_map_soon_and_everything_after_it(page: Page, served: str) -> None:
+def test_keyboard_reaches_a_map_soon_and_everything_after_it(fresh_page: Page, served: str) -> None:
+    page = fresh_page
     open_map(page, served)
     page.get_by_role("heading", name="Decoded at").first.wait_for()
     page.get_by_role("spinbutton", name="Ringed test image").wait_for()

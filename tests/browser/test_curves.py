@@ -66,7 +66,8 @@ def expect_codes(page: Page, model: str, codes: np.ndarray, labels: np.ndarray) 
     assert all(colour[3] == 0 for colour in empty)
 
 
-def test_the_film_plays_in_the_browser(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+def test_the_film_plays_in_the_browser(fresh_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+    page = fresh_page
     sent: list[str | bytes] = []
 
     def listen(socket: WebSocket) -> None:

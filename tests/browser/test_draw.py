@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,15 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from explorer.drawing import SIDE, mnist_form, rasterize
-from tests.browser.conftest import decode, pixel_of, seen, wait_at, wait_until_idle
+from tests.browser.conftest import (
+    decode,
+    is_as_opened,
+    open_link,
+    pixel_of,
+    seen,
+    wait_at,
+    wait_until_idle,
+)
 from tests.conftest import likeness, png_header
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
@@ -24,8 +33,25 @@ SEVEN = [(60, 60), (200, 60), (120, 230)]  # in the pad's units
 MODELS = ("autoencoder", "vae")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def leave_no_drawing(tab: Page) -> Iterator[None]:
+    """Empty the page after these tests: a drawing is in the session, not in the address."""
+    yield
+    tab.goto("about:blank")
+
+
 def open_pad(page: Page, address: str) -> None:
-    page.goto(f"{address}/?tab=Draw")
+    """Open Draw with a pad on which nothing was drawn yet."""
+    if is_as_opened(page) and page.url.startswith(address):
+        open_link(page, f"{address}/?tab=Draw")
+        pad = page.locator(".pad")
+        pad.wait_for()
+        if (clear := pad.get_by_role("button", name="Clear", exact=True)).is_enabled():
+            clear.click()
+        expect(page.get_by_text("Nothing drawn")).to_have_count(3)
+        open_link(page, address)  # the pad forgets what can be undone
+        expect(pad).to_have_count(0)
+    open_link(page, f"{address}/?tab=Draw")
     expect(page.get_by_text("Nothing drawn")).to_have_count(3)
     expect(page.locator(".pad .hint")).to_be_visible()
     page.locator(".st-key-upload [data-testid=stFileUploaderDropzone]").wait_for()  # its script comes late

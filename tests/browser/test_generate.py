@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import decode, pixel_of, seen, wait_at, wait_until_idle
+from tests.browser.conftest import decode, open_link, pixel_of, seen, wait_at, wait_until_idle
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 def test_generate_again_shows_other_codes_and_where_they_fell(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    page.goto(f"{served}/?tab=Generate")
+    open_link(page, f"{served}/?tab=Generate")
     picture = page.locator('img[data-name="vae-prior-1"]')
     expect(picture).to_be_visible()
     wait_until_idle(page)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from explorer import latent
 from explorer.models import open_models
 from explorer.tour import STEPS, said
-from tests.browser.conftest import MODELS, decode, in_chart, middle, pixel_of, seen, wait_at, wait_until_idle
+from tests.browser.conftest import MODELS, decode, in_chart, middle, open_link, pixel_of, seen, wait_at, wait_until_idle
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
@@ -30,7 +30,7 @@ VIEWS = {
 
 
 def test_tour_from_the_first_step_to_the_last(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
-    page.goto(f"{served}/?tab=Learn")
+    open_link(page, f"{served}/?tab=Learn")
     pair = open_models(fitted / experiment.name)
     for number, step in enumerate(STEPS, 1):
         expect(page.get_by_role("heading", name=f"{said(step.title, pair)} {number} of {len(STEPS)}")).to_be_visible()
@@ -68,7 +68,7 @@ def _shows_the_gaps(page: Page, fitted: Path, experiment: Experiment) -> None:
 
 
 def test_another_throw_moves_the_cross_and_not_the_page(page: Page, served: str) -> None:
-    page.goto(f"{served}/?tab=Learn&step=7")
+    open_link(page, f"{served}/?tab=Learn&step=7")
     cross = page.locator(".st-key-map_vae .map-overlay .pick").last
     cross.wait_for(state="attached")
     wait_until_idle(page)

@@ -388,7 +388,8 @@ def assert_survives(page: Page, fitted: Path, experiment: Experiment) -> None:
     expect_works(0.5)
 
 
-def test_the_atlas_is_sent_once(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+def test_the_atlas_is_sent_once(fresh_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+    page = fresh_page
     sizes: list[int] = []
     atlases: list[int] = []
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import (
     RANGE,
-    Wire,
+    WIRES,
     decode,
     expect_lens,
     in_chart,
@@ -37,7 +37,7 @@ def test_five_picks_are_five_entries_of_the_history(
     own_page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     page = own_page  # a tab's history has 50 entries at most
-    wire = Wire(page)
+    wire = WIRES[page]
     open_lens(page, served)
     page.get_by_label("Ringed test image", exact=True).wait_for()
     wait_until_idle(page)
@@ -64,8 +64,9 @@ def test_five_picks_are_five_entries_of_the_history(
     assert page.evaluate("history.length") == entries + 5
 
 
-def test_a_link_holds_zoom_and_a_drawn_path(page: Page, served: str) -> None:
-    wire = Wire(page)
+def test_a_link_holds_zoom_and_a_drawn_path(fresh_page: Page, served: str) -> None:
+    page = fresh_page
+    wire = WIRES[page]
     open_lens(page, f"{served}/?path=true")
     left, top = part(page, "map_vae", 0.3, 0.6)
     page.mouse.move(left, top)

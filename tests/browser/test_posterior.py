@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from explorer import evaluation
 from explorer.models import open_models
 from explorer.posterior import elbo, true_posterior
-from tests.browser.conftest import middle, pixel_of, seen, wait_until_idle
+from tests.browser.conftest import middle, open_link, pixel_of, seen, wait_until_idle
 from training.datasets import Data
 from training.experiments import Experiment
 
@@ -28,7 +28,7 @@ def shown_z(page: Page) -> np.ndarray:
 
 
 def test_a_close_up_has_other_words_in_its_link(page: Page, served: str) -> None:
-    page.goto(f"{served}/?tab=Posterior")
+    open_link(page, f"{served}/?tab=Posterior")
     page.get_by_role("radio", name="exact posterior p(z|x)").click()
     page.wait_for_url(re.compile(r"[?&]close_up=the(\+|%20)truth"))
     expect(page.locator(".st-key-map_posterior").get_by_text("exact posterior p(z|x)").first).to_be_visible()
@@ -44,7 +44,7 @@ def test_another_image_and_another_draw(
 ) -> None:
     vae = open_models(fitted / experiment.name).vae
     images = evaluation.binarised(digits.test.images)
-    page.goto(f"{served}/?tab=Posterior")
+    open_link(page, f"{served}/?tab=Posterior")
     page.locator('img[data-name="resampled"]').wait_for()
     field = page.get_by_role("spinbutton", name="Ringed test image")
     field.fill("23")

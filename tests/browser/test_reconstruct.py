@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import seen, wait_until_idle
+from tests.browser.conftest import open_link, seen, wait_until_idle
 from training.datasets import Data
 
 pytestmark = pytest.mark.browser
 
 
 def test_reconstruct_shows_other_images(page: Page, served: str, digits: Data) -> None:
-    page.goto(f"{served}/?tab=Reconstruct")
+    open_link(page, f"{served}/?tab=Reconstruct")
     originals = page.locator('img[data-name^="original-"]')
     expect(originals).to_have_count(10)
     wait_until_idle(page)

@@ -150,7 +150,8 @@ TOOLS = {  # on the stage, each with something that it alone shows
 }
 
 
-def test_a_change_of_tool_sends_no_map_and_keeps_zoom_and_legend(page: Page, served: str) -> None:
+def test_a_change_of_tool_sends_no_map_and_keeps_zoom_and_legend(fresh_page: Page, served: str) -> None:
+    page = fresh_page
     charts: list[str] = []
 
     def receive(frame: str | bytes) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import decode, seen, wait_until_idle
+from tests.browser.conftest import decode, open_link, seen, wait_until_idle
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 def test_traverse_moves_the_pick_and_marks_the_frame(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    page.goto(f"{served}/?tab=Traverse&vae_x=0.5&vae_y=-0.25")
+    open_link(page, f"{served}/?tab=Traverse&vae_x=0.5&vae_y=-0.25")
     slider = page.get_by_role("slider", name="Dimension 1")
     expect(page.locator("img[data-name=moved-vae]")).to_be_visible()
     wait_until_idle(page)

@@ -6,7 +6,7 @@
 import pytest
 from playwright.sync_api import Locator, Page
 
-from tests.browser.conftest import Wire
+from tests.browser.conftest import WIDGETS_ARE_THERE, WIRES
 from tests.conftest import TABS
 
 pytestmark = pytest.mark.browser
@@ -20,8 +20,6 @@ KINDS = {
     '[data-testid="stCheckbox"] label:not(:has(input[disabled]))': "click",
     '[data-testid="stButton"] button:not([disabled])': "click",
 }
-WIDGETS_ARE_THERE = """() => !document.querySelector('.stSkeleton, [data-testid="stSkeleton"]')
-    && [...document.querySelectorAll(".stMain :is(.stSlider, .stNumberInput)")].every(e => e.querySelector("input"))"""
 # These lead to another tab, or go round for ever.
 ELSEWHERE = [
     ".st-key-experiment",
@@ -77,9 +75,10 @@ def use(page: Page, widget: Locator, how: str) -> None:
     ],
 )
 def test_no_widget_breaks_its_tool(
-    opened: str, tools: tuple[str, ...], expected: set[str], page: Page, served: str, shipped: str
+    opened: str, tools: tuple[str, ...], expected: set[str], fresh_page: Page, served: str, shipped: str
 ) -> None:
-    wire = Wire(page)
+    page = fresh_page
+    wire = WIRES[page]
     # The stage is the same for all tools: how it is shown is changed once.
     elsewhere = ELSEWHERE if "Explore" in tools else [*ELSEWHERE, ".st-key-face"]
     used: list[str] = []
@@ -92,7 +91,7 @@ def test_no_widget_breaks_its_tool(
             with wire.until_run_ends():
                 radio.click()
         page.wait_for_selector(".stApp[data-test-script-state=notRunning]")
-        page.wait_for_function(WIDGETS_ARE_THERE)  # those whose scripts come late, too
+        page.wait_for_function(WIDGETS_ARE_THERE)
         while found := page.evaluate(FIND, [KINDS, f":is({', '.join(elsewhere)})", used]):
             selector, at, how, name = found
             used.append(name)

@@ -32,12 +32,13 @@ function withZoom(address) {
   return next;
 }
 
-/** Show a map as the address says, whole if it says nothing.
+/** Show a map as the address says; whole if it says nothing, or what cannot be shown, which is taken away.
  * @param {any} chart @param {string} name of the parameter @returns {boolean} whether it says something */
 export function zoomAsInAddress(chart, name) {
   const ranges = rangesIn(name);
   if (ranges) relayout(chart, { "xaxis.range": ranges[0], "yaxis.range": ranges[1] });
-  else if (!isWhole(chart)) reset(chart);
+  else if (isWhole(chart)) writeZoom(chart, name);
+  else reset(chart);
   return ranges !== null;
 }
 
