@@ -18,8 +18,11 @@ from training.experiments import Experiment
 
 
 @pytest.fixture
-def app(checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    monkeypatch.setenv("LATENT_CHECKPOINTS", str(checkpoints))
+def app(request: pytest.FixtureRequest, fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The page on `checkpoints`, where a test asks for them to spoil them, or on `fitted`: what is computed of those
+    is computed once."""
+    spoils = "checkpoints" in request.fixturenames
+    monkeypatch.setenv("LATENT_CHECKPOINTS", str(request.getfixturevalue("checkpoints") if spoils else fitted))
     monkeypatch.setenv("LATENT_DATA_DIR", str(tmp_path / "no-data"))
     return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
 

@@ -11,11 +11,11 @@ from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
 
-def test_curves_tell_the_test_figures(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+def test_curves_tell_the_test_figures(app: AppTest, fitted: Path, experiment: Experiment) -> None:
     app.query_params["tab"] = "Training curves"
     app.run()
     assert not app.exception
-    test = {m: Checkpoint(checkpoint_path(checkpoints / experiment.name, m)).test for m in ("vae", "autoencoder")}
+    test = {m: Checkpoint(checkpoint_path(fitted / experiment.name, m)).test for m in ("vae", "autoencoder")}
     values = {metric.label: metric.value for metric in app.metric}
     assert values == {
         "VAE ELBO": f"−{-test['vae']['elbo']:.2f} nats",

@@ -14,23 +14,23 @@ from training.datasets import Data
 from training.experiments import Experiment
 
 
-def test_interpolation_runs_from_end_to_end(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+def test_interpolation_runs_from_end_to_end(app: AppTest, fitted: Path, experiment: Experiment) -> None:
     app.query_params["tab"] = "Interpolate"
     app.run()
     assert not app.exception
-    codes = Checkpoint(checkpoint_path(checkpoints / experiment.name, "autoencoder")).codes()
+    codes = Checkpoint(checkpoint_path(fitted / experiment.name, "autoencoder")).codes()
     for frame, end, digit in ((0, "from", 2), (FRAMES - 1, "to", 6)):
         app.slider("frame").set_value(frame).run()
         image = int(app.number_input(f"{end}_image").value or 0)
         assert codes.labels[image] == digit
-        expected = decode(checkpoints, experiment, "autoencoder", tuple(codes.code[image].tolist()))
+        expected = decode(fitted, experiment, "autoencoder", tuple(codes.code[image].tolist()))
         np.testing.assert_allclose(shown(app, "frame-autoencoder"), expected, atol=0.003)
 
 
-def test_ends_can_be_another_digit_or_the_pick(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+def test_ends_can_be_another_digit_or_the_pick(app: AppTest, fitted: Path, experiment: Experiment) -> None:
     app.query_params["tab"] = "Interpolate"
     app.run()
-    codes = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).codes()
+    codes = Checkpoint(checkpoint_path(fitted / experiment.name, "vae")).codes()
     app.selectbox("from_class").set_value(9).run()
     first = app.number_input("from_image").value
     assert first == np.flatnonzero(codes.labels == 9)[0]
@@ -43,7 +43,7 @@ def test_ends_can_be_another_digit_or_the_pick(app: AppTest, checkpoints: Path, 
     app.number_input("vae_y").set_value(1.0).run()
     app.slider("frame").set_value(0).run()
     assert not app.exception
-    np.testing.assert_allclose(shown(app, "frame-vae"), decode(checkpoints, experiment, "vae", (1.0, 1.0)), atol=0.003)
+    np.testing.assert_allclose(shown(app, "frame-vae"), decode(fitted, experiment, "vae", (1.0, 1.0)), atol=0.003)
 
 
 def test_both_ends_can_be_the_pick_and_it_is_said_that_they_are_one(app: AppTest) -> None:

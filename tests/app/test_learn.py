@@ -131,18 +131,18 @@ def test_buttons_and_numbers_walk_through_the_steps(app: AppTest) -> None:
     assert "The ELBO" in " ".join(text.value for text in app.markdown)
 
 
-def test_what_a_link_names_stands(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+def test_what_a_link_names_stands(app: AppTest, fitted: Path, experiment: Experiment) -> None:
     app.query_params.update({"vae_x": "0.25", "vae_y": "-0.5"})
     go_to(app, 3)
     assert picks(app, "vae") == (0.25, -0.5)
-    np.testing.assert_allclose(shown(app, "pick-vae"), decode(checkpoints, experiment, "vae", (0.25, -0.5)), atol=0.003)
-    code = codes_of(checkpoints, experiment, "autoencoder").code
+    np.testing.assert_allclose(shown(app, "pick-vae"), decode(fitted, experiment, "vae", (0.25, -0.5)), atol=0.003)
+    code = codes_of(fitted, experiment, "autoencoder").code
     assert picks(app, "ae") == pytest.approx(latent.largest_empty_circle(code, latent.window(code))[:2])
 
 
-def test_elbo_step_tells_the_checkpoints_figures(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+def test_elbo_step_tells_the_checkpoints_figures(app: AppTest, fitted: Path, experiment: Experiment) -> None:
     go_to(app, 6)
-    test = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).test
+    test = Checkpoint(checkpoint_path(fitted / experiment.name, "vae")).test
     answer = next(each for each in app.expander if each.label == f"**{STEPS[5].question}**").markdown[0].value
     assert f"**−{-test['elbo']:.2f} = −{-test['reconstruction']:.2f} − {test['kl']:.2f}** nats" in answer
 

@@ -19,8 +19,8 @@ from training.experiments import Experiment
 from training.folders import CHECKPOINTS_VARIABLE
 
 
-def test_links_name_the_digit_and_the_ends(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
-    codes = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).codes()
+def test_links_name_the_digit_and_the_ends(app: AppTest, fitted: Path, experiment: Experiment) -> None:
+    codes = Checkpoint(checkpoint_path(fitted / experiment.name, "vae")).codes()
     app.query_params["digit"] = "7"
     app.run()
     assert f"It is {Classes(DIGITS).called(codes.labels[7])}, and has a code in each space." in html(app)

@@ -53,7 +53,7 @@ def test_reconstruct_shows_what_both_models_make_of_each_split(
     )
 
 
-def test_worst_images_are_the_worst(app: AppTest, checkpoints: Path, experiment: Experiment, digits: Data) -> None:
+def test_worst_images_are_the_worst(app: AppTest, fitted: Path, experiment: Experiment, digits: Data) -> None:
     app.query_params["tab"] = "Reconstruct"
     app.query_params["images"] = "worst test images"
     app.query_params["rank"] = "AE reconstruction"
@@ -61,7 +61,7 @@ def test_worst_images_are_the_worst(app: AppTest, checkpoints: Path, experiment:
     assert not app.exception
     assert "hardest test images" in app.segmented_control("images").options
     assert app.segmented_control("images").value == "worst test images"  # as links have it
-    model = Checkpoint(checkpoint_path(checkpoints / experiment.name, "autoencoder")).load_network()
+    model = Checkpoint(checkpoint_path(fitted / experiment.name, "autoencoder")).load_network()
     each = evaluate_per_image(model, digits.test).reconstruction
     worst = [int(number) for number in re.findall(r"<small>image (\d+)</small>", html(app))]
     assert worst == each.argsort()[:10].tolist()

@@ -234,8 +234,7 @@ def charts_of(address: str) -> tuple[object, ...]:
 def go_to(page: Page, address: str) -> None:
     """Go to another view as Back and Forward do, in a page that shows the app."""
     page.keyboard.press("Escape")
-    for greyed in page.locator('.classes button[aria-pressed="false"]').all():
-        greyed.click()
+    page.locator('.classes button[aria-pressed="false"]').evaluate_all("greyed => greyed.forEach(each => each.click())")
     page.evaluate("document.activeElement.blur()")
     wait_until_idle(page)
     with WIRES[page].until_run_ends():

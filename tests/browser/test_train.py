@@ -55,7 +55,9 @@ def wait_for_file(page: Page, path: Path) -> None:
     raise AssertionError(f"{path} is not there")
 
 
-def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept(checkpoints: Path, page: Page, address: str) -> None:
+def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_discarded(
+    checkpoints: Path, page: Page, address: str
+) -> None:
     settings = "experiment=digits-2d&tab=Train&data=digits&network=own&widths=32&epochs=900&fit_seed=3"
     open_form(page, f"{address}/?{settings}")
     ranges = "return [chart._fullLayout.xaxis.range, chart._fullLayout.yaxis.range]"
@@ -112,19 +114,21 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept(checkpoints: Pa
     expect(page.get_by_role("radio", name="Explore", exact=True)).to_be_checked()
     expect(page.get_by_label("Experiment", exact=True)).to_have_value(NAME)
     assert page.locator('[data-testid="stException"]').count() == 0
+    discard_another(checkpoints, page, address)
 
 
-def test_a_discarded_fit_leaves_nothing(checkpoints: Path, page: Page, address: str) -> None:
-    settings = "experiment=digits-2d&tab=Train&data=digits&network=own&widths=16&epochs=900"
-    open_form(page, f"{address}/?{settings}")
+def discard_another(checkpoints: Path, page: Page, address: str) -> None:
+    """A fit that is discarded leaves nothing."""
+    folders = set(checkpoints.iterdir())
+    open_form(page, f"{address}/?experiment=digits-2d&tab=Train&data=digits&network=own&widths=16&epochs=900")
     button(page, "Start").click()
     page.wait_for_selector(".st-key-map_vae .filmed", state="attached", timeout=90_000)
-    assert {fit.folder.name for fit in running(checkpoints)} == {NAME}
+    assert {fit.folder.name for fit in running(checkpoints)} == {"digits-2d-3"}
     button(page, "Discard").click()
     button(page, "Discard it").click()
     expect(page.get_by_role("button", name="Start")).to_be_visible()
     for _ in range(300):
-        if not (checkpoints / NAME).exists():
+        if set(checkpoints.iterdir()) == folders:
             break
         page.wait_for_timeout(100)
-    assert not (checkpoints / NAME).exists()
+    assert set(checkpoints.iterdir()) == folders
