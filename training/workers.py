@@ -12,7 +12,6 @@ models' processes are its forks, and begin at once. Nothing here needs torch, bu
 """
 
 import dataclasses
-import gc
 import json
 import multiprocessing
 import os
@@ -101,15 +100,14 @@ class FitInFolder:
 
 
 def prepare() -> None:
-    """Start the process of the next fit in advance, if none waits: it will begin without its seconds of imports.
+    """Start the process of the next fit in advance, if none waits: the fit will begin without its seconds of imports.
 
-    Raises:
-        OSError: it cannot be started.
+    What hinders it, hinders `start`, which says so.
     """
     global _prepared
     if fcntl is None:
         return
-    with _guard:
+    with _guard, suppress(OSError):
         if _prepared is None or _prepared.process.poll() is not None:
             _prepared = _launch()
 
@@ -396,7 +394,6 @@ def _work(folder: Path, data_dir: Path, slot_count: int, logs: dict[str, int]) -
     if slot is None:
         return
     (folder / WAITING).unlink(missing_ok=True)
-    gc.freeze()  # or the collector would write to the pages that the processes share
     # A fork has the one thread that makes it: libraries that have started others would wait for them. Some
     # environments make OpenBLAS start its own at import. And macOS' frameworks survive no fork at all.
     may_fork = sys.platform == "linux" and len(list(Path("/proc/self/task").iterdir())) == 1
