@@ -242,7 +242,7 @@ def _launch() -> _Worker:
         process = subprocess.Popen(
             [sys.executable, "-m", "training.workers"],
             cwd=_PROJECT,
-            # One thread a model; and none but the first before the fork, which only that one would survive.
+            # One thread a model; and what forks must have no other, see `_work`.
             env=os.environ | {"OMP_NUM_THREADS": "1"},
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
