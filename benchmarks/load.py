@@ -1,4 +1,5 @@
-"""The app under a class: 40 sessions that open a cold server at once, then click once a second each, for ten minutes.
+"""The app under a class: 40 sessions that open a cold server at once, then click once a second each, for ten minutes,
+and for ten more while a fit goes on beside the server: a process for each of its two models.
 
 Sessions are protocol clients, not browsers: they speak Streamlit's websocket protocol, so that what is measured is the
 server. A click is answered when the new decode has arrived.
@@ -12,7 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import psutil
@@ -21,11 +22,15 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.app import PORT, server
+from benchmarks.live import fit_under_way
+from benchmarks.parts import part
+from training.folders import checkpoints_dir
 
 SESSIONS = 40
 MINUTES = float(os.environ.get("LOAD_MINUTES", "10"))
 SECONDS_BETWEEN_CLICKS = 1.0
 SETTLED = 2.0  # minutes after which memory is compared with its end
+ASKED = 500  # milliseconds
 ANSWER_WITHIN = 30.0  # seconds; later is a failure
 OVERLAY = "overlay_map_vae"
 
@@ -103,47 +108,68 @@ async def session(host: str) -> AsyncIterator[Client]:
         yield Client(connection)
 
 
-async def _session(
-    number: int, until: float, openings: list[float], latencies: list[float], failures: list[str]
-) -> None:
+@dataclass
+class Measured:
+    """What the sessions have seen."""
+
+    openings: list[float] = field(default_factory=list)  # seconds to the first answer
+    clicks: list[float] = field(default_factory=list)  # seconds to the answer
+    clicks_before_all_were_open: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+async def _session(number: int, over: asyncio.Event, measured: Measured) -> None:
     rng = random.Random(number)
     try:
         async with session(f"localhost:{PORT}") as client:
-            openings.append(await client.open())
+            measured.openings.append(await client.open())
+            measured.clicks_before_all_were_open = len(measured.clicks)
             next_click = time.monotonic() + rng.random() * SECONDS_BETWEEN_CLICKS
-            while time.monotonic() < until:
+            while not over.is_set():
                 await asyncio.sleep(max(0.0, next_click - time.monotonic()))
-                latencies.append(await client.click(rng.gauss(0, 1), rng.gauss(0, 1)))
+                measured.clicks.append(await client.click(rng.gauss(0, 1), rng.gauss(0, 1)))
                 next_click = max(next_click + SECONDS_BETWEEN_CLICKS, time.monotonic())  # nobody clicks ahead
     except Exception as error:  # whatever it is, it is a failure of the app or of the network, and counted
-        failures.append(f"session {number}: {error!r}")
+        measured.failures.append(f"session {number}: {error!r}")
 
 
 async def _measure(process: psutil.Process) -> None:
-    openings: list[float] = []
-    latencies: list[float] = []
-    failures: list[str] = []
-    until = time.monotonic() + 60 * MINUTES
-    sessions = [
-        asyncio.create_task(_session(number, until, openings, latencies, failures)) for number in range(SESSIONS)
-    ]
-    await asyncio.sleep(60 * min(SETTLED, MINUTES / 2))
+    measured, over = Measured(), asyncio.Event()
+    sessions = [asyncio.create_task(_session(number, over, measured)) for number in range(SESSIONS)]
+    settled_after = min(SETTLED, MINUTES / 2)
+    await asyncio.sleep(60 * settled_after)
     settled = process.memory_info().rss / 2**20
-    await asyncio.gather(*sessions)
+    await asyncio.sleep(60 * (MINUTES - settled_after))
+    if len(measured.openings) + len(measured.failures) < SESSIONS:
+        raise RuntimeError(f"only {len(measured.openings)} sessions have opened; take a longer time, LOAD_MINUTES")
     ended = process.memory_info().rss / 2**20
-    for failure in failures[:5]:
+    last = max(measured.openings)
+    print(f"{SESSIONS} sessions on a cold server at once: the last one has its answer after {last:.1f} s")
+    _print_clicks("the cold start included", measured.clicks)
+    _print_clicks("once all are open", measured.clicks[measured.clicks_before_all_were_open :])
+    print(f"memory after {settled_after:g} minutes: {settled:.0f} MiB; at the end: {ended:.0f} MiB")
+    with part("clicks beside a fit"), ExitStack() as stack:
+        await asyncio.to_thread(stack.enter_context, fit_under_way(checkpoints_dir()))
+        before = len(measured.clicks)
+        await asyncio.sleep(60 * MINUTES)
+        _print_clicks(f"beside a fit (asked are less than {ASKED} ms at the 95th percentile)", measured.clicks[before:])
+    over.set()
+    await asyncio.gather(*sessions)
+    print(f"{len(measured.clicks)} clicks in all, {len(measured.failures)} failures")
+    for failure in measured.failures[:5]:
         print(failure, file=sys.stderr)
-    print(f"{SESSIONS} sessions on a cold server at once: the last one has its answer after {max(openings):.1f} s")
-    late = statistics.quantiles(latencies, n=20)[-1]
-    print(f"{SESSIONS} sessions, {len(latencies)} clicks in {MINUTES:g} minutes, {len(failures)} failures")
+
+
+def _print_clicks(when: str, seconds: list[float]) -> None:
+    late = statistics.quantiles(seconds, n=20)[-1]
     print(
-        f"click to answer, median: {1000 * statistics.median(latencies):.0f} ms; 95th percentile: {1000 * late:.0f} ms"
+        f"click to answer, {when}: {1000 * statistics.median(seconds):.0f} ms median, "
+        f"{1000 * late:.0f} ms at the 95th percentile"
     )
-    print(f"memory after {min(SETTLED, MINUTES / 2):g} minutes: {settled:.0f} MiB; at the end: {ended:.0f} MiB")
 
 
 def main() -> None:
-    """Print latency, failures and memory under load; LOAD_MINUTES shortens it."""
+    """Print latency, failures and memory under load, without and with a fit; LOAD_MINUTES shortens both."""
     with server("streamlit_app.py") as process:
         asyncio.run(_wait_and_measure(process))
 

@@ -307,6 +307,7 @@ def _go_on(run: _Run, data: Data, stage: "_Stage", unfinished: Path, interrupted
         run.save(unfinished)
         saved, saved_at = run.update, time.monotonic()
 
+    stage.show()  # before the first measurement on the validation images
     for _ in _updates(run, data):
         moved = stage.look()
         finished_epoch = run.update % run.updates_per_epoch == 0

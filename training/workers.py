@@ -6,22 +6,26 @@ parent process of a pair takes a slot, `.slots/<host>-<k>.lock` beside the folde
 process for each model, which inherits the slot: that is free when the last of them has ended. Of what ended well only
 the checkpoint stays.
 
-The parent is `python -m training.workers FOLDER DATA_DIR SLOTS MODEL=DESCRIPTOR...`. Nothing here needs torch.
+The parent is `python -m training.workers`, whose standard input is a socket. It imports what a fit needs, which takes
+seconds, then receives one job: a line of JSON, and the descriptors of the logs. `prepare` starts it in advance. Its
+models' processes are its forks, and begin at once. Nothing here needs torch, but in that process.
 """
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
@@ -45,13 +49,25 @@ try:
 except ImportError:  # Windows, where no file can be locked for those who inherit it
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["FitInFolder", "default_slots", "discard", "queue", "read_job", "running", "start"]
+__all__ = ["FitInFolder", "default_slots", "discard", "prepare", "queue", "read_job", "running", "start"]
 
 JOB, WAITING = "job.json", "waiting"
 POLL = 0.1  # seconds between looks at slots and processes
+UNUSED_AFTER = 900.0  # seconds in which a process that was prepared is given a job, or ends
 _LEFT = re.compile(r"(.+?)\.(live\.safetensors|unfinished\.safetensors|log)")
 _PROJECT = Path(__file__).parent.parent
 _started: list["subprocess.Popen[bytes]"] = []  # held: they are asked for their end, or they would stay as zombies
+
+
+class _Worker(NamedTuple):
+    """A process that waits for its job, and the socket over which it gets it. It ends when that is closed."""
+
+    process: "subprocess.Popen[bytes]"
+    socket: socket.socket
+
+
+_prepared: _Worker | None = None
+_guard = threading.Lock()  # of the above: sessions of the app are threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +97,19 @@ class FitInFolder:
     def can_resume(self) -> bool:
         """Whether `start` with its experiment goes on with it."""
         return not self.lives and self.experiment is not None and self.stem in MODEL_NAMES
+
+
+def prepare() -> None:
+    """Start the process of the next fit in advance, if none waits: the fit will begin without its seconds of imports.
+
+    What hinders it, hinders `start`, which says so.
+    """
+    global _prepared
+    if fcntl is None:
+        return
+    with _guard, suppress(OSError):
+        if _prepared is None or _prepared.process.poll() is not None:
+            _prepared = _launch()
 
 
 def start(
@@ -127,26 +156,17 @@ def start(
             control_path(path).unlink(missing_ok=True)  # what an earlier run was told is nothing to this one
         write_atomically(folder / JOB, json.dumps(dataclasses.asdict(experiment)).encode())
         (folder / WAITING).write_text(socket.gethostname())
-        descriptors = {model_name: log.fileno() for model_name, log in logs.items()}
-        first = descriptors[model_names[0]]
-        arguments = [folder.absolute(), data_dir.absolute(), slots or default_slots()]
-        _started[:] = [each for each in _started if each.poll() is None]
-        _started.append(
-            subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "training.workers"),
-                    *map(str, arguments),
-                    *(f"{model_name}={descriptor}" for model_name, descriptor in descriptors.items()),
-                ],
-                cwd=_PROJECT,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=first,
-                stderr=first,
-                pass_fds=tuple(descriptors.values()),
-                start_new_session=True,  # it outlives the server, and hears nothing of its Ctrl-C
-            )
-        )
+        job = {
+            "folder": str(folder.absolute()),
+            "data_dir": str(data_dir.absolute()),
+            "slots": slots or default_slots(),
+            "models": list(logs),
+        }
+        descriptors = [log.fileno() for log in logs.values()]
+        try:
+            _send(job, descriptors)
+        except ConnectionError:  # what was prepared has died, and is no longer there
+            _send(job, descriptors)
     finally:
         for log in logs.values():
             log.close()
@@ -214,6 +234,38 @@ def read_job(folder: Path) -> Experiment:
         return experiment_from_json(json.loads((folder / JOB).read_bytes()))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{folder / JOB} cannot be read ({error!r:.200}); start the fit anew") from error
+
+
+def _launch() -> _Worker:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "training.workers"],
+            cwd=_PROJECT,
+            # One thread a model; and what forks must have no other, see `_work`.
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # it outlives the server, and hears nothing of its Ctrl-C
+        )
+    return _Worker(process, ours)
+
+
+def _send(job: dict[str, Any], logs: Sequence[int]) -> None:
+    """Give a job, and the descriptors of its logs, to the process that waits, or to a new one.
+
+    Raises:
+        ConnectionError: that process has died.
+    """
+    global _prepared
+    with _guard:
+        worker, _prepared = _prepared, None
+    worker = worker or _launch()
+    _started[:] = [each for each in _started if each.poll() is None]
+    _started.append(worker.process)
+    with worker.socket:
+        socket.send_fds(worker.socket, [json.dumps(job).encode()], logs)
 
 
 def _fit_in(path: Path, place: int) -> FitInFolder | None:
@@ -313,35 +365,51 @@ def _tidy(folder: Path, stems: Sequence[str]) -> None:
         folder.rmdir()
 
 
+def _import_fit() -> None:
+    """Import what a fit imports at any time; not scikit-learn (`digits`), which starts a thread."""
+    import torch
+    import torchvision.datasets  # noqa: F401
+
+    import training.__main__
+    import training.fit  # noqa: F401
+
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)], fused=True)  # imports torch._dynamo
+
+
+def _wait_for_job() -> tuple[dict[str, Any], list[int]] | None:
+    """Receive the job and the descriptors of its logs from standard input; None if there is none to come."""
+    with socket.socket(fileno=os.dup(0)) as server:  # 0 stays taken: a fork closes it
+        server.settimeout(UNUSED_AFTER)
+        try:
+            message, logs, _, _ = socket.recv_fds(server, 2**16, len(MODEL_NAMES))
+        except TimeoutError:
+            server.shutdown(socket.SHUT_RD)  # who sends from now on gets an error, and what was sent before is read
+            message, logs, _, _ = socket.recv_fds(server, 2**16, len(MODEL_NAMES))
+    return (json.loads(message), logs) if message else None
+
+
 def _work(folder: Path, data_dir: Path, slot_count: int, logs: dict[str, int]) -> None:
     """Wait for a slot, fit the models, each in a process of its own, and tidy up."""
     slot = _slot(folder, slot_count, logs)
     if slot is None:
         return
     (folder / WAITING).unlink(missing_ok=True)
+    # A fork has the one thread that makes it: libraries that have started others would wait for them. Some
+    # environments make OpenBLAS start its own at import. And macOS' frameworks survive no fork at all.
+    may_fork = sys.platform == "linux" and len(list(Path("/proc/self/task").iterdir())) == 1
+    context = multiprocessing.get_context("fork")
     processes = {}
-    for model_name, log in logs.items():
-        processes[model_name] = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "training", "fit", "--settings", str(folder / JOB), "--model", model_name),
-                *("--resume", "--data-dir", str(data_dir), "--checkpoints", str(folder.parent)),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=(slot.fileno(),),
-            start_new_session=True,  # should the parent be killed, with all its group, they go on
-        )
-    # From now on a log is locked by its model's process alone.
-    with open(os.devnull, "wb") as nothing:  # noqa: PTH123
-        os.dup2(nothing.fileno(), 1)
-        os.dup2(nothing.fileno(), 2)
+    for model_name in logs:
+        arguments = (folder, data_dir, model_name, logs, slot.fileno(), may_fork)
+        processes[model_name] = context.Process(target=_fit, args=arguments)
+        processes[model_name].start()
+    _say_to(os.open(os.devnull, os.O_WRONLY))
     for log in logs.values():
-        os.close(log)
+        os.close(log)  # from now on it is locked by its model's process alone
     while processes:
         time.sleep(POLL)
         for model_name, process in list(processes.items()):
-            if (code := process.poll()) is None:
+            if (code := process.exitcode) is None:
                 continue
             del processes[model_name]
             with suppress(OSError):  # the folder is gone, or the disk full
@@ -350,6 +418,28 @@ def _work(folder: Path, data_dir: Path, slot_count: int, logs: dict[str, int]) -
                 elif code < 0:
                     with log_path(folder / f"{model_name}.safetensors").open("a") as log_file:
                         log_file.write(f"\nthe process was killed (signal {-code})\n")
+
+
+def _fit(folder: Path, data_dir: Path, model_name: str, logs: dict[str, int], slot: int, may_fork: bool) -> None:
+    """Fit a model as the command line does; runs in a fork, and goes on as a new program if it may not."""
+    os.setsid()  # should the parent be killed, with all its group, it goes on
+    _say_to(logs[model_name])
+    for log in logs.values():
+        os.close(log)
+    arguments = ["fit", "--settings", str(folder / JOB), "--model", model_name, "--resume"]
+    arguments += ["--data-dir", str(data_dir), "--checkpoints", str(folder.parent)]
+    if not may_fork:
+        os.set_inheritable(slot, True)
+        os.execv(sys.executable, [sys.executable, "-m", "training", *arguments])
+    from training.__main__ import app
+
+    app(arguments)
+
+
+def _say_to(descriptor: int) -> None:
+    """Make a file the standard output, and that of errors."""
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
 
 
 def _slot(folder: Path, count: int, logs: dict[str, int]) -> IO[bytes] | None:
@@ -377,11 +467,15 @@ def _slot(folder: Path, count: int, logs: dict[str, int]) -> IO[bytes] | None:
     return None
 
 
+def _main() -> None:
+    with suppress(Exception):  # what does not import says so in the log of the fit
+        _import_fit()
+    if (received := _wait_for_job()) is None:
+        return
+    job, logs = received
+    _say_to(logs[0])
+    _work(Path(job["folder"]), Path(job["data_dir"]), job["slots"], dict(zip(job["models"], logs, strict=True)))
+
+
 if __name__ == "__main__":
-    _folder, _data_dir, _count, *_logs = sys.argv[1:]
-    _work(
-        Path(_folder),
-        Path(_data_dir),
-        int(_count),
-        {model_name: int(descriptor) for model_name, _, descriptor in (each.partition("=") for each in _logs)},
-    )
+    _main()

@@ -226,6 +226,8 @@ def _form(last: str) -> None:
     except ValueError as error:
         place.error(escape_markdown(f"These settings cannot be fitted: {error}."))
         return
+    if not is_busy:
+        workers.prepare()
     place.button(
         "Start",
         key="start_fit",

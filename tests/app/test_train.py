@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import ROOT
+from training import workers
 from training.datasets import Data, load
 
 
@@ -18,6 +19,16 @@ def form(app: AppTest) -> AppTest:
     app.run()
     assert not app.exception
     return app
+
+
+def test_the_form_prepares_the_process_of_a_fit(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_prepared", None)
+    app.query_params["tab"] = "Train"
+    app.run()
+    prepared = workers._prepared
+    assert prepared is not None
+    app.run()
+    assert workers._prepared is prepared
 
 
 def drop(app: AppTest, name: str, content: bytes) -> None:

@@ -1,8 +1,13 @@
 """A benchmark whose one part fails still says what the others measured."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from benchmarks import parts
+from benchmarks import live, parts
+from training.experiments import Experiment
+from training.live import open_live
 
 
 def test_a_part_that_fails_is_told_and_the_rest_goes_on(
@@ -36,3 +41,16 @@ def test_exit_status_is_one_when_a_part_failed(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("benchmarks", run_name="__main__")
     assert ended.value.code == "Failed: fitting."
+
+
+def test_a_fit_is_under_way_as_long_as_it_is_needed(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "EXPERIMENT", replace(experiment, epochs=100_000))
+    folder = tmp_path / experiment.name
+    with live.fit_under_way(tmp_path):
+        rates = live._rates(tmp_path)
+        assert open_live(folder / "vae.safetensors")
+    assert rates.keys() == {"autoencoder", "vae"}
+    assert all(0 < rate < 10 for rate in rates.values())
+    assert not folder.exists()

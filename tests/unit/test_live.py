@@ -3,6 +3,9 @@
 import os
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
-from tests.conftest import CPU
+from tests.conftest import CPU, ROOT, run_command
 from training import fit as fit_module
 from training import workers
+from training.__main__ import app as command_line
 from training.checkpoint import MODEL_NAMES, Change, Checkpoint, CheckpointError, check_pair, checkpoint_path
 from training.datasets import Data
 from training.experiments import Experiment
@@ -309,3 +314,102 @@ def test_an_order_that_comes_while_a_fit_ends_leaves_nothing(experiment: Experim
     with suppress(FileNotFoundError):  # ended already
         control(folder, "vae", state="discard")
     wait_for(lambda: not folder.exists())
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # which nobody asks for its end
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_process_that_waits_fits_as_the_command_line_does(experiment: Experiment, tmp_path: Path) -> None:
+    workers.prepare()
+    prepared = workers._prepared
+    assert prepared is not None
+    workers.prepare()
+    assert workers._prepared is prepared
+    workers.start(experiment, tmp_path, tmp_path / "forked")
+    assert workers._prepared is None
+    live = live_path(checkpoint_path(tmp_path / "forked" / experiment.name, "vae"))
+    wait_for(live.exists)
+    assert psutil.Process(LiveFit(live).progress.pid).ppid() == prepared.process.pid
+    wait_for(lambda: prepared.process.poll() is not None)
+    layers = "-".join(map(str, experiment.hidden_layers))
+    settings = ("--hidden-layers", layers, "--epochs", experiment.epochs)
+    done = run_command(command_line, "fit", experiment.name, *settings, "--checkpoints", tmp_path / "commanded")
+    assert done.exit_code == 0
+    for model_name in MODEL_NAMES:
+        forked, commanded = (
+            Checkpoint(checkpoint_path(tmp_path / each / experiment.name, model_name))
+            for each in ("forked", "commanded")
+        )
+        assert forked.experiment == commanded.experiment == experiment
+        assert forked.test == commanded.test
+        torch.testing.assert_close(weights(forked.path), weights(commanded.path), rtol=0, atol=0)
+    assert {each.suffix for each in (tmp_path / "forked" / experiment.name).iterdir()} == {".safetensors"}
+
+
+def test_a_process_that_has_died_while_it_waited_is_replaced(experiment: Experiment, tmp_path: Path) -> None:
+    workers.prepare()
+    killed = workers._prepared
+    assert killed is not None
+    killed.process.kill()
+    killed.process.wait()
+    workers.start(experiment, tmp_path, tmp_path, model_names=["vae"])
+    workers.prepare()
+    second = workers._prepared
+    assert second is not None
+    second.process.kill()
+    second.process.wait()
+    workers.prepare()
+    third = workers._prepared
+    assert third is not None
+    assert third.process.poll() is None
+    wait_for(checkpoint_path(tmp_path / experiment.name, "vae").exists)
+
+
+def test_a_server_that_dies_takes_no_fit_with_it_and_leaves_nothing_that_waits(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    script = f"""
+import os, pathlib
+from training import experiments, workers
+folder = pathlib.Path({str(tmp_path)!r})
+workers.start(experiments.{experiment!r}, folder, folder, model_names=["vae"])
+workers.prepare()
+print(workers._prepared.process.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    assert done.returncode == -signal.SIGKILL
+    wait_for(lambda: has_ended(int(done.stdout)))
+    path = checkpoint_path(tmp_path / experiment.name, "vae")
+    wait_for(lambda: path.exists() and states(tmp_path) == {})
+
+
+def test_a_process_that_is_not_used_ends() -> None:
+    ours, theirs = socket.socketpair()
+    script = "from training import workers; workers.UNUSED_AFTER = 0.1; print(workers._wait_for_job())"
+    with ours, theirs:
+        told = subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, stdin=theirs.fileno())
+    assert told == b"None\n"
+
+
+def test_a_process_that_has_threads_fits_in_new_programs(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")  # NumPy starts them when it is imported
+    monkeypatch.setattr(workers, "_prepared", None)  # it ends
+    workers.start(replace(experiment, epochs=100_000), tmp_path, tmp_path, model_names=["vae"], slots=1)
+    path = checkpoint_path(tmp_path / experiment.name, "vae")
+    wait_for(live_path(path).exists)
+    fit_ = psutil.Process(LiveFit(live_path(path)).progress.pid)
+    assert fit_.cmdline()[1:4] == ["-m", "training", "fit"]
+    (slot,) = (tmp_path / ".slots").iterdir()
+    parent = fit_.parent()
+    assert parent is not None
+    parent.kill()
+    assert workers._is_locked(slot)
+    workers.discard(path.parent, "vae")
+    wait_for(lambda: not workers._is_locked(slot))
