@@ -52,5 +52,5 @@ def test_a_fit_is_under_way_as_long_as_it_is_needed(
         rates = live._rates(tmp_path)
         assert open_live(folder / "vae.safetensors")
     assert rates.keys() == {"autoencoder", "vae"}
-    assert all(0 < rate < 10 for rate in rates.values())
+    assert all(rate > 0 for rate in rates.values())
     assert not folder.exists()
