@@ -129,6 +129,22 @@ def test_what_is_saved_of_a_test_image_lands_on_its_code(app: AppTest, own: Path
     assert "As 28 x 28 pixels" in html(app)
 
 
+@pytest.mark.parametrize("is_light", [False, True])
+def test_where_the_data_set_was_inverted_only_a_picture_with_a_light_border_is(is_light: bool, copied: Path) -> None:
+    def change(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
+        settings["conversion"] = {"inverted": True}
+
+    rewrite(dataset_path(copied / "data", "own"), change)
+    app = opened(experiment="own-2d", tab="Draw").run()
+    image = load("own", copied / "data").test.images[7].numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(255 - image if is_light else image).save(buffer, "png")
+    (uploader,) = app.get("file_uploader")
+    uploader.set_value(("picture.png", buffer.getvalue(), "image/png"))  # type: ignore[union-attr]
+    app.run()
+    np.testing.assert_array_equal((shown(app, "drawn") * 255).round(), image)
+
+
 @pytest.fixture
 def copied(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy that a test may spoil."""
