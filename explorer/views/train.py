@@ -60,7 +60,7 @@ WORDS = {"autoencoder": "AE", "vae": "VAE"}
 TICK, STEER_TICK, CURVES_TICK = 0.5, 2.0, 1.5  # seconds
 ATLAS_SECONDS = 1.0  # after which the decodes under the mouse are renewed
 # In the session, not in the URL.
-OWN_FIT = "own_fit"  # the name of the fit that this session has begun
+OWN_FIT = "own_fit"  # the fit that this session has begun; in a link it would be everyone's who opens it
 WINDOWS = "live_windows"  # what each map shows of the fit
 ATLASES = "live_atlases"  # of each model: the version whose decodes were sent last, their window, and they
 PICKS = "live_picks"  # the points that are picked on the maps of the fit
@@ -320,8 +320,11 @@ def _watch(name: str) -> None:
         named = Classes(first.file.dataset.classes)
         colours, symbols = zip(*map(figures.look, range(len(named))), strict=True)
         show_live(moments, first.labels, named.short_names, colours, symbols, circled=named.fit_labels)
+    others_wait = any(fit.state == "waiting" for other in found if other != name for fit in found[other])
     for model_name in MODEL_NAMES:
-        _draw_progress(model_name, next((fit for fit in found[name] if fit.stem == model_name), None))
+        _draw_progress(model_name, next((fit for fit in found[name] if fit.stem == model_name), None), others_wait)
+    if any(fit.state == "waiting" for fit in found[name]):
+        st.caption("It begins when another fit ends. A paused one keeps its turn.")
 
 
 def _lens(name: str, model: LiveModel, window: Window) -> None:
@@ -355,7 +358,7 @@ def _pick(model_name: str, x: float, y: float) -> None:
     st.session_state.setdefault(PICKS, {})[model_name] = (x, y)
 
 
-def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
+def _draw_progress(model_name: str, fit: workers.FitInFolder | None, others_wait: bool) -> None:
     """Say how far a model is; None: it is finished."""
     short = WORDS[model_name]
     if fit is None:
@@ -365,7 +368,7 @@ def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
         "waiting": f"waits, number {fit.place} in the queue",
         "starting": "reads the images …",
         "fitting": "begins",
-        "paused": "paused",
+        "paused": "paused, others wait" if others_wait else "paused",
         "failed": "failed",
         "dead": "stands still",
     }[fit.state]

@@ -80,6 +80,14 @@ def test_every_tool_says_the_names_and_speaks_of_digits_nowhere(app: AppTest) ->
     assert legend(app)["symbols"] == ["circle"] * 10 + ["square"] * 3
 
 
+def test_that_classes_share_colours_is_told_where_the_background_is_coloured(app: AppTest) -> None:
+    app.run()
+    assert "share a colour" in app.toggle("reading").help
+    assert "share a colour" not in " ".join(text.value for text in app.markdown)
+    app.toggle("reading").set_value(True).run()
+    assert "share a colour" in " ".join(text.value for text in app.markdown)
+
+
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 9])
 def test_the_tour_is_in_their_words(step: int, app: AppTest) -> None:
     app.query_params.update({"tab": "Learn", "step": str(step)})
