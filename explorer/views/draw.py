@@ -191,8 +191,7 @@ def _take_file(key: str, pair: ModelPair) -> None:
             _set_picture(mnist_form(drawing.open_picture(file.getvalue(), name)))
         else:
             grey = drawing.open_grey(file.getvalue(), name)
-            # Where `add` inverted none, light borders are the data set's own.
-            inverted = originals.are_inverted(pair) is not False and drawing.has_light_border(grey)
+            inverted = drawing.has_light_border(grey) and not originals.have_light_borders(pair)
             levels = Image.fromarray((255 * grey).round().astype(np.uint8))
             # Imported here: drawing on the pad does without.
             from training.imports import to_image

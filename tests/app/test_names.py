@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from explorer import originals
+from explorer.models import open_models
 from tests.app.conftest import html, shown
 from tests.conftest import OWN_NAMES, ROOT, TABS, rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -138,19 +140,24 @@ def test_what_is_saved_of_a_test_image_lands_on_its_code(app: AppTest, own: Path
 
 
 @pytest.mark.parametrize("is_light", [False, True])
-def test_where_the_data_set_was_inverted_only_a_picture_with_a_light_border_is(is_light: bool, copied: Path) -> None:
-    def change(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
-        settings["conversion"] = {"inverted": True}
-
-    rewrite(dataset_path(copied / "data", "own"), change)
-    app = opened(experiment="own-2d", tab="Draw").run()
-    image = load("own", copied / "data").test.images[7].numpy()
+@pytest.mark.parametrize("all_are_light", [False, True])
+def test_a_picture_with_a_light_border_is_inverted_where_the_data_set_has_dark_ones(
+    is_light: bool, all_are_light: bool, app: AppTest, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = open_models(own / "own-2d")
+    assert not originals.have_light_borders(pair)
+    if all_are_light:
+        monkeypatch.setattr(originals, "have_light_borders", lambda pair: True)
+    app.query_params["tab"] = "Draw"
+    app.run()
+    image = load("own", own / "data").test.images[7].numpy()
+    sent = 255 - image if is_light else image
     buffer = io.BytesIO()
-    Image.fromarray(255 - image if is_light else image).save(buffer, "png")
+    Image.fromarray(sent).save(buffer, "png")
     (uploader,) = app.get("file_uploader")
     uploader.set_value(("picture.png", buffer.getvalue(), "image/png"))  # type: ignore[union-attr]
     app.run()
-    np.testing.assert_array_equal((shown(app, "drawn") * 255).round(), image)
+    np.testing.assert_array_equal((shown(app, "drawn") * 255).round(), sent if all_are_light else image)
 
 
 @pytest.fixture
