@@ -147,7 +147,7 @@ with catalog.show_errors():
         selection.plane_inputs(experiment, reset_for_experiment)
     pair = selection.chosen_models(experiment)
     with class_map:
-        selection.class_map_input(pair.classes.noun)
+        selection.class_map_input(pair.classes)
     with codes_shown:
         selection.codes_shown_input(len(pair.labels))
     about.caption(escape_markdown(pair.vae.checkpoint.experiment.title))

@@ -1,4 +1,4 @@
-"""The README's pictures, taken from the app: `python docs/pictures.py`, with Chromium (see README)."""
+"""The README's pictures: `python docs/pictures.py`, with Chromium (see README); not `train.png`, a fit under way."""
 
 import io
 import shutil
@@ -12,6 +12,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.app import ADDRESS, BOTH_LENSES, server  # noqa: E402
+from training.imports import contact_sheet  # noqa: E402
+from training.own_dataset import dataset_path, read_dataset  # noqa: E402
 
 SHOTS = {"images": "?face=images&vae_x=0.4&vae_y=-0.6&ae_x=-3&ae_y=-1"}
 FRAME_SECONDS = 0.1
@@ -21,6 +23,7 @@ MOVING_QUALITY = 55
 
 def main() -> None:
     """Take all pictures."""
+    _draw_contact_sheet()
     with server("streamlit_app.py"), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -43,6 +46,12 @@ def main() -> None:
         quality=MOVING_QUALITY,
         method=4,
     )
+
+
+def _draw_contact_sheet() -> None:
+    """Draw the contact sheet of the clothes that come along, as `python -m training add` does."""
+    clothes = read_dataset(dataset_path(ROOT / "data", "fashion-mnist"))
+    (ROOT / "docs" / "contact-sheet.png").write_bytes(contact_sheet(clothes))
 
 
 def _open(page: Page, query: str) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "kl_bars",
     "look",
     "outlines",
+    "shared_colours",
     "sweep",
     "trade_off",
 ]
@@ -106,6 +107,11 @@ def look(label: int) -> Look:
     """Return how the codes of a class look: the ten colours, then the same with another symbol, and so on."""
     turn, at = divmod(label, len(CLASS_COLOURS))
     return Look(CLASS_COLOURS[at], SYMBOLS[turn % len(SYMBOLS)])
+
+
+def shared_colours(classes: int) -> str:
+    """Say that classes share a colour, for where no symbol tells them apart; empty if so few classes share none."""
+    return "Classes that are ten apart in the legend share a colour." if classes > len(CLASS_COLOURS) else ""
 
 
 @cache

@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer import evaluation, images
+from explorer import drawing, evaluation, images
 from explorer.cache import FEW, cached
 from explorer.models import Model, ModelPair, freeze_gc
 from explorer.text import escape_markdown
-from training.array_file import CheckpointError
 from training.folders import data_dir
 
 if TYPE_CHECKING:
     from training.datasets import Data, Split
 
 __all__ = [
-    "are_inverted",
     "binarised",
     "binarised_drawing",
     "has_data",
     "has_split",
+    "have_light_borders",
     "how_to_add",
     "missing",
     "original",
@@ -69,15 +68,10 @@ def missing(pair: ModelPair, absent: str) -> str:
     return f"{absent} Everything else works without it. {get}"
 
 
-def are_inverted(pair: ModelPair) -> bool | None:
-    """Return whether `add` made the light pixels of the data set dark; None where nothing is known of it."""
-    from training.own_dataset import dataset_path, read_dataset
-
-    try:
-        own = read_dataset(dataset_path(data_dir(), pair.vae.checkpoint.experiment.dataset))
-    except CheckpointError:
-        return None
-    return bool(own.conversion.get("inverted"))
+def have_light_borders(pair: ModelPair) -> bool:
+    """Return whether the images that a pair was fitted to have mostly light borders; where they are not here: no."""
+    data = _data(pair)
+    return data is not None and drawing.has_light_border(data.test.images.numpy().mean(axis=0) / 255)
 
 
 def how_to_add(dataset: str) -> str:

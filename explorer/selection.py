@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from explorer import catalog, latent
+from explorer import catalog, figures, latent
 from explorer.cache import cached
 from explorer.choices import Choice
+from explorer.classes import Classes
 from explorer.maps import Map, MapPair
 from explorer.models import ModelPair
 
@@ -173,12 +174,12 @@ def codes_shown_input(codes: int) -> None:
     )
 
 
-def class_map_input(noun: str) -> None:
-    """Draw the widget that lays what the classifier reads over the maps: the `digit`, or the `class`."""
+def class_map_input(classes: Classes) -> None:
+    """Draw the widget that lays over the maps which class the classifier reads."""
     st.toggle(
-        f"Colour the background by the classifier's {noun}",
-        help=f"Each place of a map has the colour of the {noun} that a classifier reads there. The fainter, the less "
-        "sure it is.",
+        f"Colour the background by the classifier's {classes.noun}",
+        help=f"Each place of a map has the colour of the {classes.noun} that a classifier reads there. The fainter, "
+        f"the less sure it is. {figures.shared_colours(len(classes))}",
         **SHOW_CLASS_MAP.bound,
     )
 

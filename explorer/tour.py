@@ -27,7 +27,7 @@ from explorer.views import compare, curves, explore, generate, interpolate, reco
 from training.checkpoint import CheckpointError
 from training.sweep import SWEEP_EXPERIMENT
 
-__all__ = ["REFERENCES", "STEPS", "Source", "Step", "said"]
+__all__ = ["A_FIT_OF_YOUR_OWN", "REFERENCES", "STEPS", "Source", "Step", "said"]
 
 ROOT = Path(training.__file__).parents[1]
 
@@ -543,6 +543,14 @@ STEPS = (
     FROM_ONE_CLASS_TO_ANOTHER,
     WHAT_MORE_DIMENSIONS_BUY,
 )
+
+
+A_FIT_OF_YOUR_OWN = """
+##### A fit of your own
+The tool *Train* fits an AE and a VAE while you watch. At first the codes are noise, then they come apart into
+classes. Turn beta up meanwhile, and see the VAE's codes fall together. It takes your own images, too: a zip with a
+folder for each class, or `python -m training add NAME PATH`. Guess first: which of your classes will overlap?
+"""
 
 
 REFERENCES = """

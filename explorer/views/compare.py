@@ -427,7 +427,7 @@ def _sweep() -> None:
     used = catalog.active_dimensions(last)
     st.markdown(
         f"The network {SWEEP_EXPERIMENT.network.rsplit('-', 1)[0]}-d, "
-        f"fitted {SWEEP_EXPERIMENT.epochs} epochs at each latent size d. Look "
+        f"fitted to {SWEEP_EXPERIMENT.dataset} for {SWEEP_EXPERIMENT.epochs} epochs at each latent size d. Look "
         "at where the VAE's curves level off while the AE's go on. How far apart are training and test images? "
         f"In the KL's panel stands how many dimensions the VAE uses: {used} of {last.latent_dim} at the end. "
         "It has switched the others off."

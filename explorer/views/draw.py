@@ -191,12 +191,12 @@ def _take_file(key: str, pair: ModelPair) -> None:
             _set_picture(mnist_form(drawing.open_picture(file.getvalue(), name)))
         else:
             grey = drawing.open_grey(file.getvalue(), name)
-            inverted = originals.are_inverted(pair)
+            inverted = drawing.has_light_border(grey) and not originals.have_light_borders(pair)
             levels = Image.fromarray((255 * grey).round().astype(np.uint8))
             # Imported here: drawing on the pad does without.
             from training.imports import to_image
 
-            _set_picture(to_image(levels, inverted=drawing.has_light_border(grey) if inverted is None else inverted))
+            _set_picture(to_image(levels, inverted=inverted))
     except drawing.DrawingError as error:
         on_pad.complaint = str(error)
     on_pad.uploads += 1

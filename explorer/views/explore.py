@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import catalog, images, latent, originals, selection
+from explorer import catalog, figures, images, latent, originals, selection
 from explorer.cache import MANY, cached
 from explorer.choices import Choice
 from explorer.components import latent_map
@@ -85,7 +85,7 @@ def _what_to_look_for(pair: ModelPair, maps: MapPair) -> str:
     elif selection.SHOW_CLASS_MAP.value:
         more = (
             f"Colours: the {pair.classes.noun} that a classifier reads at each place, fainter where it is less sure. "
-            "Look for faint seams, and for faint patches: gaps."
+            f"Look for faint seams, and for faint patches: gaps. {figures.shared_colours(len(pair.classes))}"
         )
     elif latent_dim == 2:
         more = "Look for gaps between the clusters, and at what lies in them."

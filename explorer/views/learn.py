@@ -7,7 +7,7 @@ from explorer import catalog, selection
 from explorer.choices import Choice
 from explorer.models import ModelPair
 from explorer.stage import Stage
-from explorer.tour import REFERENCES, STEPS, Step, said
+from explorer.tour import A_FIT_OF_YOUR_OWN, REFERENCES, STEPS, Step, said
 from training.experiments import DEFAULT
 
 __all__ = ["render"]
@@ -26,6 +26,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
         _lesson(number, step, pair)
     step.view(pair, stage._replace(viewer=stage.viewer.container(), controls=stage.strip.container()))
     if number == len(STEPS):
+        st.markdown(A_FIT_OF_YOUR_OWN)
+        st.button("Open Train", icon=":material/arrow_forward:", on_click=selection.show, args=("Train", {}))
         st.markdown(REFERENCES)
 
 

@@ -60,7 +60,7 @@ WORDS = {"autoencoder": "AE", "vae": "VAE"}
 TICK, STEER_TICK, CURVES_TICK = 0.5, 2.0, 1.5  # seconds
 ATLAS_SECONDS = 1.0  # after which the decodes under the mouse are renewed
 # In the session, not in the URL.
-OWN_FIT = "own_fit"  # the name of the fit that this session has begun
+OWN_FIT = "own_fit"  # the fit that this session has begun; in a link it would be everyone's who opens it
 WINDOWS = "live_windows"  # what each map shows of the fit
 ATLASES = "live_atlases"  # of each model: the version whose decodes were sent last, their window, and they
 PICKS = "live_picks"  # the points that are picked on the maps of the fit
@@ -132,7 +132,10 @@ def _form(last: str) -> None:
     place = st.container()  # of the button, before the settings: it is to be seen at once
     names = available(data_dir())
     DATASET.set(DATASET.value if DATASET.value in names else names[0])
-    dataset = st.selectbox("Images", names, help="Bring your own: `python -m training add NAME PATH`.", **DATASET.bound)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+        dataset = st.selectbox("Images", names, **DATASET.bound)
+        with st.popover("Add", icon=":material/upload:", help="Bring your own images"):
+            _upload()
     network = st.segmented_control(
         "Network",
         list(NETWORKS),
@@ -192,17 +195,6 @@ def _form(last: str) -> None:
         seed = st.number_input("Seed", 0, 9999, SEED.default, help="Of all that is drawn at random.", **SEED.bound)
     own = str(st.session_state.get(OWN_FIT, ""))
     is_busy = own in _fits()
-    with st.expander("Bring your own images"):
-        st.file_uploader(
-            "A zip with a folder a class, an .npz or a CSV",
-            ["zip", "npz", "csv", "gz"],
-            key=UPLOAD,
-            max_upload_size=MAX_UPLOAD,
-            on_change=_add,
-            help="Pictures of any size become grey, 28 x 28. README tells what the arrays of an .npz are called.",
-        )
-        for sentence in st.session_state.get(ADDED, ()):
-            st.caption(escape_markdown(f"{sentence}."))
     if is_busy:
         place.info(escape_markdown(f"Your fit {own} is under way. Have one at a time."))
     if lacking := _lacks_training_images(dataset_path(data_dir(), dataset)):
@@ -237,6 +229,21 @@ def _form(last: str) -> None:
         on_click=_start,
         args=(experiment,),
     )
+
+
+def _upload() -> None:
+    """Draw the widget that takes images of one's own, and what was found in the last."""
+    st.file_uploader(
+        "Your own images: a zip with a folder for each class, an .npz or a CSV",
+        ["zip", "npz", "csv", "gz"],
+        key=UPLOAD,
+        max_upload_size=MAX_UPLOAD,
+        on_change=_add,
+        help="Pictures of any size become grey, 28 x 28. README tells what the arrays of an .npz are called.",
+    )
+    st.caption("From a folder: `python -m training add NAME PATH`.")
+    for sentence in st.session_state.get(ADDED, ()):
+        st.caption(escape_markdown(f"{sentence}."))
 
 
 @cached()
@@ -322,8 +329,11 @@ def _watch(name: str) -> None:
         named = Classes(first.file.dataset.classes)
         colours, symbols = zip(*map(figures.look, range(len(named))), strict=True)
         show_live(moments, first.labels, named.short_names, colours, symbols, circled=named.fit_labels)
+    others_wait = any(fit.state == "waiting" for other in found if other != name for fit in found[other])
     for model_name in MODEL_NAMES:
-        _draw_progress(model_name, next((fit for fit in found[name] if fit.stem == model_name), None))
+        _draw_progress(model_name, next((fit for fit in found[name] if fit.stem == model_name), None), others_wait)
+    if any(fit.state == "waiting" for fit in found[name]):
+        st.caption("It begins when another fit ends. A paused one keeps its turn.")
 
 
 def _lens(name: str, model: LiveModel, window: Window) -> None:
@@ -357,7 +367,7 @@ def _pick(model_name: str, x: float, y: float) -> None:
     st.session_state.setdefault(PICKS, {})[model_name] = (x, y)
 
 
-def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
+def _draw_progress(model_name: str, fit: workers.FitInFolder | None, others_wait: bool) -> None:
     """Say how far a model is; None: it is finished."""
     short = WORDS[model_name]
     if fit is None:
@@ -367,7 +377,7 @@ def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
         "waiting": f"waits, number {fit.place} in the queue",
         "starting": "reads the images …",
         "fitting": "begins",
-        "paused": "paused",
+        "paused": "paused, others wait" if others_wait else "paused",
         "failed": "failed",
         "dead": "stands still",
     }[fit.state]
@@ -493,7 +503,7 @@ def _watch_curves(name: str) -> None:
     standing = _stand(name)
     history = {model_name: model.file.history() for model_name, model in standing.items()}
     if not history or any(len(curve.update) < 2 for splits in history.values() for curve in splits.values()):
-        st.caption("The curves begin with the second measurement on the validation images.")
+        st.caption("Curves appear here once there are two measurements.")
         return
     steered = standing.get("vae", next(iter(standing.values())))
     changes = figures.changes(steered.file.changes, history[steered.name]["training"], "updates")
@@ -529,7 +539,8 @@ def _own_experiments(busy: list[str]) -> None:
         st.download_button(
             "As zip", partial(_zipped, folder), f"{chosen}.zip", on_click="ignore", icon=":material/download:"
         )
-        with st.popover("Delete", icon=":material/delete:"):
+        # A popover for each: once one is deleted it is closed, and does not ask about the next.
+        with st.popover("Delete", icon=":material/delete:", key=f"delete_{chosen}"):
             st.markdown(escape_markdown(f"Delete {chosen} for everyone who uses this server?"))
             st.button("Delete it", on_click=_delete, args=(folder,))
 

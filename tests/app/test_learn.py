@@ -131,6 +131,14 @@ def test_buttons_and_numbers_walk_through_the_steps(app: AppTest) -> None:
     assert "The ELBO" in " ".join(text.value for text in app.markdown)
 
 
+def test_the_last_step_opens_train(app: AppTest) -> None:
+    go_to(app, len(STEPS))
+    next(each for each in app.button if each.label == "Open Train").click().run()
+    assert not app.exception
+    assert app.segmented_control("tab").value == "Train"
+    assert [each.label for each in app.button if each.key == "start_fit"]
+
+
 def test_what_a_link_names_stands(app: AppTest, fitted: Path, experiment: Experiment) -> None:
     app.query_params.update({"vae_x": "0.25", "vae_y": "-0.5"})
     go_to(app, 3)

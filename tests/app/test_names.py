@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from explorer import originals
+from explorer.models import open_models
 from tests.app.conftest import html, shown
 from tests.conftest import OWN_NAMES, ROOT, TABS, rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -80,6 +82,14 @@ def test_every_tool_says_the_names_and_speaks_of_digits_nowhere(app: AppTest) ->
     assert legend(app)["symbols"] == ["circle"] * 10 + ["square"] * 3
 
 
+def test_that_classes_share_colours_is_told_where_the_background_is_coloured(app: AppTest) -> None:
+    app.run()
+    assert "share a colour" in app.toggle("reading").help
+    assert "share a colour" not in " ".join(text.value for text in app.markdown)
+    app.toggle("reading").set_value(True).run()
+    assert "share a colour" in " ".join(text.value for text in app.markdown)
+
+
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 9])
 def test_the_tour_is_in_their_words(step: int, app: AppTest) -> None:
     app.query_params.update({"tab": "Learn", "step": str(step)})
@@ -127,6 +137,27 @@ def test_what_is_saved_of_a_test_image_lands_on_its_code(app: AppTest, own: Path
     (cross,) = [mark["points"][0] for mark in marks if mark["kind"] == "pick"]
     np.testing.assert_allclose(cross, codes.code[7], atol=1e-3)
     assert "As 28 x 28 pixels" in html(app)
+
+
+@pytest.mark.parametrize("is_light", [False, True])
+@pytest.mark.parametrize("all_are_light", [False, True])
+def test_a_picture_with_a_light_border_is_inverted_where_the_data_set_has_dark_ones(
+    is_light: bool, all_are_light: bool, app: AppTest, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = open_models(own / "own-2d")
+    assert not originals.have_light_borders(pair)
+    if all_are_light:
+        monkeypatch.setattr(originals, "have_light_borders", lambda pair: True)
+    app.query_params["tab"] = "Draw"
+    app.run()
+    image = load("own", own / "data").test.images[7].numpy()
+    sent = 255 - image if is_light else image
+    buffer = io.BytesIO()
+    Image.fromarray(sent).save(buffer, "png")
+    (uploader,) = app.get("file_uploader")
+    uploader.set_value(("picture.png", buffer.getvalue(), "image/png"))  # type: ignore[union-attr]
+    app.run()
+    np.testing.assert_array_equal((shown(app, "drawn") * 255).round(), sent if all_are_light else image)
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import io
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,6 +67,26 @@ def test_a_data_set_without_training_images_is_told_before_the_fit(form: AppTest
         "Of these images only the test images came along. `python -m training add fashion-mnist"
     )
     assert not [each for each in form.button if each.label == "Start"]
+
+
+def test_a_fit_that_waits_is_told_for_what(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(name: str, place: int, live: Any) -> workers.FitInFolder:
+        return workers.FitInFolder(
+            folder=tmp_path / name, stem="vae", experiment=None, live=live, lives=True, place=place, message=""
+        )
+
+    progress = SimpleNamespace(total=100, update=50, updates_per_epoch=10, beta=1.0, learning_rate=0.01)
+    paused = SimpleNamespace(state="paused", lives=True, progress=progress, seconds_left=None, epoch=5.0)
+    fits = [fit("first", 0, paused), fit("second", 1, None)]
+    monkeypatch.setattr(workers, "running", lambda checkpoints: fits)
+    app.query_params.update({"tab": "Train", "fit": "second"})
+    app.run()
+    assert not app.exception
+    assert any("A paused one keeps its turn." in each.value for each in app.caption)
+    app.button("watch_first").click().run()
+    assert not app.exception
+    assert "VAE: epoch 5.0 of 10, paused, others wait" in [each.proto.text for each in app.get("progress")]
+    assert not any("keeps its turn" in each.value for each in app.caption)
 
 
 @pytest.mark.parametrize(("widths", "told"), [("70000", "1 to 65536"), ("1-" * 40 + "1", "at most 32")])

@@ -134,6 +134,8 @@ def test_one_button_and_one_file_after_reruns_tabs_and_themes(page: Page, served
     light = page.evaluate(background)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"light => {background} !== light", arg=light)
+    behind_map = "getComputedStyle(document.querySelector('.st-key-map_vae .main-svg')).backgroundColor"
+    assert page.evaluate(behind_map) == "rgba(0, 0, 0, 0)"
     for model in ("vae", "autoencoder"):
         page.locator(f'img[data-name="frame-{model}"]').hover()
         expect(page.locator(".save-picture")).to_have_count(1)
