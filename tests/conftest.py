@@ -126,7 +126,7 @@ def fitted(digits: Data, experiment: Experiment) -> Path:
     def make(checkpoints: Path) -> None:
         for model in MODEL_NAMES:
             fit(experiment, model, digits, checkpoints / experiment.name, device=CPU)
-        fit_classifier("digits", digits, classifier_path(checkpoints, "digits"), updates=60)
+        fit_classifier("digits", digits, classifier_path(checkpoints, "digits"), updates=120)
 
     return once("checkpoints", make)
 

@@ -9,7 +9,7 @@ from benchmarks.load import session
 from tests.conftest import streamlit_server
 from training.folders import checkpoints_dir
 
-SESSIONS = 6
+SESSIONS = 12
 
 
 def test_sessions_that_arrive_together_at_a_cold_server_all_get_their_maps(tmp_path: Path) -> None:

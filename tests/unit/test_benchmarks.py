@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import live, parts
+from training.array_file import write_atomically
+from training.checkpoint import MODEL_NAMES, checkpoint_path
 from training.experiments import Experiment
-from training.live import open_live
+from training.live import live_path, open_live
 
 
 def test_a_part_that_fails_is_told_and_the_rest_goes_on(
@@ -49,8 +52,25 @@ def test_a_fit_is_under_way_as_long_as_it_is_needed(
     monkeypatch.setattr(live, "EXPERIMENT", replace(experiment, epochs=100_000))
     folder = tmp_path / experiment.name
     with live.fit_under_way(tmp_path):
-        rates = live._rates(tmp_path)
-        assert open_live(folder / "vae.safetensors")
-    assert rates.keys() == {"autoencoder", "vae"}
-    assert all(rate > 0 for rate in rates.values())
+        assert all(open_live(folder / f"{model_name}.safetensors") for model_name in MODEL_NAMES)
     assert not folder.exists()
+
+
+def test_pictures_are_counted_until_the_first_epoch_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0, looks=0)
+    every = {"autoencoder": 20, "vae": 50}  # looks, of a hundredth of a second each, from one picture to the next
+    folder = tmp_path / live.EXPERIMENT.name
+    folder.mkdir()
+
+    def sleep(seconds: float) -> None:
+        for model_name, looks in every.items():
+            path = live_path(checkpoint_path(folder, model_name))
+            if clock.looks % looks == 0:
+                write_atomically(path, b"")
+            path.touch()  # the heartbeat, which is no picture
+        clock.looks += 1
+        clock.now += seconds
+
+    monkeypatch.setattr(live, "time", SimpleNamespace(sleep=sleep, perf_counter=lambda: clock.now))
+    monkeypatch.setattr(live, "open_live", lambda path: SimpleNamespace(epoch=clock.now / 2))
+    assert live._rates(tmp_path) == pytest.approx({"autoencoder": 5.0, "vae": 2.0})
