@@ -67,8 +67,7 @@ def _shows_the_gaps(page: Page, fitted: Path, experiment: Experiment) -> None:
         np.testing.assert_allclose(seen(page, f"pick-{model}"), decode(fitted, experiment, model, (x, y)), atol=0.02)
 
 
-def test_another_throw_moves_the_cross_and_not_the_page(fresh_page: Page, served: str) -> None:
-    page = fresh_page
+def test_another_throw_moves_the_cross_and_not_the_page(page: Page, served: str) -> None:
     open_link(page, f"{served}/?tab=Learn&step=7")
     cross = page.locator(".st-key-map_vae .map-overlay .pick").last
     cross.wait_for(state="attached")

@@ -33,13 +33,12 @@ function withZoom(address) {
 }
 
 /** Show a map as the address says; whole if it says nothing, or what cannot be shown, which is taken away.
- * @param {any} chart @param {string} name of the parameter @returns {boolean} whether it says something */
+ * @param {any} chart @param {string} name of the parameter */
 export function zoomAsInAddress(chart, name) {
   const ranges = rangesIn(name);
   if (ranges) relayout(chart, { "xaxis.range": ranges[0], "yaxis.range": ranges[1] });
   else if (isWhole(chart)) writeZoom(chart, name);
   else reset(chart);
-  return ranges !== null;
 }
 
 /** What the address says of both axes; null: nothing that could be shown.

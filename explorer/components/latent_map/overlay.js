@@ -147,7 +147,8 @@ export class Overlay {
     const zoomed = ((/** @type {any} */ (globalThis)).latentZoomed ??= new Set());
     const isFirst = !zoomed.has(zoom);
     zoomed.add(zoom);
-    if (!isFirst || !zoomAsInAddress(this.chart, zoom)) writeZoom(this.chart, zoom);
+    if (isFirst) zoomAsInAddress(this.chart, zoom);
+    else writeZoom(this.chart, zoom);
   }
 
   /** That the chart is drawn: all that such an overlay is for. */
