@@ -320,6 +320,15 @@ def seen(page: Page, name: str) -> np.ndarray:
     return picture[np.ix_(rows.astype(int), columns.astype(int))]
 
 
+def expect_picture(page: Page, name: str, expected: np.ndarray, atol: float) -> None:
+    """Until this picture stands on the screen, pixels in [0, 1]."""
+    for _ in range(100):
+        if np.allclose(seen(page, name), expected, rtol=0, atol=atol):
+            return
+        page.wait_for_timeout(100)
+    np.testing.assert_allclose(seen(page, name), expected, rtol=0, atol=atol)
+
+
 def decode(fitted: Path, experiment: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
     network = Checkpoint(checkpoint_path(fitted / experiment.name, model)).load_network()
     return network.decode(torch.tensor([point], dtype=torch.float32)).sigmoid()[0].numpy()
@@ -413,7 +422,7 @@ def expect_lens(page: Page, by: str, fitted: Path, experiment: Experiment, point
     words, numbers = told(page)
     assert words == f"under the {by}"
     assert numbers == pytest.approx(point, rel=0.006, abs=0.006)
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", point), atol=0.03)
+    expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", point), 0.03)
     expect(page.locator(f"{WORDS} h5")).to_have_text(f"Decoded at {words_of(page)}")  # the words are of this point
 
 
@@ -421,7 +430,7 @@ def expect_pick(page: Page, fitted: Path, experiment: Experiment) -> None:
     """The picture is that of the VAE's pick."""
     expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_have_text("the point you picked")
     x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (x, y)), atol=0.02)
+    expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", (x, y)), 0.02)
     expect(page.locator(f"{WORDS} h5")).to_have_text(re.compile(r"Decoded at \("))
 
 

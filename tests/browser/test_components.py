@@ -11,11 +11,11 @@ from tests.browser.conftest import (
     WORDS,
     before_its_scripts,
     decode,
+    expect_picture,
     open_lens,
     open_map,
     part,
     point_at,
-    seen,
     wait_for_input,
     wait_until_idle,
 )
@@ -91,7 +91,7 @@ def test_without_webgl_the_maps_are_drawn_all_the_same(
             wait_for_input(page, f"{'AE' if model == 'autoencoder' else 'VAE'} pick, x", point[0])
             page.mouse.move(5, 5)
             expect(page.locator(f'figure:has(img[data-name="pick-{model}"]) .lens')).to_have_count(0)
-            np.testing.assert_allclose(seen(page, f"pick-{model}"), decode(fitted, experiment, model, point), atol=0.02)
+            expect_picture(page, f"pick-{model}", decode(fitted, experiment, model, point), 0.02)
         page.locator(".classes button").nth(3).click()
         expect(page.locator(".st-key-map_vae .scatterlayer .point[style*='rgb(154, 154, 154)']").first).to_be_attached()
         # The map is drawn anew, and without WebGL once more; that has been said.

@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 from explorer.drawing import SIDE, mnist_form, rasterize
 from tests.browser.conftest import (
     decode,
+    expect_picture,
     is_as_opened,
     open_link,
     pixel_of,
@@ -119,7 +120,7 @@ def wait_for_form(page: Page, expected: np.ndarray, at_least: float = 0.97) -> N
 def assert_models_answer_the_picture(page: Page, fitted: Path, experiment: Experiment) -> None:
     """What comes back is the decode of the code of the picture shown, and the cross stands at that code."""
     picture = drawn(page)
-    np.testing.assert_allclose(seen(page, "drawn"), picture / 255, atol=0.02)
+    expect_picture(page, "drawn", picture / 255, 0.02)
     for name in MODELS:
         model = Checkpoint(checkpoint_path(fitted / experiment.name, name)).load_network()
         with torch.inference_mode():

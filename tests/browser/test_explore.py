@@ -20,12 +20,12 @@ from tests.browser.conftest import (
     MODELS,
     centre,
     decode,
+    expect_picture,
     in_chart,
     middle,
     open_map,
     pixel_of,
     point_at,
-    seen,
     wait_at,
     wait_for_input,
     wait_until_idle,
@@ -79,7 +79,7 @@ def test_click_decodes_exactly_that_point_after_zoom_and_pan(
     wait_for_input(page, f"{label}y", expected[1])
     assert page.get_by_label(f"{label}x", exact=True).input_value() != x_before
     wait_until_idle(page)
-    np.testing.assert_allclose(seen(page, f"pick-{model}"), decode(fitted, experiment, model, expected), atol=0.02)
+    expect_picture(page, f"pick-{model}", decode(fitted, experiment, model, expected), 0.02)
 
     # The cross stands where the mouse was, the chart was not sent again, and nothing else moved.
     cross = page.locator(f".st-key-map_{model} .map-overlay .pick").last
@@ -113,12 +113,12 @@ def test_lens_decodes_the_point_under_the_mouse(
         expect(caption).to_contain_text("under the mouse: (")
         told = re.findall(r"−?[\d.]+", caption.inner_text())
         assert [float(number.replace("−", "-")) for number in told] == pytest.approx(point, rel=0.006)
-        np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", point), atol=0.03)
+        expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", point), 0.03)
     # Away from the map it is the pick's own picture again.
     x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
     page.mouse.move(5, 5)
     expect(caption).to_have_text("the point you picked")
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (x, y)), atol=0.02)
+    expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", (x, y)), 0.02)
 
 
 def test_lens_says_where_it_ends(page: Page, served: str) -> None:
@@ -161,7 +161,7 @@ def test_nearest_test_digit_is_ringed_on_both_maps(
         ring = page.locator(f".st-key-map_{model} .map-overlay .ring").last
         wait_at(ring, *pixel_of(page, f"map_{model}", *codes[model][image]))
         expected = decode(fitted, experiment, model, tuple(codes[model][image].tolist()))
-        np.testing.assert_allclose(seen(page, f"ringed-{model}"), expected, atol=0.02)
+        expect_picture(page, f"ringed-{model}", expected, 0.02)
 
 
 def test_pick_by_keyboard(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
@@ -170,7 +170,7 @@ def test_pick_by_keyboard(page: Page, served: str, fitted: Path, experiment: Exp
         page.get_by_label(f"VAE pick, {axis}", exact=True).fill(value)
         page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Decoded at (1.5, −0.3)")).to_be_visible()
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (1.5, -0.3)), atol=0.02)
+    expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", (1.5, -0.3)), 0.02)
 
 
 def test_legend_isolates_a_digit(page: Page, served: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import decode, open_link, pixel_of, seen, wait_at, wait_until_idle
+from tests.browser.conftest import decode, expect_picture, open_link, pixel_of, wait_at, wait_until_idle
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
@@ -25,6 +25,6 @@ def test_generate_again_shows_other_codes_and_where_they_fell(
     expect(page.get_by_label("Seed")).to_have_value("1")
     wait_until_idle(page)
     x, y = np.random.default_rng(1).standard_normal((10, 2))[0].tolist()
-    np.testing.assert_allclose(seen(page, "vae-prior-1"), decode(fitted, experiment, "vae", (x, y)), atol=0.01)
+    expect_picture(page, "vae-prior-1", decode(fitted, experiment, "vae", (x, y)), 0.01)
     chart = "map_vae"
     wait_at(page.locator(f".st-key-{chart} .dot").first, *pixel_of(page, chart, x, y))

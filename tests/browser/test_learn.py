@@ -10,7 +10,17 @@ from playwright.sync_api import Page, expect
 from explorer import latent
 from explorer.models import open_models
 from explorer.tour import STEPS, said
-from tests.browser.conftest import MODELS, decode, in_chart, middle, open_link, pixel_of, seen, wait_at, wait_until_idle
+from tests.browser.conftest import (
+    MODELS,
+    decode,
+    expect_picture,
+    in_chart,
+    middle,
+    open_link,
+    pixel_of,
+    wait_at,
+    wait_until_idle,
+)
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
@@ -64,7 +74,7 @@ def _shows_the_gaps(page: Page, fitted: Path, experiment: Experiment) -> None:
         page.locator(f".st-key-map_{model} .map-overlay .pick").last.wait_for(state="attached")
         in_chart(page, f"map_{model}", "return 0")
         wait_at(page.locator(f".st-key-map_{model} .map-overlay .pick").last, *pixel_of(page, f"map_{model}", x, y))
-        np.testing.assert_allclose(seen(page, f"pick-{model}"), decode(fitted, experiment, model, (x, y)), atol=0.02)
+        expect_picture(page, f"pick-{model}", decode(fitted, experiment, model, (x, y)), 0.02)
 
 
 def test_another_throw_moves_the_cross_and_not_the_page(page: Page, served: str) -> None:

@@ -24,6 +24,7 @@ from tests.browser.conftest import (
     decode,
     expect_lens,
     expect_pick,
+    expect_picture,
     in_chart,
     middle_of,
     open_lens,
@@ -431,7 +432,7 @@ def still_works_by_numbers(page: Page, fitted: Path, experiment: Experiment, pic
     expect(shown).to_have_attribute("alt", "VAE: decode of (1.5, −0.3)")
     expect(shown).to_be_visible()
     wait_until_idle(page)
-    np.testing.assert_allclose(seen(page, picture), decode(fitted, experiment, "vae", (1.5, -0.3)), atol=0.02)
+    expect_picture(page, picture, decode(fitted, experiment, "vae", (1.5, -0.3)), 0.02)
 
 
 @contextmanager

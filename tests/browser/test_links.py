@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -13,11 +13,11 @@ from tests.browser.conftest import (
     WIRES,
     decode,
     expect_lens,
+    expect_picture,
     in_chart,
     open_lens,
     part,
     point_at,
-    seen,
     told,
     wait_for_input,
     wait_for_width,
@@ -28,9 +28,11 @@ from training.experiments import Experiment
 pytestmark = pytest.mark.browser
 
 
+PICK = ("VAE pick, x", "VAE pick, y", "Ringed test image")
+
+
 def pick_of(page: Page) -> tuple[str, ...]:
-    labels = ("VAE pick, x", "VAE pick, y", "Ringed test image")
-    return tuple(page.get_by_label(label, exact=True).input_value() for label in labels)
+    return tuple(page.get_by_label(label, exact=True).input_value() for label in PICK)
 
 
 def test_five_picks_are_five_entries_of_the_history(
@@ -49,6 +51,8 @@ def test_five_picks_are_five_entries_of_the_history(
         wait_until_idle(page)
         page.mouse.move(5, 5)
         page.wait_for_function(f"history.length === {entries + number + 1}")
+        wait_for_input(page, "VAE pick, x", float(parse_qs(urlsplit(page.url).query)["vae_x"][0]))
+        wait_for_input(page, "VAE pick, y", float(parse_qs(urlsplit(page.url).query)["vae_y"][0]))
         picks.append(pick_of(page))
         addresses.append(page.url)
     assert len(set(picks)) == 6
@@ -58,9 +62,10 @@ def test_five_picks_are_five_entries_of_the_history(
                 act()
             wait_until_idle(page)
             assert page.url == addresses[number]
-            assert pick_of(page) == picks[number]
+            for label, value in zip(PICK, picks[number], strict=True):
+                expect(page.get_by_label(label, exact=True)).to_have_value(value)
             x, y = (float(each) for each in picks[number][:2])
-            np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (x, y)), atol=0.02)
+            expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", (x, y)), 0.02)
     assert page.evaluate("history.length") == entries + 5
 
 
@@ -127,7 +132,7 @@ def test_the_browsers_zoom_leaves_coordinates_exact(
         wait_for_input(page, "VAE pick, y", expected[1])
         page.mouse.move(5, 5)
         wait_until_idle(page)
-        np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", expected), atol=0.03)
+        expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", expected), 0.03)
 
 
 def test_a_window_made_smaller_under_the_mouse(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
-import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -11,6 +10,7 @@ from tests.browser.conftest import (
     MODELS,
     centre,
     decode,
+    expect_picture,
     in_chart,
     middle,
     open_map,
@@ -40,7 +40,7 @@ def test_shared_link_opens_the_same_view(page: Page, served: str) -> None:
     page.goto("about:blank")
     page.set_viewport_size({"width": 1920, "height": 1080})
     open_map(page, link)
-    np.testing.assert_allclose(seen(page, "pick-vae"), picture, atol=0.02)
+    expect_picture(page, "pick-vae", picture, 0.02)
     for label, value in numbers.items():
         expect(page.get_by_label(label, exact=True)).to_have_value(value)
     assert in_chart(page, "map_vae", "return chart.layout.images.length") == 1
@@ -51,7 +51,7 @@ def test_without_the_data_set_all_but_the_original_is_there(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
     open_map(page, f"{served}/?experiment=no-images&vae_x=0.25&vae_y=0.5")
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", (0.25, 0.5)), atol=0.02)
+    expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", (0.25, 0.5)), 0.02)
     expect(page.get_by_text("The original image is not on this computer.")).to_be_visible()
     expect(page.locator('img[data-name="original"]')).to_have_count(0)
     expect(page.locator('img[data-name="ringed-vae"]')).to_be_visible()

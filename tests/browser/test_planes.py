@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from explorer import latent
 from explorer.evaluation import evaluate_pair, read_evaluation, write_evaluation
 from explorer.models import Model, ModelPair, open_models
-from tests.browser.conftest import open_map, pixel_of, point_at, seen, wait_for_input
+from tests.browser.conftest import expect_picture, open_map, pixel_of, point_at, wait_for_input
 from tests.conftest import CPU, streamlit_server
 from training.checkpoint import MODEL_NAMES
 from training.classifier import load_classifier
@@ -74,7 +74,7 @@ def test_click_on_a_plane_is_lifted_into_latent_space(plane: str, page: Page, se
     place = pick_beside_code(page, "map_vae", *expected.project(code[:1])[0].tolist())
     wait_for_input(page, "VAE pick, x", round(place[0], 3))
     expect(page.locator("img[data-name=pick-vae]")).to_have_attribute("alt", f"VAE: decode of {_named(place)}")
-    np.testing.assert_allclose(seen(page, "pick-vae"), decode(pair.vae, expected.lift([place])[0]), atol=0.01)
+    expect_picture(page, "pick-vae", decode(pair.vae, expected.lift([place])[0]), 0.01)
 
 
 def test_click_on_t_sne_picks_the_nearest_code_and_the_text_says_why(
@@ -88,7 +88,7 @@ def test_click_on_t_sne_picks_the_nearest_code_and_the_text_says_why(
     wait_for_input(page, "VAE pick, x", round(float(places[nearest, 0]), 3))
     wait_for_input(page, "Ringed test image", nearest)
     expected = decode(pair.vae, pair.vae.codes.code[nearest])
-    np.testing.assert_allclose(seen(page, "pick-vae"), expected, atol=0.01)
+    expect_picture(page, "pick-vae", expected, 0.01)
     expect(page.locator("canvas.lens")).to_have_count(0)  # between codes there is nothing to look at
 
 

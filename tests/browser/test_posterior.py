@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from explorer import evaluation
 from explorer.models import open_models
 from explorer.posterior import elbo, true_posterior
-from tests.browser.conftest import middle, open_link, pixel_of, seen, wait_until_idle
+from tests.browser.conftest import expect_picture, middle, open_link, pixel_of, seen, wait_until_idle
 from training.datasets import Data
 from training.experiments import Experiment
 
@@ -59,7 +59,7 @@ def test_another_image_and_another_draw(
     assert told(page, "log p(x)") == pytest.approx(truth.log_evidence, abs=0.006)
     assert told(page, "ELBO") == pytest.approx(bound, abs=0.006)
     assert told(page, "Gap") == pytest.approx(truth.log_evidence - bound, abs=0.006)
-    np.testing.assert_allclose(seen(page, "subject"), images[23], atol=0.02)
+    expect_picture(page, "subject", images[23], 0.02)
     # The blue is painted where the truth is, and the ellipses where the belief is.
     x_range = page.evaluate("document.querySelector('.st-key-map_posterior .js-plotly-plot')._fullLayout.xaxis.range")
     assert x_range[0] < truth.mean[0] < x_range[1]

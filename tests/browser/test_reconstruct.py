@@ -1,10 +1,9 @@
 """Reconstruct."""
 
-import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import open_link, seen, wait_until_idle
+from tests.browser.conftest import expect_picture, open_link, wait_until_idle
 from training.datasets import Data
 
 pytestmark = pytest.mark.browser
@@ -17,6 +16,6 @@ def test_reconstruct_shows_other_images(page: Page, served: str, digits: Data) -
     wait_until_idle(page)
     name = str(originals.first.get_attribute("data-name"))
     image = digits.test.images[int(name.split("-")[1])].numpy() / 255
-    np.testing.assert_allclose(seen(page, name), image, atol=0.01)
+    expect_picture(page, name, image, 0.01)
     page.get_by_role("button", name="Others").click()
     expect(originals.first).not_to_have_attribute("data-name", name)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import CLOUDS, centre, in_chart, pixel_of, seen, wait_until_idle
+from tests.browser.conftest import CLOUDS, centre, expect_picture, in_chart, pixel_of, seen, wait_until_idle
 from tests.conftest import streamlit_server
 from training.checkpoint import MODEL_NAMES, Checkpoint, check_pair, checkpoint_path
 from training.folders import data_dir
@@ -87,7 +87,7 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
         if np.abs(seen(page, "pick-vae") - expected).mean() < 0.03:
             break
         page.wait_for_timeout(100)
-    np.testing.assert_allclose(seen(page, "pick-vae"), expected, atol=0.15)
+    expect_picture(page, "pick-vae", expected, 0.15)
 
     beta = page.get_by_label("Beta, from now on", exact=True)
     beta.fill("20")

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import decode, open_link, seen, wait_until_idle
+from tests.browser.conftest import decode, expect_picture, open_link, wait_until_idle
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
@@ -24,4 +23,4 @@ def test_traverse_moves_the_pick_and_marks_the_frame(
     expect(slider).to_have_value("1")
     expect(page.locator("img[data-name=moved-vae]")).to_have_attribute("alt", "VAE: the pick, dimension 1 by 1 sd")
     wait_until_idle(page)
-    np.testing.assert_allclose(seen(page, "moved-vae"), decode(fitted, experiment, "vae", (1.5, -0.25)), atol=0.01)
+    expect_picture(page, "moved-vae", decode(fitted, experiment, "vae", (1.5, -0.25)), 0.01)
