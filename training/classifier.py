@@ -21,6 +21,7 @@ from tqdm import tqdm
 from training.array_file import ArrayFile, finite, write_arrays
 from training.checkpoint import load_weights
 from training.datasets import IMAGE_SIZE, Data, Split, binarise, preprocess
+from training.optimizer import LightAdamW
 
 __all__ = ["Classifier", "accuracy", "classifier_path", "classify", "fit_classifier", "load_classifier"]
 
@@ -99,7 +100,7 @@ def fit_classifier(dataset: str, data: Data, path: Path, *, seed: int = 0, updat
     with torch.random.fork_rng(devices=[]):  # initial weights and dropout
         torch.manual_seed(seed)
         classifier = Classifier(classes)
-        optimizer = torch.optim.AdamW(classifier.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
+        optimizer = LightAdamW(classifier.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
         updates_per_epoch = math.ceil(len(data.train) / BATCH_SIZE)
         epochs = math.ceil(updates / updates_per_epoch)
         total = epochs * updates_per_epoch

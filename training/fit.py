@@ -51,6 +51,7 @@ from training.live import (
 )
 from training.models import Autoencoder, VariationalAutoencoder, build
 from training.objective import ElboTerms, elbo_terms, evaluate
+from training.optimizer import LightAdamW
 
 __all__ = ["Discarded", "FitError", "Interrupted", "as_dict", "fit"]
 
@@ -90,7 +91,7 @@ class _Run:
     def __init__(self, experiment: Experiment, model_name: str, data: Data, device: torch.device) -> None:
         self.experiment, self.model_name, self.device = experiment, model_name, device
         self.network = build(experiment, model_name).to(device)
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = LightAdamW(
             self.network.parameters(), lr=experiment.learning_rate, weight_decay=experiment.weight_decay, fused=True
         )
         self.updates_per_epoch = math.ceil(len(data.train) / experiment.batch_size)
