@@ -1,8 +1,8 @@
 """The images: MNIST, which comes along, KMNIST through torchvision, scikit-learn's digits, or what was added.
 
 Everything fits in memory many times over, so a dataset is three tensors and no loader. Of MNIST and KMNIST only the
-four original packed files are read, those whose checksums torchvision knows, and they are unpacked in memory. Any other
-name is that of a file in the data directory, see `training.own_dataset`.
+four original packed files are read, and they are unpacked in memory. Any other name is that of a file in the data
+directory, see `training.own_dataset`.
 """
 
 import gzip
@@ -24,6 +24,27 @@ DIGITS = tuple(map(str, range(10)))
 # Of KMNIST, by label, as its authors give them: https://github.com/rois-codh/kmnist
 CLASSES = {"mnist": DIGITS, "digits": DIGITS, "kmnist": ("お", "き", "す", "つ", "な", "は", "ま", "や", "れ", "を")}
 IMAGE_SIZE = 28
+# The original files and their MD5 sums: torchvision's, whose import takes seconds.
+FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+MD5 = {
+    "MNIST": (
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "d53e105ee54ea40749a09fcbcd1e9432",
+        "9fb629c4189551a2d022fa330f9573f3",
+        "ec29112dd5afa0611ce80d1b7f02629c",
+    ),
+    "KMNIST": (
+        "bdb82020997e1d708af4cf47b453dcf7",
+        "e144d726b3acfaa3e44228e80efcd344",
+        "5c965bf0a639b31b8f53240b1b52f4d7",
+        "7320c461ea6c1c855c0b718fb2a4b134",
+    ),
+}
 INSTEAD = "`digits-2d` needs no files"
 
 
@@ -143,29 +164,24 @@ def _own(dataset: str, data_dir: Path) -> tuple[list[Split], tuple[str, ...]]:
 
 
 def _originals(name: str, folder: Path, download: bool) -> tuple[Split, Split]:
-    """Read training and test images from the four original files, `train-images-idx3-ubyte.gz` and so on.
+    """Read training and test images from the four original files.
 
     Args:
-        name: torchvision's name of the dataset, whose checksums the files must have.
+        name: a key of `MD5`.
         folder: holds, or will hold, them.
         download: fetch what is missing.
     """
+    files = list(zip(FILES, MD5[name], strict=True))
     try:
-        # Imported here: it takes seconds, and the app opens without original images.
-        import torchvision.datasets
-    except ImportError as error:
-        raise DataError(f"{name} needs torchvision, which does not import here ({error}); {INSTEAD}") from error
-    kind = getattr(torchvision.datasets, name)
-    try:
-        for file, md5 in kind.resources:
+        for file, md5 in files:
             if not (folder / file).is_file():
                 if not download:
                     raise DataError(
                         f"{name} is not in {folder}; copy its four original .gz files there (unpacked ones have no "
                         f"checksum); {INSTEAD}"
                     )
-                _download(kind.mirrors, folder, file, md5)
-        contents = [_unpacked(folder / file, md5, name) for file, md5 in kind.resources]
+                _download(name, folder, file, md5)
+        contents = [_unpacked(folder / file, md5, name) for file, md5 in files]
     except OSError as error:  # no such folder, no permission, disk full
         raise DataError(f"{name} cannot be read from {folder} ({error}); {INSTEAD}") from error
     # IDX, as the checksums have it: a header of 4 bytes, 4 for each axis, the bytes.
@@ -194,14 +210,18 @@ def _unpacked(path: Path, md5: str, name: str) -> bytearray:
     return bytearray(content)
 
 
-def _download(mirrors: list[str], folder: Path, file: str, md5: str) -> None:
+def _download(name: str, folder: Path, file: str, md5: str) -> None:
     """Fetch a file; it gets its name when it is whole."""
-    from torchvision.datasets.utils import download_url
+    try:
+        import torchvision.datasets
+        from torchvision.datasets.utils import download_url
+    except ImportError as error:
+        raise DataError(f"{name} needs torchvision, which does not import here ({error}); {INSTEAD}") from error
 
     part = folder / f".{file}.part"
     complaints = []
     try:
-        for mirror in mirrors:
+        for mirror in getattr(torchvision.datasets, name).mirrors:
             try:
                 download_url(f"{mirror}{file}", folder, part.name, md5)
             except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: the checksum is not that of the file

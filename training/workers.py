@@ -367,13 +367,8 @@ def _tidy(folder: Path, stems: Sequence[str]) -> None:
 
 def _import_fit() -> None:
     """Import what a fit imports at any time; not scikit-learn (`digits`), which starts a thread."""
-    import torch
-    import torchvision.datasets  # noqa: F401
-
     import training.__main__
     import training.fit  # noqa: F401
-
-    torch.optim.AdamW([torch.zeros(1, requires_grad=True)], fused=True)  # imports torch._dynamo
 
 
 def _wait_for_job() -> tuple[dict[str, Any], list[int]] | None:
