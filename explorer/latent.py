@@ -32,6 +32,7 @@ __all__ = [
 
 Array = NDArray[Any]
 
+MAX_TREE_DIMENSIONS = 15  # in more, a tree is slower than all distances
 SPARSITY_K = 5  # k of the k-NN distance that tells how sparse a place is; 5, so that a single outlier is not a cluster
 CROWD_STEPS = 30  # after which the square of the crowd moves no more
 MAX_SLACK = 2.0  # so many times as wide as its codes need may a window be before it is made smaller
@@ -295,12 +296,18 @@ def nearest_images(codes: Array, point: ArrayLike, n: int) -> list[int]:
 
 def kth_neighbour_distances(codes: Array) -> Array:
     """Return the codes' distances to their `SPARSITY_K`-th nearest other code, in ascending order: (n, d) -> (n,)."""
-    # Imported here: scipy.spatial takes half a second, and the first map does without.
-    from scipy.spatial import KDTree
-
     k = min(SPARSITY_K, len(codes) - 1)
-    distances, _ = KDTree(codes).query(codes, k=[k + 1])  # the nearest is the code itself
-    return np.sort(distances[:, 0])
+    # Imported here: either takes its time, and the first map does without. The nearest is the code itself.
+    if codes.shape[1] <= MAX_TREE_DIMENSIONS:
+        from scipy.spatial import KDTree
+
+        distances, _ = KDTree(codes).query(codes, k=[k + 1])
+    else:
+        from sklearn.neighbors import NearestNeighbors
+
+        exact = codes.astype(np.float64)
+        distances, _ = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(exact).kneighbors(exact)
+    return np.sort(distances[:, -1])
 
 
 def largest_empty_circle(points: Array, window: Window) -> EmptyDisc:

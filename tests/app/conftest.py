@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,18 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from explorer import atlas
 from tests.conftest import ROOT
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
+
+
+@pytest.fixture(scope="package", autouse=True)
+def coarse_atlases() -> Iterator[None]:
+    """Only a browser looks into the atlases of a page, and making them takes longer than all else that it does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(atlas, "SIDES", (8,))
+        yield
 
 
 @pytest.fixture

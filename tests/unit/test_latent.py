@@ -90,8 +90,9 @@ def test_nearest_code_is_nearest(codes: np.ndarray, point: np.ndarray) -> None:
     assert near.kth_distance == pytest.approx(distances[min(latent.SPARSITY_K, len(codes)) - 1])
 
 
-def test_codes_own_distances_leave_each_code_itself_out() -> None:
-    codes = np.random.default_rng(1).normal(size=(60, 2))
+@pytest.mark.parametrize("dimensions", [2, 32])
+def test_codes_own_distances_leave_each_code_itself_out(dimensions: int) -> None:
+    codes = np.random.default_rng(1).normal(size=(60, dimensions))
     all_pairs = np.sort(np.linalg.norm(codes[:, None] - codes[None], axis=-1), axis=1)
     np.testing.assert_allclose(latent.kth_neighbour_distances(codes), np.sort(all_pairs[:, latent.SPARSITY_K]))
 
