@@ -20,6 +20,7 @@ from explorer.metrics import K_NEIGHBOURS, MIN_CONFIDENCE
 from explorer.models import ModelPair
 from explorer.stage import ALL, CROWD, EXTENT, FACE, Stage
 from explorer.text import escape_markdown, number, percent, rounded
+from training.array_file import MissingError
 from training.sweep import SWEEP_EXPERIMENT
 
 __all__ = ["clear_difference", "render", "rows", "sweep_figure", "verdict"]
@@ -392,26 +393,37 @@ def _page(pair: ModelPair) -> None:
         "All is measured on the test images; the better number is bold.",
     )
     with catalog.show_errors():
-        values = _values(pair)
-        header = st.columns(COLUMNS)
-        for place, text in zip(header, ("Measure", "AE", "VAE", "The textbook"), strict=False):
-            place.markdown(f"#### {text}")
-        for row in rows(pair.classes):
-            if row.name in values["vae"]:  # the slack is known in two dimensions, where the images were at hand
-                _show(row, values)
-        if "slack" not in values["vae"]:
-            st.caption(
-                "The gap between ELBO and log p(x) is missing. It is measured in two dimensions, where the test images "
-                "are at hand."
-            )
-        noun = pair.classes.noun
-        st.markdown(f"**Overlap, {noun} by {noun}**\n\n{_overlap_tables(pair)}")
-        st.caption(
-            f"Written by `python -m explorer measure {pair.folder.name}`. ± is a standard error. No clear difference: "
-            "less than two standard errors, or less than 1 %."
-        )
+        _table(pair)
     with catalog.show_errors():
         _sweep()
+
+
+def _table(pair: ModelPair) -> None:
+    try:
+        values = _values(pair)
+    except MissingError:
+        st.info(
+            f"{escape_markdown(pair.folder.name)} has not been measured yet. In a terminal: "
+            f"`python -m explorer measure {pair.folder.name}`, some minutes."
+        )
+        return
+    header = st.columns(COLUMNS)
+    for place, text in zip(header, ("Measure", "AE", "VAE", "The textbook"), strict=False):
+        place.markdown(f"#### {text}")
+    for row in rows(pair.classes):
+        if row.name in values["vae"]:  # the slack is known in two dimensions, where the images were at hand
+            _show(row, values)
+    if "slack" not in values["vae"]:
+        st.caption(
+            "The gap between ELBO and log p(x) is missing. It is measured in two dimensions, where the test images "
+            "are at hand."
+        )
+    noun = pair.classes.noun
+    st.markdown(f"**Overlap, {noun} by {noun}**\n\n{_overlap_tables(pair)}")
+    st.caption(
+        f"Written by `python -m explorer measure {pair.folder.name}`. ± is a standard error. No clear difference: "
+        "less than two standard errors, or less than 1 %."
+    )
 
 
 def sweep_figure() -> go.Figure:

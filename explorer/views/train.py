@@ -125,7 +125,7 @@ def _stand(name: str) -> dict[str, LiveModel]:
 
 def _form(last: str) -> None:
     """Draw the settings of a new fit, and what became of the last."""
-    if last and last in experiment_names(checkpoints_dir()):
+    if is_finished := bool(last) and last in experiment_names(checkpoints_dir()):
         st.success(escape_markdown(f"{last} is finished, an experiment like the others now."))
         st.button("Look at it", on_click=_open, args=(last,), type="primary")
     st.markdown("**Fit an AE and a VAE to images of your choice.** Watch both spaces take shape, out of noise.")
@@ -223,7 +223,7 @@ def _form(last: str) -> None:
     place.button(
         "Start",
         key="start_fit",
-        type="primary",
+        type="secondary" if is_finished else "primary",  # one at a time: *Look at it* is the next step then
         icon=":material/play_arrow:",
         disabled=is_busy,
         on_click=_start,

@@ -18,7 +18,7 @@ def test_compare_shows_what_was_measured(app: AppTest, checkpoints: Path, experi
     app.query_params["tab"] = "Compare"
     app.run()
     assert not app.exception
-    assert f"measure it: python -m explorer measure {experiment.name}" in app.error[0].value
+    assert f"`python -m explorer measure {experiment.name}`" in app.info[0].value
     pair = open_models(checkpoints / experiment.name)
     measured = evaluation.evaluate_pair(pair, load_classifier(checkpoints, "digits")[0], lambda told: None)
     evaluation.write_evaluation(checkpoints / experiment.name, measured)
@@ -42,7 +42,7 @@ def test_compare_shows_what_was_measured(app: AppTest, checkpoints: Path, experi
 def test_compare_shows_the_study_of_latent_sizes(app: AppTest, checkpoints: Path) -> None:
     app.query_params["tab"] = "Compare"
     app.run()
-    assert "latent-sizes.json is missing" in app.error[1].value
+    assert "latent-sizes.json is missing" in app.error[0].value
     shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", checkpoints)
     app.run()
     (smallest, *_, largest) = read_sweep(sweep_path(checkpoints))

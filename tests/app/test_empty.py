@@ -120,13 +120,14 @@ def test_no_other_beta(app: AppTest, experiment: Experiment) -> None:
 
 def test_nothing_measured(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
     opened(app, tab="Compare")
-    numbers, sizes = (error.value for error in app.error)
-    assert f"measure it: python -m explorer measure {experiment.name}" in numbers
-    assert "python -m training study" in sizes
+    (numbers,), (sizes,) = app.info, app.error
+    assert f"has not been measured yet. In a terminal: `python -m explorer measure {experiment.name}`" in numbers.value
+    assert "python -m training study" in sizes.value
     shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", checkpoints)
     values = {model: dict.fromkeys(names, 1.0) for model, names in evaluation.METRICS.items()}
     overlap = {model: [0.0] * 10 for model in MODEL_NAMES}
     evaluation.write_evaluation(checkpoints / experiment.name, evaluation.Evaluation(values, overlap, {}))
     app.run()
     assert not app.error
+    assert not app.info
     assert "The gap between ELBO and log p(x) is missing." in told(app)
