@@ -331,7 +331,9 @@ def _watch(name: str) -> None:
         show_live(moments, first.labels, named.short_names, colours, symbols, circled=named.fit_labels)
     others_wait = any(fit.state == "waiting" for other in found if other != name for fit in found[other])
     for model_name in MODEL_NAMES:
-        _draw_progress(model_name, next((fit for fit in found[name] if fit.stem == model_name), None), others_wait)
+        _draw_progress(model_name, next((fit for fit in found[name] if fit.stem == model_name), None))
+    if others_wait and any(fit.state == "paused" for fit in found[name]):
+        st.caption("Others wait until it goes on and ends.")
     if any(fit.state == "waiting" for fit in found[name]):
         st.caption("It begins when another fit ends. A paused one keeps its turn.")
 
@@ -367,7 +369,7 @@ def _pick(model_name: str, x: float, y: float) -> None:
     st.session_state.setdefault(PICKS, {})[model_name] = (x, y)
 
 
-def _draw_progress(model_name: str, fit: workers.FitInFolder | None, others_wait: bool) -> None:
+def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
     """Say how far a model is; None: it is finished."""
     short = WORDS[model_name]
     if fit is None:
@@ -377,7 +379,7 @@ def _draw_progress(model_name: str, fit: workers.FitInFolder | None, others_wait
         "waiting": f"waits, number {fit.place} in the queue",
         "starting": "reads the images …",
         "fitting": "begins",
-        "paused": "paused, others wait" if others_wait else "paused",
+        "paused": "paused",
         "failed": "failed",
         "dead": "stands still",
     }[fit.state]
@@ -422,7 +424,7 @@ def _steer(name: str) -> None:
     left, right = st.columns(2)
     if "vae" in shown:
         left.number_input(
-            "Beta, from now on",
+            "New beta",
             0.0,
             1000.0,
             shown["vae"].beta,
@@ -433,7 +435,7 @@ def _steer(name: str) -> None:
             help="Turn it up, and the posterior collapses: all codes fall together. Turn it down, and it comes back.",
         )
     right.number_input(
-        "Rate, from now on",
+        "New rate",
         1e-6,
         1.0,
         next(iter(shown.values())).learning_rate,

@@ -85,7 +85,8 @@ def test_a_fit_that_waits_is_told_for_what(app: AppTest, tmp_path: Path, monkeyp
     assert any("A paused one keeps its turn." in each.value for each in app.caption)
     app.button("watch_first").click().run()
     assert not app.exception
-    assert "VAE: epoch 5.0 of 10, paused, others wait" in [each.proto.text for each in app.get("progress")]
+    assert "VAE: epoch 5.0 of 10, paused" in [each.proto.text for each in app.get("progress")]
+    assert "Others wait until it goes on and ends." in [each.value for each in app.caption]
     assert not any("keeps its turn" in each.value for each in app.caption)
 
 

@@ -89,7 +89,7 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
         page.wait_for_timeout(100)
     expect_picture(page, "pick-vae", expected, 0.15)
 
-    beta = page.get_by_label("Beta, from now on", exact=True)
+    beta = page.get_by_label("New beta", exact=True)
     beta.fill("20")
     beta.press("Enter")
     wait_until_idle(page)
