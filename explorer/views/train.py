@@ -276,7 +276,8 @@ def _add() -> None:
         st.session_state[COMPLAINT] = f"These images cannot be taken: {error}."
         return
     DATASET.set(name)
-    st.session_state[ADDED] = (f"Added as {name}", *imported.sentences)
+    about, *others = imported.sentences
+    st.session_state[ADDED] = (f"Added as {name}", about, *(each[0].upper() + each[1:] for each in others))
 
 
 def _free_name(name: str) -> str:
