@@ -65,6 +65,8 @@ LIGHT, DARK = "#ffffff", "#10141c"  # the pages' backgrounds, see `.streamlit/co
 AE_COLOUR, VAE_COLOUR = "#de8105", "#2a87f7"
 NEUTRAL = "#808080"  # reads on both themes
 FONT_SIZE = 16
+CLOSE_UP_HEIGHT = 200  # pixels, as in `page.css`: a chart whose height is known is drawn once, another twice
+CLOSE_UP_CODES = 250  # each is an element of the page, which takes its time
 CLASS_MAP_OPACITY = 0.6  # codes and decodes show through
 LEGEND_ABOVE = {
     "orientation": "h",
@@ -246,18 +248,20 @@ def close_up(points: Array, labels: Array, window: Window, axes: Axes, classes: 
     Args:
         points: (n, 2), the codes on the map's plane.
         labels: (n,), classes from 0.
-        window: what is shown at first; codes as far as its side beyond it are there, too, for who pans.
+        window: what is shown at first; codes beyond it, as far as a quarter of its side, are there, too, for who pans.
+            Of many codes so many are drawn as can be told apart, evenly thinned.
         axes: what the coordinates are.
         classes: what the classes are called.
     """
     figure = _plane(window, axes)
-    figure.update_layout(annotations=[], margin={"t": 4, "b": 4})
+    figure.update_layout(annotations=[], margin={"t": 4, "b": 4}, height=CLOSE_UP_HEIGHT)
     figure.update_xaxes(title=None, nticks=4)
     figure.update_yaxes(nticks=4)
-    low = np.array([window.left, window.bottom]) - window.side
-    is_near = ((points >= low) & (points <= low + 3 * window.side)).all(axis=1)
+    low = np.array([window.left, window.bottom]) - window.side / 4
+    near = np.flatnonzero(((points >= low) & (points <= low + 1.5 * window.side)).all(axis=1))
+    near = near[:: max(1, -(-len(near) // CLOSE_UP_CODES))]
     for label in range(len(classes)):
-        own = points[is_near & (labels == label)]
+        own = points[near[labels[near] == label]]
         # Without WebGL: a browser has few contexts, and both maps need two each.
         figure.add_scatter(
             x=own[:, 0],
