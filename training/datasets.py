@@ -17,12 +17,24 @@ from training.array_file import CheckpointError, MissingError
 from training.checkpoint import DatasetId
 from training.own_dataset import SPLITS, dataset_path, fingerprint, read_dataset
 
-__all__ = ["DATASETS", "IMAGE_SIZE", "Data", "DataError", "Split", "available", "binarise", "load", "preprocess"]
+__all__ = [
+    "DATASETS",
+    "IMAGE_SIZE",
+    "TRAINING_IMAGES",
+    "Data",
+    "DataError",
+    "Split",
+    "available",
+    "binarise",
+    "load",
+    "preprocess",
+]
 
 DATASETS = {"mnist": "MNIST", "kmnist": "KMNIST", "digits": "load_digits"}
 DIGITS = tuple(map(str, range(10)))
 # Of KMNIST, by label, as its authors give them: https://github.com/rois-codh/kmnist
 CLASSES = {"mnist": DIGITS, "digits": DIGITS, "kmnist": ("お", "き", "す", "つ", "な", "は", "ま", "や", "れ", "を")}
+TRAINING_IMAGES = {"mnist": 55_000, "kmnist": 55_000, "digits": 1_197}
 IMAGE_SIZE = 28
 # The original files and their MD5 sums: torchvision's, whose import takes seconds.
 FILES = (

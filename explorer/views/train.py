@@ -25,7 +25,7 @@ from explorer.text import escape_markdown, number, vector
 from training import workers
 from training.array_file import CheckpointError, MissingError
 from training.checkpoint import MODEL_NAMES, checkpoint_path, experiment_names
-from training.datasets import available
+from training.datasets import TRAINING_IMAGES, available
 from training.experiments import EXPERIMENTS, Experiment
 from training.folders import checkpoints_dir, data_dir
 from training.live import control, live_path
@@ -40,10 +40,16 @@ class Network(NamedTuple):
     words: str
     hidden_layers: tuple[int, ...]
     architecture: str
-    epochs: int
+    epochs: int  # on as many images as MNIST's
     learning_rate: float
 
+    def epochs_for(self, training_images: int) -> int:
+        """Return how many epochs make as many updates on so many images, within reason."""
+        same_updates = round(self.epochs * TRAINING_IMAGES["mnist"] / max(training_images, 1))
+        return max(1, min(same_updates, MAX_EPOCHS))
 
+
+MAX_EPOCHS = 200  # of few images: what is fitted to them for longer only remembers them
 NETWORKS = {
     "small": Network("one layer of 400 units: a first picture within seconds", (400,), "mlp", 20, 2e-3),
     "deep": Network("three layers of 512, as `mnist-2d`: sharper, slower", (512, 512, 512), "mlp", 60, 1.5e-3),
@@ -63,6 +69,7 @@ ATLAS_SECONDS = 1.0  # after which the decodes under the mouse are renewed
 OWN_FIT = "own_fit"  # the fit that this session has begun; in a link it would be everyone's who opens it
 WINDOWS = "live_windows"  # what each map shows of the fit
 ATLASES = "live_atlases"  # of each model: the version whose decodes were sent last, their window, and they
+HAS_BEGUN = "fit_has_begun"  # whether the page, its legend for one, is that of the fit that is watched
 PICKS = "live_picks"  # the points that are picked on the maps of the fit
 UPLOAD, MAX_UPLOAD = "own_images", 100  # a widget; megabytes
 ADDED = "added"  # what was found in the file that was dropped last
@@ -74,6 +81,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     """Draw the tool: a form, or the fit that is watched; below, its curves, all fits, and what was fitted here."""
     found = _fits()
     name = str(FIT.value)
+    st.session_state[HAS_BEGUN] = bool(_stand(name))
     with stage.viewer:
         if name in found:
             with st.container(key="watched_maps", gap="xsmall"):
@@ -145,6 +153,8 @@ def _form(last: str) -> None:
         **NETWORK.bound,
     )
     preset = NETWORKS[network]
+    training_images, lacking = _training_images(dataset_path(data_dir(), dataset))
+    preset_epochs = preset.epochs_for(training_images)
     hidden_layers = preset.hidden_layers
     if network == "own":
         widths = st.text_input("Widths of the encoder's layers", WIDTHS.default, **WIDTHS.bound)
@@ -164,8 +174,8 @@ def _form(last: str) -> None:
             1,
             1000,
             EPOCHS.default,
-            placeholder=str(preset.epochs),
-            help="Passes over the training images. Empty: as many as suit the network.",
+            placeholder=str(preset_epochs),
+            help="Passes over the training images. Empty: as many as suit the network, and the number of images.",
             **EPOCHS.bound,
         )
         warm_up = st.number_input(
@@ -197,7 +207,7 @@ def _form(last: str) -> None:
     is_busy = own in _fits()
     if is_busy:
         place.info(escape_markdown(f"Your fit {own} is under way. Have one at a time."))
-    if lacking := _lacks_training_images(dataset_path(data_dir(), dataset)):
+    if lacking:
         place.error(lacking)
         return
     try:
@@ -210,7 +220,7 @@ def _form(last: str) -> None:
             hidden_layers=hidden_layers,
             beta=float(beta),
             kl_warmup=float(warm_up),
-            epochs=epochs or preset.epochs,
+            epochs=epochs or preset_epochs,
             batch_size=128,
             learning_rate=rate or preset.learning_rate,
             seed=int(seed),
@@ -247,16 +257,26 @@ def _upload() -> None:
 
 
 @cached()
-def _lacks_training_images(path: Path) -> str:
-    """Say what is missing of a data set of one's own, in Markdown; empty: nothing, or it is none of those."""
+def _training_images(path: Path) -> tuple[int, str]:
+    """Count the training images of a data set.
+
+    Args:
+        path: of its file, or where that would be.
+
+    Returns:
+        their number, and what is missing of a data set of one's own, in Markdown; empty: nothing.
+    """
     try:
-        has_all = all(len(read_dataset(path).part(split)[0]) for split in ("train", "validation"))
+        dataset = read_dataset(path)
     except MissingError:
-        return ""
+        return TRAINING_IMAGES.get(path.stem, 0), ""
     except CheckpointError as error:
-        return escape_markdown(f"{error}.")
+        return 0, escape_markdown(f"{error}.")
+    training, validation = (len(dataset.part(split)[0]) for split in ("train", "validation"))
+    if training and validation:
+        return training, ""
     add = originals.how_to_add(path.stem)
-    return "" if has_all else f"Of these images only the test images came along. {add} brings the others."
+    return 0, f"Of these images only the test images came along. {add} brings the others."
 
 
 def _add() -> None:
@@ -277,7 +297,9 @@ def _add() -> None:
         return
     DATASET.set(name)
     about, *others = imported.sentences
-    st.session_state[ADDED] = (f"Added as {name}", about, *(each[0].upper() + each[1:] for each in others))
+    # In brackets stands which option of the command line would have it otherwise.
+    others = [f"{each[0].upper()}{each[1:]}".partition(" (--")[0] for each in others]
+    st.session_state[ADDED] = (f"Added as {name}", about, *others)
 
 
 def _free_name(name: str) -> str:
@@ -317,6 +339,8 @@ def _watch(name: str) -> None:
     if name not in found or name != FIT.value:
         st.rerun()  # finished or discarded: the list of experiments has changed
     standing = _stand(name)
+    if standing and not st.session_state[HAS_BEGUN]:
+        st.rerun()
     windows: dict[str, Window] = st.session_state.setdefault(WINDOWS, {})
     moments = []
     for column, model_name in zip(st.columns(2, gap="xsmall"), MODEL_NAMES, strict=True):

@@ -13,19 +13,39 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import CLOUDS, centre, expect_picture, in_chart, pixel_of, seen, wait_until_idle
 from tests.conftest import streamlit_server
 from training.checkpoint import MODEL_NAMES, Checkpoint, check_pair, checkpoint_path
-from training.folders import data_dir
+from training.datasets import Data
 from training.live import LiveFit, live_path
+from training.own_dataset import OwnDataset, dataset_path, write_dataset
 from training.workers import running
 
 pytestmark = pytest.mark.browser
 
-NAME = "digits-2d-2"  # the first name that is free
+CLASSES = ("ring", "stroke", "swan")
+NAME, NEXT_NAME = "shapes-2d", "shapes-2d-2"
 
 
 @pytest.fixture
-def address(checkpoints: Path) -> Iterator[str]:
+def data(digits: Data, tmp_path: Path) -> Path:
+    """A data directory with images of one's own: of fewer classes than the map that is open has."""
+    parts = (digits.train, digits.validation, digits.test)
+    dataset = OwnDataset(
+        images=np.concatenate([part.images.numpy() for part in parts]),
+        labels=np.concatenate([part.labels.numpy() for part in parts]) % np.uint8(len(CLASSES)),
+        split=np.repeat(np.arange(len(parts), dtype=np.uint8), [len(part) for part in parts]),
+        classes=CLASSES,
+        source="a test",
+        conversion={},
+    )
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_dataset(dataset_path(folder, "shapes"), dataset)
+    return folder
+
+
+@pytest.fixture
+def address(checkpoints: Path, data: Path) -> Iterator[str]:
     """A server of its own: what is fitted is in the list of all who use it."""
-    with streamlit_server(checkpoints, data_dir()) as found:
+    with streamlit_server(checkpoints, data) as found:
         yield found
     for fit in running(checkpoints):  # of a test that failed
         if fit.lives and fit.live:
@@ -58,7 +78,7 @@ def wait_for_file(page: Page, path: Path) -> None:
 def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_discarded(
     checkpoints: Path, page: Page, address: str
 ) -> None:
-    settings = "experiment=digits-2d&tab=Train&data=digits&network=own&widths=32&epochs=900&fit_seed=3"
+    settings = "experiment=digits-2d&tab=Train&data=shapes&network=own&widths=32&epochs=900&fit_seed=3"
     open_form(page, f"{address}/?{settings}")
     ranges = "return [chart._fullLayout.xaxis.range, chart._fullLayout.yaxis.range]"
     before = in_chart(page, "map_vae", ranges)
@@ -74,6 +94,7 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     hidden = "return getComputedStyle(chart.querySelector('.gl-container')).visibility"
     assert in_chart(page, "map_vae", hidden) == "hidden"
 
+    expect(page.get_by_role("group", name="Classes").get_by_role("button")).to_have_text(CLASSES)
     button(page, "Pause").click()
     expect(page.get_by_text("paused")).to_have_count(2, timeout=60_000)
     page.wait_for_function("latentAtlases.has('map_vae/live')")
@@ -120,10 +141,10 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
 def discard_another(checkpoints: Path, page: Page, address: str) -> None:
     """A fit that is discarded leaves nothing."""
     folders = set(checkpoints.iterdir())
-    open_form(page, f"{address}/?experiment=digits-2d&tab=Train&data=digits&network=own&widths=16&epochs=900")
+    open_form(page, f"{address}/?experiment=digits-2d&tab=Train&data=shapes&network=own&widths=16&epochs=900")
     button(page, "Start").click()
     page.wait_for_selector(".st-key-map_vae .filmed", state="attached", timeout=90_000)
-    assert {fit.folder.name for fit in running(checkpoints)} == {"digits-2d-3"}
+    assert {fit.folder.name for fit in running(checkpoints)} == {NEXT_NAME}
     button(page, "Discard").click()
     button(page, "Discard it").click()
     expect(page.get_by_role("button", name="Start")).to_be_visible()

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torchvision.datasets
 
-from training.datasets import DATASETS, FILES, MD5, Data, DataError, binarise, load
+from training.datasets import DATASETS, FILES, MD5, TRAINING_IMAGES, Data, DataError, binarise, load
 from training.folders import data_dir
 
 
@@ -61,6 +61,7 @@ def test_splits_hold_every_image_once(dataset: str, raw: dict[str, np.ndarray], 
 def test_bundled_digits_are_real_and_disjoint(digits: Data) -> None:
     splits = (digits.train, digits.validation, digits.test)
     assert [len(split) for split in splits] == [1197, 300, 300]
+    assert len(digits.train) == TRAINING_IMAGES["digits"]
     for split in splits:
         assert split.images.shape[1:] == (28, 28)
         assert split.images.dtype == torch.uint8
@@ -83,6 +84,7 @@ def test_mnist_comes_along_and_nothing_is_written() -> None:
     before = {path: path.stat().st_mtime_ns for path in [folder, *folder.iterdir()]}
     data = load("mnist", data_dir(), download=False)
     assert [len(split) for split in (data.train, data.validation, data.test)] == [55_000, 5_000, 10_000]
+    assert len(data.train) == TRAINING_IMAGES["mnist"]
     assert {path: path.stat().st_mtime_ns for path in [folder, *folder.iterdir()]} == before
 
 

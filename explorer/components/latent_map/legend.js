@@ -123,6 +123,7 @@ class Legend {
       chart.data.forEach((/** @type {any} */ trace, /** @type {number} */ index) => {
         if (!trace.legendgroup) return;
         const at = Number(trace.legendgroup);
+        if (at >= this.data.names.length) return; // a fit that is watched may have fewer classes than the map below it
         const isGrey = this.greyed.has(at);
         const isLabel = trace.name === "label";
         const colour = isLabel ? "white" : isGrey ? GREY : this.data.colours[at];
