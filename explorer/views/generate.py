@@ -19,7 +19,7 @@ from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
 from explorer.stage import Laid, Stage, draw_close_ups, lay_over
 from explorer.text import escape_markdown
-from training.checkpoint import CheckpointError
+from training.array_file import CheckpointError, MissingError
 
 __all__ = ["DRAWS", "render"]
 
@@ -135,8 +135,17 @@ def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | No
         (maps.ae, "fitted"): "AE, z ~ its own Gaussian",
         (maps.vae, "prior"): "VAE, the same z ~ N(0, I)",
     }
-    for column, ((map_, source), title) in zip(st.columns(3), titles.items(), strict=True):
-        with column, catalog.show_errors():
+    is_read = False
+    place = st.container()
+    with catalog.show_errors():
+        try:
+            catalog.classifier(maps.vae.model)
+            is_read = True
+        except MissingError:
+            command = f"python -m training classifier {maps.vae.model.checkpoint.experiment.dataset}"
+            st.info(f"Nothing reads these pictures yet: `{command}` fits a classifier of such images.")
+    for column, ((map_, source), title) in zip(place.columns(3), titles.items(), strict=True):
+        with column:
             st.markdown(f"##### {title}")
             samples = drawn[map_, source]
             pictures = [
@@ -149,14 +158,15 @@ def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | No
                 for i, address in enumerate(samples.pictures)
             ]
             card(pictures, kind="wall")
-            if label is None:
-                _show_read_rate(map_.model, source)
-            else:
+            if label is not None:
                 _show_kept(map_.model, samples, label)
-    st.caption(
-        f"Below each picture: the {classes.noun} that a classifier reads in it, **?** if it is less than 90 % sure. "
-        f"Look for {classes.nouns} that never come up."
-    )
+            elif is_read:
+                _show_read_rate(map_.model, source)
+    if is_read:
+        st.caption(
+            f"Below each picture: the {classes.noun} that a classifier reads in it, **?** if it is less than 90 % "
+            f"sure. Look for {classes.nouns} that never come up."
+        )
 
 
 @cached(entries=MANY)
