@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import open_map, wait_until_idle
+from tests.browser.conftest import DRAWN, WIRES, open_map, wait_until_idle
 from tests.conftest import TABS
 
 pytestmark = pytest.mark.browser
@@ -49,9 +49,11 @@ def test_the_menu_has_both_and_the_link_keeps_them(page: Page, served: str) -> N
     page.locator(".st-key-topbar").get_by_test_id("stPopover").get_by_role("button").locator(
         "visible=true"
     ).first.click()
-    page.get_by_text("Present: the stage alone").click()
+    with WIRES[page].until_run_ends():
+        page.get_by_text("Present: the stage alone").click()
     page.wait_for_url("**present=1*")
     wait_until_idle(page)
+    page.evaluate(DRAWN)  # the menu has moved to where its button stands now
     page.get_by_role("combobox", name="Tools left out").click()
     page.get_by_role("option", name="Beta").click()
     page.wait_for_url("**hide=Beta*")
