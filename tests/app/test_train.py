@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from explorer.views.train import NETWORKS
 from tests.conftest import ROOT
 from training import workers
 from training.datasets import Data, load
@@ -48,6 +49,19 @@ def test_dropped_images_are_a_data_set(form: AppTest, digits: Data, tmp_path: Pa
     assert any("1,197 images" in each.value for each in form.caption)
     data = load("of-my-own", tmp_path / "no-data")
     assert len(data.train) + len(data.validation) + len(data.test) == 1197
+
+
+@pytest.mark.parametrize(
+    ("images", "epochs"), [(55_000, 20), (27_500, 40), (550_000, 2), (10**9, 1), (1_197, 200), (1, 200)]
+)
+def test_as_many_updates_on_fewer_images(images: int, epochs: int) -> None:
+    assert NETWORKS["small"].epochs_for(images) == epochs
+
+
+def test_the_form_says_how_many_epochs_suit_the_images(form: AppTest) -> None:
+    for dataset, epochs in (("mnist", "20"), ("digits", "200")):
+        form.selectbox("data").set_value(dataset).run()
+        assert form.number_input("epochs").proto.placeholder == epochs
 
 
 def test_a_file_that_is_none_is_told_and_nothing_is_written(form: AppTest, tmp_path: Path) -> None:
