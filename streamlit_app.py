@@ -168,10 +168,12 @@ with catalog.show_errors():
     run_tool(pair, maps, places, tools, is_ready)
     if not is_ready:
         warmup.rerun_after_timeout()
-    for map_ in maps if maps.vae.is_plane and is_ready else ():
+    with_lens = maps if maps.vae.is_plane and is_ready else ()
+    for map_ in with_lens:
         latent_map.send_atlas(chart_of(map_), map_.id, map_.window, map_layers.atlas(map_, map_.window))
+        send_codes(map_)
+    for map_ in with_lens:  # finer ones, once there is something under the mouse of either map: each takes seconds
         if map_.crowd != map_.window:
             latent_map.send_atlas(chart_of(map_), map_.id, map_.crowd, map_layers.atlas(map_, map_.crowd), part="crowd")
-        send_codes(map_)
     if is_ready and (sprite := originals.sprite(pair, SPRITE_COLUMNS)):
         latent_map.send_originals(sprite, pair.vae.checkpoint.experiment.image_size, SPRITE_COLUMNS)
