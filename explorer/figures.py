@@ -65,7 +65,6 @@ LIGHT, DARK = "#ffffff", "#10141c"  # the pages' backgrounds, see `.streamlit/co
 AE_COLOUR, VAE_COLOUR = "#de8105", "#2a87f7"
 NEUTRAL = "#808080"  # reads on both themes
 FONT_SIZE = 16
-CLOSE_UP_HEIGHT = 200  # pixels, as in `page.css`: a chart whose height is known is drawn once, another twice
 CLOSE_UP_CODES = 250  # each is an element of the page, which takes its time
 CLASS_MAP_OPACITY = 0.6  # codes and decodes show through
 LEGEND_ABOVE = {
@@ -254,7 +253,7 @@ def close_up(points: Array, labels: Array, window: Window, axes: Axes, classes: 
         classes: what the classes are called.
     """
     figure = _plane(window, axes)
-    figure.update_layout(annotations=[], margin={"t": 4, "b": 4}, height=CLOSE_UP_HEIGHT)
+    figure.update_layout(annotations=[], margin={"t": 4, "b": 4})
     figure.update_xaxes(title=None, nticks=4)
     figure.update_yaxes(nticks=4)
     low = np.array([window.left, window.bottom]) - window.side / 4

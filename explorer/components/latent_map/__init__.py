@@ -83,15 +83,14 @@ def chart(figure: go.Figure, *, key: str, size: Size | None = None, title: str =
     Args:
         figure: the chart.
         key: tells the charts of a page apart; also the name of a saved picture.
-        size: of a map, which is square and zooms by the wheel; see `page.css`. None, and "small": the figure's own
-            height.
+        size: of a map, which is square and zooms by the wheel; see `page.css`. None: the figure's own height.
         title: stands above a saved picture; empty: the figure has titles of its own.
     """
     place = st.container(key=f"{size}_map_of_{key}") if size else st.container()
     place.plotly_chart(
         figure,
         key=key,
-        height="content" if size in (None, "small") else "stretch",
+        height="stretch" if size else "content",
         config={
             "scrollZoom": size is not None,
             "doubleClick": False,  # two quick clicks are two picks; the toolbar resets the axes
