@@ -297,16 +297,15 @@ def nearest_images(codes: Array, point: ArrayLike, n: int) -> list[int]:
 def kth_neighbour_distances(codes: Array) -> Array:
     """Return the codes' distances to their `SPARSITY_K`-th nearest other code, in ascending order: (n, d) -> (n,)."""
     k = min(SPARSITY_K, len(codes) - 1)
-    # Imported here: either takes its time, and the first map does without. The nearest is the code itself.
+    # Imported here: either takes its time, and the first map does without.
     if codes.shape[1] <= MAX_TREE_DIMENSIONS:
         from scipy.spatial import KDTree
 
-        distances, _ = KDTree(codes).query(codes, k=[k + 1])
+        distances, _ = KDTree(codes).query(codes, k=[k + 1])  # the nearest is the code itself
     else:
-        from sklearn.neighbors import NearestNeighbors
+        from explorer.metrics import neighbours
 
-        exact = codes.astype(np.float64)
-        distances, _ = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(exact).kneighbors(exact)
+        distances, _ = neighbours(codes, k)
     return np.sort(distances[:, -1])
 
 

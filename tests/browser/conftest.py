@@ -422,7 +422,8 @@ def expect_lens(page: Page, by: str, fitted: Path, experiment: Experiment, point
     words, numbers = told(page)
     assert words == f"under the {by}"
     assert numbers == pytest.approx(point, rel=0.006, abs=0.006)
-    expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", point), 0.03)
+    # At once: caption and picture come in one frame.
+    np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", point), atol=0.03)
     expect(page.locator(f"{WORDS} h5")).to_have_text(f"Decoded at {words_of(page)}")  # the words are of this point
 
 

@@ -26,6 +26,7 @@ from tests.browser.conftest import (
     open_map,
     pixel_of,
     point_at,
+    seen,
     wait_at,
     wait_for_input,
     wait_until_idle,
@@ -113,7 +114,8 @@ def test_lens_decodes_the_point_under_the_mouse(
         expect(caption).to_contain_text("under the mouse: (")
         told = re.findall(r"−?[\d.]+", caption.inner_text())
         assert [float(number.replace("−", "-")) for number in told] == pytest.approx(point, rel=0.006)
-        expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", point), 0.03)
+        # At once: caption and picture come in one frame.
+        np.testing.assert_allclose(seen(page, "pick-vae"), decode(fitted, experiment, "vae", point), atol=0.03)
     # Away from the map it is the pick's own picture again.
     x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
     page.mouse.move(5, 5)

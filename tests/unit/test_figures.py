@@ -229,3 +229,15 @@ def test_gif_of_one_picture_stands_still() -> None:
     with Image.open(io.BytesIO(images.gif(np.zeros((1, 8, 8))))) as film:
         assert film.size == (64, 64)
         assert getattr(film, "n_frames", 1) == 1
+
+
+def test_a_close_up_thins_a_crowd_evenly() -> None:
+    random = np.random.default_rng(0)
+    points, labels = random.uniform(-3, 3, (40_000, 2)), np.repeat(np.arange(10), 4_000)
+    axes, window = figures.Axes(("x", "y"), ("mm", "mm")), Window(-1.0, -1.0, 2.0)
+    figure = figures.close_up(points, labels, window, axes, Classes(DIGITS))
+    shown = [len(trace.x) for trace in figure.data]
+    assert figures.CLOSE_UP_CODES / 2 < sum(shown) <= figures.CLOSE_UP_CODES
+    assert max(shown) - min(shown) <= 6
+    few = figures.close_up(points[::2_000], labels[::2_000], Window(-3.0, -3.0, 6.0), axes, Classes(DIGITS))
+    assert sum(len(trace.x) for trace in few.data) == 20
