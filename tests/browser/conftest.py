@@ -4,7 +4,7 @@ import io
 import re
 import shutil
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -298,6 +298,15 @@ def middle(shape: Locator) -> tuple[float, float]:
     return left, top
 
 
+def wait_until(page: Page, check: Callable[[], None]) -> None:
+    """Until a check, which may be made any number of times, passes; it fails the test if it never does."""
+    for _ in range(300):
+        with suppress(AssertionError):
+            return check()
+        page.wait_for_timeout(100)
+    return check()
+
+
 def wait_at(shape: Locator, left: float, top: float) -> None:
     """Until a shape stands at a pixel: marks follow the server's answer."""
     wait_over(shape, lambda: (left, top))
@@ -305,11 +314,11 @@ def wait_at(shape: Locator, left: float, top: float) -> None:
 
 def wait_over(shape: Locator, place: Callable[[], tuple[float, float]]) -> None:
     """Until a shape stands at a pixel that may move itself, as marks do while they are drawn anew."""
-    for _ in range(300):
-        if middle(shape) == pytest.approx(place(), abs=1.5):
-            return
-        shape.page.wait_for_timeout(100)
-    assert middle(shape) == pytest.approx(place(), abs=1.5)
+
+    def check() -> None:
+        assert middle(shape) == pytest.approx(place(), abs=1.5)
+
+    wait_until(shape.page, check)
 
 
 def seen(page: Page, name: str) -> np.ndarray:
@@ -322,11 +331,7 @@ def seen(page: Page, name: str) -> np.ndarray:
 
 def expect_picture(page: Page, name: str, expected: np.ndarray, atol: float) -> None:
     """Until this picture stands on the screen, pixels in [0, 1]."""
-    for _ in range(100):
-        if np.allclose(seen(page, name), expected, rtol=0, atol=atol):
-            return
-        page.wait_for_timeout(100)
-    np.testing.assert_allclose(seen(page, name), expected, rtol=0, atol=atol)
+    wait_until(page, lambda: np.testing.assert_allclose(seen(page, name), expected, rtol=0, atol=atol))
 
 
 def decode(fitted: Path, experiment: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
@@ -337,11 +342,11 @@ def decode(fitted: Path, experiment: Experiment, model: str, point: tuple[float,
 def wait_for_input(page: Page, label: str, value: float) -> None:
     """Until an input has a value, which it shows with three decimals."""
     field = page.get_by_label(label, exact=True)
-    for _ in range(300):
-        if float(field.input_value()) == pytest.approx(value, abs=0.0011):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"{label} is {field.input_value()}, expected {value}")
+
+    def check() -> None:
+        assert float(field.input_value()) == pytest.approx(value, abs=0.0011)
+
+    wait_until(page, check)
 
 
 def wait_until_idle(page: Page) -> None:
@@ -388,11 +393,11 @@ def part(page: Page, chart: str, across: float, down: float) -> tuple[int, int]:
 def wait_for_width(page: Page, width: float) -> None:
     """Until so much of the plane is shown, and Plotly has settled."""
     script = "const {xaxis} = chart._fullLayout; return [xaxis.range[1] - xaxis.range[0], xaxis._rl[1] - xaxis._rl[0]]"
-    for _ in range(300):
-        if in_chart(page, "map_vae", script) == pytest.approx([width, width], rel=0.02):
-            return
-        page.wait_for_timeout(100)
-    assert in_chart(page, "map_vae", script) == pytest.approx([width, width], rel=0.02)
+
+    def check() -> None:
+        assert in_chart(page, "map_vae", script) == pytest.approx([width, width], rel=0.02)
+
+    wait_until(page, check)
 
 
 WORDS = '.card.pick:has(img[data-name="pick-vae"]) > :last-child'  # beside the picture of the VAE's map

@@ -16,6 +16,7 @@ from tests.browser.conftest import (
     wait_at,
     wait_for_input,
     wait_over,
+    wait_until,
     wait_until_idle,
 )
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -31,11 +32,14 @@ def width_of(shape: Locator) -> float:
     side = (
         "(es) => Math.max(0, ...es.flatMap(e => { const b = e.getBoundingClientRect(); return [b.width, b.height]; }))"
     )
-    for _ in range(100):
-        if width := float(shape.evaluate_all(side)):
-            return width
-        shape.page.wait_for_timeout(50)
-    raise AssertionError(f"{shape} is not to be seen")
+    widths = []
+
+    def is_seen() -> None:
+        widths.append(float(shape.evaluate_all(side)))
+        assert widths[-1]
+
+    wait_until(shape.page, is_seen)
+    return widths[-1]
 
 
 def click_close_up(page: Page, across: float, down: float, chart: str = CLOSE_UP) -> tuple[float, float]:

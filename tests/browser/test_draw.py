@@ -22,6 +22,7 @@ from tests.browser.conftest import (
     pixel_of,
     seen,
     wait_at,
+    wait_until,
     wait_until_idle,
 )
 from tests.conftest import likeness, png_header
@@ -93,11 +94,11 @@ def painted(page: Page) -> np.ndarray:
 def wait_until_painted(page: Page, expected: np.ndarray) -> None:
     """Until the pad looks so: a tool that was just opened may still be drawn by the browser."""
     inside = np.s_[8:-8, 8:-8]  # without the round corners, which are smoothed by the pad's place in parts of a pixel
-    for _ in range(100):
-        if np.allclose(painted(page)[inside], expected[inside], rtol=0, atol=0.02):
-            return
-        page.wait_for_timeout(100)
-    np.testing.assert_allclose(painted(page)[inside], expected[inside], rtol=0, atol=0.02)
+
+    def check() -> None:
+        np.testing.assert_allclose(painted(page)[inside], expected[inside], rtol=0, atol=0.02)
+
+    wait_until(page, check)
 
 
 def drawn(page: Page) -> np.ndarray:
@@ -109,11 +110,11 @@ def drawn(page: Page) -> np.ndarray:
 def wait_for_form(page: Page, expected: np.ndarray, at_least: float = 0.97) -> None:
     """Until what is shown in MNIST's form is this, but for the pixels that the screen rounds to."""
     expect(page.locator('img[data-name="drawn"]')).to_be_visible()
-    for _ in range(300):
-        if likeness(drawn(page), expected) > at_least:
-            break
-        page.wait_for_timeout(100)
-    assert likeness(drawn(page), expected) > at_least
+
+    def check() -> None:
+        assert likeness(drawn(page), expected) > at_least
+
+    wait_until(page, check)
     wait_until_idle(page)
 
 

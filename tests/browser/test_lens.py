@@ -37,6 +37,7 @@ from tests.browser.conftest import (
     wait_at,
     wait_for_input,
     wait_for_width,
+    wait_until,
     wait_until_idle,
     watched,
     zoom_and_pan,
@@ -96,11 +97,11 @@ def test_two_fingers_zoom_and_pan(touch_page: Page, served: str, fitted: Path, e
     for step in range(1, 7):
         fingers.move((left - 40 + 10 * step, top - 5 * step), (left + 40 + 10 * step, top - 5 * step))
     fingers.up()
-    for _ in range(100):
-        if pixel_of(page, "map_vae", *grasped) == pytest.approx((left + 60, top - 30), abs=2):
-            break
-        page.wait_for_timeout(100)
-    assert pixel_of(page, "map_vae", *grasped) == pytest.approx((left + 60, top - 30), abs=2)
+
+    def map_has_followed() -> None:
+        assert pixel_of(page, "map_vae", *grasped) == pytest.approx((left + 60, top - 30), abs=2)
+
+    wait_until(page, map_has_followed)
     panned = in_chart(page, "map_vae", RANGE)
     assert panned[1] - panned[0] == pytest.approx(zoomed[1] - zoomed[0])
     assert page.get_by_label("VAE pick, x", exact=True).input_value() == picked

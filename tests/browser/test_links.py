@@ -21,6 +21,7 @@ from tests.browser.conftest import (
     told,
     wait_for_input,
     wait_for_width,
+    wait_until,
     wait_until_idle,
 )
 from training.experiments import Experiment
@@ -142,10 +143,11 @@ def test_a_window_made_smaller_under_the_mouse(page: Page, served: str, fitted: 
     expect_lens(page, "mouse", fitted, experiment, point_at(page, "map_vae", *place))
     before = point_at(page, "map_vae", *place)
     page.set_viewport_size({"width": 1100, "height": 700})
-    for _ in range(100):  # until the map has its new size
+
+    def map_has_its_new_size() -> None:
         after = point_at(page, "map_vae", *place)
-        if after != before and told(page)[1] == pytest.approx(after, rel=0.006, abs=0.006):
-            break
-        page.wait_for_timeout(100)
-    assert after != before
-    expect_lens(page, "mouse", fitted, experiment, after)
+        assert after != before
+        assert told(page)[1] == pytest.approx(after, rel=0.006, abs=0.006)
+
+    wait_until(page, map_has_its_new_size)
+    expect_lens(page, "mouse", fitted, experiment, point_at(page, "map_vae", *place))

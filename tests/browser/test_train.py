@@ -10,7 +10,16 @@ import pytest
 import torch
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import CLOUDS, centre, expect_picture, in_chart, pixel_of, seen, wait_until_idle
+from tests.browser.conftest import (
+    CLOUDS,
+    centre,
+    expect_picture,
+    in_chart,
+    pixel_of,
+    seen,
+    wait_until,
+    wait_until_idle,
+)
 from tests.conftest import streamlit_server
 from training.checkpoint import MODEL_NAMES, Checkpoint, check_pair, checkpoint_path
 from training.datasets import Data
@@ -67,14 +76,6 @@ def live(checkpoints: Path, model_name: str = "vae") -> LiveFit:
     return LiveFit(live_path(checkpoint_path(checkpoints / NAME, model_name)))
 
 
-def wait_for_file(page: Page, path: Path) -> None:
-    for _ in range(600):
-        if path.exists():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"{path} is not there")
-
-
 def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_discarded(
     checkpoints: Path, page: Page, address: str
 ) -> None:
@@ -85,11 +86,15 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     button(page, "Start").click()
     for chart in ("map_autoencoder", "map_vae"):
         page.wait_for_selector(f".st-key-{chart} .filmed canvas.film-codes", state="attached", timeout=90_000)
-    # The map holds the codes, and those of the other model are out of sight.
-    codes = live(checkpoints).codes().code
-    [left, right], [bottom, top] = in_chart(page, "map_vae", ranges)
-    inside = (codes > (left, bottom)) & (codes < (right, top))
-    assert inside.all(axis=1).mean() > 0.9
+
+    def map_holds_the_codes() -> None:
+        codes = live(checkpoints).codes().code
+        [left, right], [bottom, top] = in_chart(page, "map_vae", ranges)
+        inside = (codes > (left, bottom)) & (codes < (right, top))
+        assert inside.all(axis=1).mean() > 0.9
+
+    wait_until(page, map_holds_the_codes)  # at first they spread faster than the map is told
+    # The codes of the other model are out of sight.
     assert in_chart(page, "map_vae", f"return {CLOUDS}.length > 0")
     hidden = "return getComputedStyle(chart.querySelector('.gl-container')).visibility"
     assert in_chart(page, "map_vae", hidden) == "hidden"
@@ -104,10 +109,11 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     page.mouse.move(*pixel_of(page, "map_vae", x, y))
     expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_contain_text("under the mouse")
     expected = network.decode(torch.tensor([[x, y]], dtype=torch.float32)).sigmoid()[0].detach().numpy()
-    for _ in range(100):  # the atlas may be of the moment before
-        if np.abs(seen(page, "pick-vae") - expected).mean() < 0.03:
-            break
-        page.wait_for_timeout(100)
+
+    def picture_is_of_this_moment() -> None:  # the atlas may be of the moment before
+        assert np.abs(seen(page, "pick-vae") - expected).mean() < 0.03
+
+    wait_until(page, picture_is_of_this_moment)
     expect_picture(page, "pick-vae", expected, 0.15)
 
     beta = page.get_by_label("New beta", exact=True)
@@ -124,8 +130,11 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     expect(page.get_by_text("has ended")).to_have_count(0, timeout=90_000)
     expect(button(page, "Stop and keep")).to_be_enabled()
     button(page, "Stop and keep").click()
-    for model_name in MODEL_NAMES:
-        wait_for_file(page, checkpoint_path(checkpoints / NAME, model_name))
+
+    def both_are_kept() -> None:
+        assert all(checkpoint_path(checkpoints / NAME, model_name).exists() for model_name in MODEL_NAMES)
+
+    wait_until(page, both_are_kept)
     expect(page.get_by_text("is finished, an experiment like the others now")).to_be_visible(timeout=60_000)
     # The chart is as it was.
     assert in_chart(page, "map_vae", ranges) == pytest.approx(np.array(before), abs=1e-6)
@@ -148,8 +157,8 @@ def discard_another(checkpoints: Path, page: Page, address: str) -> None:
     button(page, "Discard").click()
     button(page, "Discard it").click()
     expect(page.get_by_role("button", name="Start")).to_be_visible()
-    for _ in range(300):
-        if set(checkpoints.iterdir()) == folders:
-            break
-        page.wait_for_timeout(100)
-    assert set(checkpoints.iterdir()) == folders
+
+    def nothing_is_left() -> None:
+        assert set(checkpoints.iterdir()) == folders
+
+    wait_until(page, nothing_is_left)
