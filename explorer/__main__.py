@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
+from explorer.atlas import write_atlases
 from explorer.classes import Classes
 from explorer.evaluation import Evaluation, check_classifier, evaluate_pair, write_evaluation
+from explorer.maps import Map
 from explorer.models import ModelPair, open_models
 from training import folders
 from training.__main__ import CHECKPOINTS_DIR, CheckpointsDir
@@ -33,7 +35,7 @@ def measure_experiment(
     ] = DEFAULT,
     checkpoints: CheckpointsDir = CHECKPOINTS_DIR,
 ) -> None:
-    """Compute the numbers of the Compare tab, and write them beside the experiment's checkpoints."""
+    """Compute the numbers of the Compare tab and the decodes under the mouse; write them beside the checkpoints."""
     from training.classifier import classifier_path, load_classifier
 
     folder = checkpoints / experiment
@@ -44,7 +46,8 @@ def measure_experiment(
             classifier, _ = load_classifier(checkpoints, dataset)
             check_classifier(classifier, classifier_path(checkpoints, dataset), pair.vae)
             images = _test_images(pair) if pair.latent_dim == 2 else None
-            steps = 8 if pair.latent_dim > 2 else 6 if images is None else 7
+            shown_first = list(pair) if beta is None else []  # each takes room, and a second to make anew
+            steps = len(shown_first) + (8 if pair.latent_dim > 2 else 6 if images is None else 7)
             with tqdm(total=steps, desc=experiment, dynamic_ncols=True) as bar:
 
                 def progress(label: str, bar: tqdm = bar) -> None:
@@ -52,6 +55,9 @@ def measure_experiment(
                     bar.update()
 
                 evaluation = evaluate_pair(pair, classifier, progress, images)
+                for model in shown_first:
+                    progress(f"{model.name}: decodes")
+                    write_atlases(Map(model))
             _print(evaluation, pair.classes, write_evaluation(folder, evaluation, beta))
     except CheckpointError as error:
         typer.echo(f"Error: {error}.", err=True)

@@ -2,11 +2,21 @@
 
 `components/latent_map/atlas.js` unpacks it, and interpolates a decode from the sixteen around a point. `interpolate`
 does the same here, to choose the size of the atlas.
+
+To make one takes seconds. `python -m explorer measure EXPERIMENT` makes those of the maps that are shown at first, and
+writes them beside the checkpoints: `atlas-<checkpoint>.safetensors`. Its settings: `format`, `of` (the SHA-256 of the
+checkpoint) and `sides`, the decodes along each side of each atlas; its arrays, for each atlas by its number:
+
+| name | what |
+|---|---|
+| `image.N` | the AVIF, uint8 (bytes,) |
+| `corners.N` | where the window's corners lie in latent space, (3, d): top left, top right, bottom left |
 """
 
 import base64
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +24,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from explorer import latent
+from explorer.maps import Map
+from training.array_file import ArrayFile, CheckpointError, file_digest, write_arrays
 
-__all__ = ["SIDES", "Atlas", "atlas", "interpolate", "pack", "unpack"]
+__all__ = ["SIDES", "Atlas", "atlas", "atlas_path", "interpolate", "pack", "read_atlas", "unpack", "write_atlases"]
 
 Array = NDArray[Any]
 
+FORMAT = 1
 SIDES = (40, 60, 80, 120)  # decodes along each side; the last is as much as a megabyte takes
 MAX_MEAN_ERROR, MAX_P99_ERROR = 0.0019, 0.019  # of a pixel in [0, 1]: on average, and at the 99th percentile
+SAME_PLACE = 1e-5  # of a window's side: as near as two computers agree on it, and far less than can be seen
+DATA_URI = "data:image/avif;base64,"
 TEST_POINTS = 1500  # random points at which the errors are measured
 
 
@@ -56,6 +71,54 @@ def atlas(decode: Callable[[Array], Array], window: latent.Window) -> Atlas:
     return Atlas(largest, pack(decodes(largest)))
 
 
+def atlas_path(checkpoint: Path) -> Path:
+    """Return the file of the atlases of a model's map."""
+    return checkpoint.with_name(f"atlas-{checkpoint.name}")
+
+
+def write_atlases(map_: Map) -> Path:
+    """Make the atlases of what a map shows at first, and write them beside its checkpoint; return the file's path.
+
+    Raises:
+        OSError: the file could not be written; what stood there is unharmed.
+    """
+    arrays, sides = {}, []
+    for number, window in enumerate(dict.fromkeys([map_.window, map_.crowd])):
+        made = atlas(map_.decode, window)
+        arrays[f"image.{number}"] = np.frombuffer(base64.b64decode(made.image.removeprefix(DATA_URI)), np.uint8)
+        arrays[f"corners.{number}"] = _corners(map_, window)
+        sides.append(made.side)
+    checkpoint = map_.model.checkpoint.path
+    path = atlas_path(checkpoint)
+    write_arrays(path, arrays, {"format": FORMAT, "of": file_digest(checkpoint), "sides": sides})
+    return path
+
+
+def read_atlas(map_: Map, window: latent.Window) -> Atlas | None:
+    """Read the atlas of a window; None if there is none of it, or if it cannot be used: it can always be made anew."""
+    checkpoint = map_.model.checkpoint.path
+    command = f"python -m explorer measure {checkpoint.parent.name}"
+    try:
+        file = ArrayFile(atlas_path(checkpoint), expected_format=FORMAT, verb="measure", command=command)
+        corners, images, sides = file.group("corners"), file.group("image"), file.settings["sides"]
+        if file.settings["of"] != file_digest(checkpoint):
+            return None
+        wanted = _corners(map_, window)
+        for number, found in corners.items():
+            if found.shape == wanted.shape and np.abs(found - wanted).max() < SAME_PLACE * window.side:
+                if (side := sides[int(number)]) not in SIDES:
+                    return None
+                return Atlas(side, DATA_URI + base64.b64encode(images[number].tobytes()).decode())
+    except (CheckpointError, OSError, KeyError, IndexError, TypeError, ValueError):
+        pass
+    return None
+
+
+def _corners(map_: Map, window: latent.Window) -> Array:
+    left, right, bottom, top = window.left, window.right, window.bottom, window.top
+    return map_.lift([(left, top), (right, top), (left, bottom)]).astype(np.float64)
+
+
 def pack(decodes: Array) -> str:
     """Pack the decodes of a plane into one picture, a data URI.
 
@@ -73,7 +136,7 @@ def pack(decodes: Array) -> str:
     buffer = io.BytesIO()
     grey = (np.clip(maps, 0, 1) * 255).round().astype(np.uint8)
     Image.fromarray(grey).save(buffer, "avif", quality=87, speed=8)
-    return "data:image/avif;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return DATA_URI + base64.b64encode(buffer.getvalue()).decode()
 
 
 def unpack(packed: str, n: int) -> Array:

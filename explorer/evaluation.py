@@ -32,7 +32,6 @@ and, if there are two latent dimensions and the images were at hand, for the VAE
 and, where there are more than two latent dimensions, the arrays `tsne.autoencoder` and `tsne.vae`: float16 (n, 2).
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,7 @@ from numpy.typing import NDArray
 from explorer import latent, metrics, posterior
 from explorer.maps import Map
 from explorer.models import Model, ModelPair
-from training.array_file import ArrayFile, CheckpointError, finite, write_arrays
+from training.array_file import ArrayFile, CheckpointError, file_digest, finite, write_arrays
 from training.checkpoint import MODEL_NAMES, checkpoint_path
 
 if TYPE_CHECKING:
@@ -379,4 +378,4 @@ def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
 
 def _digests(folder: Path, beta: float | None) -> dict[str, str]:
     paths = {"autoencoder": checkpoint_path(folder, "autoencoder"), "vae": checkpoint_path(folder, "vae", beta)}
-    return {model_name: hashlib.sha256(path.read_bytes()).hexdigest() for model_name, path in paths.items()}
+    return {model_name: file_digest(path) for model_name, path in paths.items()}

@@ -49,8 +49,8 @@ def grid_figure(map_: Map, window: Window, n: int, show_classes: bool = False) -
 
 @cached()
 def atlas(map_: Map, window: Window) -> Atlas:
-    """Decode a window of a map for the lens."""
-    return atlases.atlas(map_.decode, window)
+    """Decode a window of a map for the lens, unless that was done when its model was measured."""
+    return atlases.read_atlas(map_, window) or atlases.atlas(map_.decode, window)
 
 
 @cached("Reading the plane …")

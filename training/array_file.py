@@ -1,5 +1,6 @@
 """Files of plain arrays with settings, behind a JSON header: safetensors. Opening one never runs code."""
 
+import hashlib
 import json
 import math
 import os
@@ -16,6 +17,7 @@ __all__ = [
     "ArrayFile",
     "CheckpointError",
     "MissingError",
+    "file_digest",
     "file_version",
     "finite",
     "write_arrays",
@@ -136,6 +138,15 @@ def file_version(path: Path) -> int:
         return path.stat().st_mtime_ns if path.is_file() else 0
     except OSError:
         return 0
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file: what was computed of it holds for no other.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def finite(value: Any) -> float:

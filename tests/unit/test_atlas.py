@@ -1,10 +1,17 @@
 """The atlas: packed and unpacked, put together interpolate its decodes, and no larger than it must be."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from explorer.atlas import SIDES, atlas, interpolate, pack, unpack
+from explorer.atlas import SIDES, atlas, atlas_path, interpolate, pack, read_atlas, unpack, write_atlases
 from explorer.latent import Window
+from explorer.maps import Map
+from explorer.models import open_models
+from tests.conftest import rewrite
+from training.experiments import Experiment
 
 AREA = Window(-3.0, -2.0, 6.0)
 
@@ -55,3 +62,48 @@ def test_it_is_as_large_as_it_must_be(times: float, side: int) -> None:
     error = np.abs(interpolate(unpack(found.image, side), shares) - exact)
     assert error.mean() < 0.002
     assert np.quantile(error, 0.99) < 0.02
+
+
+@pytest.fixture
+def written(checkpoints: Path, experiment: Experiment) -> Map:
+    """A map whose atlases were written."""
+    map_ = Map(open_models(checkpoints / experiment.name).vae)
+    assert read_atlas(map_, map_.window) is None
+    write_atlases(map_)
+    return map_
+
+
+def test_what_was_written_is_read(written: Map) -> None:
+    for window in (written.window, written.crowd):
+        assert read_atlas(written, window) == atlas(written.decode, window)
+
+
+def test_of_another_place_there_is_none(written: Map) -> None:
+    left, bottom, side = written.window
+    assert read_atlas(written, Window(left, bottom, 1.001 * side)) is None
+    assert read_atlas(written, Window(left + 0.001 * side, bottom, side)) is None
+    upright = Map(written.model, dimensions=(1, 0))
+    assert read_atlas(upright, written.window) is None
+
+
+def test_of_another_fit_there_is_none(written: Map) -> None:
+    checkpoint = written.model.checkpoint.path
+    rewrite(checkpoint, lambda arrays, settings: settings["test"].update(elbo=-1.0))
+    assert read_atlas(written, written.window) is None
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-9]),
+        lambda path: path.write_bytes(b"nonsense"),
+        lambda path: rewrite(path, lambda arrays, settings: settings.update(format=0)),
+        lambda path: rewrite(path, lambda arrays, settings: settings.update(sides=[10**9] * 2)),
+        lambda path: rewrite(path, lambda arrays, settings: settings.pop("sides")),
+        lambda path: rewrite(path, lambda arrays, settings: arrays.pop("image.0")),
+        lambda path: rewrite(path, lambda arrays, settings: arrays.update({"corners.0": np.zeros(3)})),
+    ],
+)
+def test_a_defective_file_is_as_good_as_none(spoil: Callable[[Path], object], written: Map) -> None:
+    spoil(atlas_path(written.model.checkpoint.path))
+    assert read_atlas(written, written.window) is None

@@ -12,6 +12,7 @@ import torch
 
 from explorer import evaluation, latent
 from explorer.__main__ import app
+from explorer.atlas import read_atlas
 from explorer.evaluation import Evaluation, evaluation_path, read_evaluation, samples, write_evaluation
 from explorer.maps import Map
 from explorer.models import ModelPair, open_models
@@ -43,6 +44,8 @@ def measured(
         patch.setattr(evaluation, "POSTERIORS", 60)  # test images, to save time
         done = run_command(app, "measure", experiment.name, "--checkpoints", checkpoints)
     assert done.exit_code == 0, done.stderr
+    for map_ in map(Map, open_models(checkpoints / experiment.name)):
+        assert read_atlas(map_, map_.window) is not None
     return read_evaluation(checkpoints / experiment.name, pair)
 
 

@@ -4,9 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from explorer.atlas import interpolate, read_atlas, unpack
 from explorer.evaluation import read_evaluation
+from explorer.maps import Map
 from explorer.metrics import INACTIVE_KL
 from explorer.models import open_models
 from tests.conftest import ROOT, run_command
@@ -103,6 +106,22 @@ def test_its_numbers_were_measured(experiment: str, beta: float | None) -> None:
         of_vae = measured.values["vae"]
         difference = of_vae["evidence"] - of_vae["evidence_weighted"]
         assert abs(difference) < 2.5 * of_vae["evidence_weighted_error"]
+
+
+@pytest.mark.parametrize("experiment", SHIPPED)
+def test_the_decodes_under_the_mouse_come_along_and_are_right(experiment: str) -> None:
+    for map_ in map(Map, open_models(CHECKPOINTS / experiment)):
+        for window in dict.fromkeys([map_.window, map_.crowd]):
+            atlas = read_atlas(map_, window)
+            assert atlas is not None
+            assert len(atlas.image) < 1.5e6
+            shares = np.random.default_rng(1).uniform(size=(600, 2))
+            exact = map_.decode((window.left, window.top) + shares * (window.side, -window.side))
+            error = np.abs(interpolate(unpack(atlas.image, atlas.side), shares) - exact)
+            # Outside of the crowd, which has an atlas of its own, a map may be too wide for the largest atlas.
+            tolerance = 2.5 if window == map_.window != map_.crowd else 1
+            assert error.mean() < tolerance * 0.0022
+            assert np.quantile(error, 0.99) < tolerance * 0.02
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
