@@ -100,7 +100,7 @@ def test_of_another_fit_there_is_none(written: Map) -> None:
         lambda path: rewrite(path, lambda arrays, settings: settings.update(format=0)),
         lambda path: rewrite(path, lambda arrays, settings: settings.update(sides=[10**9] * 2)),
         lambda path: rewrite(path, lambda arrays, settings: settings.pop("sides")),
-        lambda path: rewrite(path, lambda arrays, settings: arrays.pop("image.0")),
+        lambda path: rewrite(path, lambda arrays, settings: arrays.__delitem__("image.0")),
         lambda path: rewrite(path, lambda arrays, settings: arrays.update({"corners.0": np.zeros(3)})),
     ],
 )
