@@ -1,14 +1,21 @@
 """What is computed once, for all sessions.
 
 The rule: what is of one model or map alone, and cheap, is a `cached_property` of it; everything else is a function
-under `@cached()`, beside the view that shows it. A class of 40 that asks for the same thing has it computed once:
-Streamlit holds a lock for each value.
+under `@cached()`, beside the view that shows it. A class of 40 that asks for the same thing has it computed once: the
+others wait for it.
+
+Streamlit's `cache_resource` does the same, but takes a quarter of a millisecond to find a value, and a click asks for a
+dozen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import wraps
 from pathlib import Path
+from threading import Condition
 from typing import Any, ParamSpec, TypeVar
 
+import cachetools
+import numpy as np
 import streamlit as st
 
 from explorer.maps import Map
@@ -25,32 +32,44 @@ MANY = 256  # of what also depends on a class' choices, and is small
 FEW = 4  # of what takes tens of megabytes
 
 
-def _key(value: Model | Map) -> tuple[object, ...]:
-    return value.key
-
-
-def _pair_key(pair: ModelPair) -> tuple[object, ...]:
-    return tuple(model.key for model in pair)
-
-
-def _path_key(path: Path) -> tuple[str, int]:
-    return str(path), file_version(path)
-
-
-# A path stands for what is in the file: one that is written anew is read anew.
-_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
-    Model: _key,
-    Map: _key,
-    ModelPair: _pair_key,
-    type(Path()): _path_key,
-}
-
-
-def cached(spinner: str | bool = False, entries: int = ENTRIES) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def cached(spinner: str = "", entries: int = ENTRIES) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function whose values all sessions share.
 
     Args:
-        spinner: what the page says while a value is computed; False: nothing.
-        entries: how many values are kept.
+        spinner: what the page says while a value is computed; empty: nothing.
+        entries: how many values are kept: those asked for last.
     """
-    return st.cache_resource(show_spinner=spinner, max_entries=entries, hash_funcs=_KEYS)
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        found = cachetools.cached(cachetools.LRUCache(entries), key=_key, condition=Condition())(function)
+        if not spinner:
+            return found
+
+        @wraps(function)
+        def with_spinner(*args: P.args, **kwargs: P.kwargs) -> R:
+            if _key(*args, **kwargs) in found.cache:
+                return found(*args, **kwargs)
+            with st.spinner(spinner):
+                return found(*args, **kwargs)
+
+        return with_spinner
+
+    return decorate
+
+
+def _key(*args: object, **kwargs: object) -> Hashable:
+    return tuple(map(_part, args)), tuple((name, _part(value)) for name, value in sorted(kwargs.items()))
+
+
+def _part(value: Any) -> Hashable:
+    """Return what tells an argument apart from others: never the address of what can change or be collected."""
+    if isinstance(value, (Model, Map)):
+        return type(value), value.key
+    if isinstance(value, ModelPair):
+        return tuple(model.key for model in value)
+    if isinstance(value, Path):  # it stands for what is in the file: one that is written anew is read anew
+        return value, file_version(value)
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype.str, value.tobytes()
+    part: Hashable = value
+    return type(value), part  # 1 is neither True nor 1.0

@@ -85,12 +85,15 @@ def original(pair: ModelPair, image: int) -> Array | None:
     return None if data is None else data.test.images[image].numpy() / 255
 
 
-@cached()
 def sprite(pair: ModelPair, columns: int) -> str:
     """Put all test images into one picture, so many to a row, a data URI; empty if they are not here."""
+    return _sprite(pair, columns) if has_data(pair) else ""
+
+
+@cached()
+def _sprite(pair: ModelPair, columns: int) -> str:
     data = _data(pair)
-    if data is None:
-        return ""
+    assert data is not None
     shown = data.test.images.numpy()
     rest = -len(shown) % columns
     tiled = images.tile(np.pad(shown, ((0, rest), (0, 0), (0, 0))), columns)

@@ -1,0 +1,97 @@
+"""What all sessions share is computed once, and anew for what differs."""
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer.cache import cached
+from explorer.maps import Map
+from explorer.models import open_models
+from training.experiments import Experiment
+
+
+class Counted:
+    """A cached function that counts how often it computes."""
+
+    def __init__(self, spinner: str = "", entries: int = 64) -> None:
+        self.computed: list[object] = []
+
+        @cached(spinner, entries)
+        def of(value: object) -> object:
+            self.computed.append(value)
+            return object()
+
+        self.of = of
+
+
+@pytest.mark.parametrize("spinner", ["", "Computing …"])
+def test_sessions_that_ask_at_once_have_it_computed_once(spinner: str) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    found = []
+
+    @cached(spinner)
+    def slow(value: int) -> object:
+        begun.set()
+        assert may_end.wait(20)
+        return object()
+
+    threads = [threading.Thread(target=lambda: found.append(slow(1))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(20)
+    may_end.set()
+    for thread in threads:
+        thread.join(20)
+    assert len(found) == 8
+    assert len(set(map(id, found))) == 1
+
+
+def test_what_differs_is_computed_anew() -> None:
+    counted = Counted()
+    values = (1, True, 1.0, "1", (1, 2), None, np.arange(3), np.arange(3.0), np.arange(4), np.arange(4).reshape(2, 2))
+    first = [counted.of(value) for value in values]
+    assert len(set(map(id, first))) == len(counted.computed) == len(values)
+    same = (1, True, 1.0, "1", (1, 2), None, np.arange(3), np.arange(3.0), np.arange(4), np.arange(4).reshape(2, 2))
+    assert [counted.of(value) for value in same] == first
+
+
+def test_a_file_that_is_written_anew_is_another(tmp_path: Path) -> None:
+    counted, path = Counted(), tmp_path / "file"
+    missing = counted.of(path)
+    path.touch()
+    there = counted.of(path)
+    os.utime(path, ns=(1, 1))
+    assert len({missing, there, counted.of(path)}) == 3
+    counted.of(Path(path))
+    assert len(counted.computed) == 3
+
+
+def test_models_and_maps_are_those_of_their_files(fitted: Path, experiment: Experiment) -> None:
+    counted = Counted()
+    one, other = (open_models(fitted / experiment.name) for _ in range(2))
+    assert counted.of(one) is counted.of(other)
+    assert counted.of(one.vae) is counted.of(other.vae)
+    assert counted.of(Map(one.vae)) is counted.of(Map(other.vae))
+    assert len({counted.of(each) for each in (one, one.ae, one.vae, Map(one.vae), Map(one.vae, (1, 0)))}) == 5
+
+
+def test_an_error_is_not_kept_and_what_is_old_goes() -> None:
+    tries = []
+
+    @cached()
+    def fails_first(value: int) -> int:
+        tries.append(value)
+        if len(tries) == 1:
+            raise ValueError(value)
+        return value
+
+    with pytest.raises(ValueError, match="3"):
+        fails_first(3)
+    assert fails_first(3) == 3
+    counted = Counted(entries=2)
+    for value in (1, 2, 1, 3, 1, 2):
+        counted.of(value)
+    assert counted.computed == [1, 2, 3, 2]
