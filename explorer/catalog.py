@@ -27,6 +27,7 @@ __all__ = [
     "available",
     "betas",
     "classifier",
+    "classifier_file",
     "load",
     "load_evaluation",
     "map_pair",
@@ -105,17 +106,21 @@ def betas(name: str) -> list[float]:
     return sorted({own, *other_betas(checkpoints_dir() / name)})
 
 
+def classifier_file(model: Model) -> Path:
+    """Return the path of the classifier of a model's dataset, a key of caches: it may come while the app runs."""
+    from training.classifier import classifier_path
+
+    return classifier_path(checkpoints_dir(), model.checkpoint.experiment.dataset)
+
+
 def classifier(model: Model) -> "Classifier":
     """Return the classifier of a model's dataset.
 
     Raises:
         CheckpointError: missing, defective, or of another number of classes.
     """
-    from training.classifier import classifier_path
-
-    dataset = model.checkpoint.experiment.dataset
-    path = classifier_path(checkpoints_dir(), dataset)
-    found = _load_classifier(path, dataset)
+    path = classifier_file(model)
+    found = _load_classifier(path, model.checkpoint.experiment.dataset)
     evaluation.check_classifier(found, path, model)
     return found
 

@@ -37,7 +37,7 @@ from typer.testing import CliRunner, Result
 from explorer import evaluation
 from explorer.models import open_models
 from explorer.posterior import Decoder
-from training.checkpoint import MODEL_NAMES
+from training.checkpoint import MODEL_NAMES, checkpoint_path
 from training.classifier import classifier_path, fit_classifier, load_classifier
 from training.datasets import Data, load
 from training.experiments import EXPERIMENTS, Experiment
@@ -173,6 +173,17 @@ def rewrite(path: Path, change: Callable[[Arrays, dict[str, Any]], None]) -> Non
         settings = json.loads(file.metadata()["settings"])
     change(arrays, settings)
     save_file(arrays, path, metadata={"settings": json.dumps(settings)})
+
+
+def call_mnist(checkpoints: Path, experiment: Experiment) -> Path:
+    """Say that an experiment of digits, and what reads them, are of MNIST, whose images need not be there."""
+    for model in MODEL_NAMES:
+        rewrite(
+            checkpoint_path(checkpoints / experiment.name, model), lambda a, s: s["experiment"].update(dataset="mnist")
+        )
+    classifier_path(checkpoints, "digits").rename(classifier_path(checkpoints, "mnist"))
+    rewrite(classifier_path(checkpoints, "mnist"), lambda arrays, settings: settings.update(dataset="mnist"))
+    return checkpoints
 
 
 def run_command(app: Typer, *arguments: str | int | Path, **environment: str) -> Result:

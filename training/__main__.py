@@ -320,7 +320,7 @@ def classifier(
     path = classifier_path(checkpoints, dataset)
     try:
         data = datasets.load(dataset, data_dir)
-        _check_splits(dataset, data, data_dir)
+        datasets.check_splits(dataset, data, data_dir)
         test = fit_classifier(dataset, data, path)
     except datasets.DataError as error:
         raise _error_exit(f"{error}") from error
@@ -363,23 +363,12 @@ def _paths(folder: Path) -> list[Path]:
 
 
 def _images(experiment: Experiment, data_dir: Path, *, to_fit: bool = True) -> "Data":
-    from training.datasets import load
+    from training.datasets import check_splits, load
 
     data = load(experiment.dataset, data_dir, image_size=experiment.image_size, binarised=experiment.binarised)
     if to_fit:
-        _check_splits(experiment.dataset, data, data_dir)
+        check_splits(experiment.dataset, data, data_dir)
     return data
-
-
-def _check_splits(dataset: str, data: "Data", data_dir: Path) -> None:
-    """Stop where there is nothing to fit to."""
-    from training.datasets import DataError
-
-    if not (len(data.train) and len(data.validation)):
-        raise DataError(
-            f"of {dataset} only the test images are in {data_dir}, and a fit needs the training images; "
-            f"bring them: python -m training add {dataset} PATH"
-        )
 
 
 def _holds_another_experiment(path: Path, experiment: Experiment) -> bool:

@@ -9,6 +9,7 @@ Reference:
 """
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ __all__ = ["Classifier", "accuracy", "classifier_path", "classify", "fit_classif
 FORMAT = 2
 MAX_CLASSES = 256  # labels are bytes
 UPDATES, BATCH_SIZE, LEARNING_RATE = 3500, 128, 3e-3  # 8 epochs of MNIST
+PROGRESS_EVERY = 25  # updates
 SMALL = 14  # pixels a side of the small experiments
 
 
@@ -79,7 +81,15 @@ def accuracy(classifier: Classifier, split: Split) -> dict[str, float]:
     }
 
 
-def fit_classifier(dataset: str, data: Data, path: Path, *, seed: int = 0, updates: int = UPDATES) -> dict[str, float]:
+def fit_classifier(
+    dataset: str,
+    data: Data,
+    path: Path,
+    *,
+    seed: int = 0,
+    updates: int = UPDATES,
+    progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, float]:
     """Fit, calibrate and write a dataset's classifier; takes a minute or two for MNIST.
 
     Args:
@@ -88,6 +98,7 @@ def fit_classifier(dataset: str, data: Data, path: Path, *, seed: int = 0, updat
         path: the file.
         seed: of initial weights, order and binarisation.
         updates: of the weights, at least; the last epoch is finished.
+        progress: called now and then with the share of the work that is done, in [0, 1].
 
     Returns:
         `accuracy` on the test images, of the rounded weights that stand in the file.
@@ -116,6 +127,8 @@ def fit_classifier(dataset: str, data: Data, path: Path, *, seed: int = 0, updat
                     loss.backward()
                     optimizer.step()
                     schedule.step()
+                    if bar.n % PROGRESS_EVERY == 0:
+                        progress(bar.n / total)
                     bar.update()
     classifier.eval().requires_grad_(False)
     last = classifier.layers[-1]

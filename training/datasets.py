@@ -26,6 +26,7 @@ __all__ = [
     "Split",
     "available",
     "binarise",
+    "check_splits",
     "load",
     "preprocess",
 ]
@@ -86,6 +87,19 @@ class Data:
     validation: Split
     test: Split
     id: DatasetId
+
+
+def check_splits(dataset: str, data: Data, data_dir: Path) -> None:
+    """Check that there is something to fit to.
+
+    Raises:
+        DataError: of some data sets only the test images come along.
+    """
+    if not (len(data.train) and len(data.validation)):
+        raise DataError(
+            f"of {dataset} only the test images are in {data_dir}, and a fit needs the training images; "
+            f"bring them: python -m training add {dataset} PATH"
+        )
 
 
 def load(

@@ -52,6 +52,7 @@ except ImportError:  # Windows, where no file can be locked for those who inheri
 __all__ = ["FitInFolder", "default_slots", "discard", "prepare", "queue", "read_job", "running", "start"]
 
 JOB, WAITING = "job.json", "waiting"
+NICENESS = 10  # of the fits: the clicks of a class come first
 POLL = 0.1  # seconds between looks at slots and processes
 UNUSED_AFTER = 900.0  # seconds in which a process that was prepared is given a job, or ends
 _LEFT = re.compile(r"(.+?)\.(live\.safetensors|unfinished\.safetensors|log)")
@@ -418,6 +419,7 @@ def _work(folder: Path, data_dir: Path, slot_count: int, logs: dict[str, int]) -
 def _fit(folder: Path, data_dir: Path, model_name: str, logs: dict[str, int], slot: int, may_fork: bool) -> None:
     """Fit a model as the command line does; runs in a fork, and goes on as a new program if it may not."""
     os.setsid()  # should the parent be killed, with all its group, it goes on
+    os.nice(NICENESS)
     _say_to(logs[model_name])
     for log in logs.values():
         os.close(log)

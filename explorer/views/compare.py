@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from explorer import catalog, figures, selection
+from explorer import catalog, figures, measuring, selection
 from explorer.choices import Choice
 from explorer.classes import Classes
 from explorer.components import latent_map
@@ -23,7 +24,7 @@ from explorer.text import escape_markdown, number, percent, rounded
 from training.array_file import MissingError
 from training.sweep import SWEEP_EXPERIMENT
 
-__all__ = ["clear_difference", "render", "rows", "sweep_figure", "verdict"]
+__all__ = ["clear_difference", "offer_measuring", "render", "rows", "sweep_figure", "verdict"]
 
 NO_PRIOR = "– (an AE has no prior)"
 COLUMNS_SHOWN = 10  # classes side by side
@@ -398,14 +399,43 @@ def _page(pair: ModelPair) -> None:
         _sweep()
 
 
+def offer_measuring(pair: ModelPair, lacking: str) -> None:
+    """Say what an experiment that was not measured lacks, and have it measured on a click; show how far that is."""
+    folder = pair.folder
+    state = measuring.measuring(folder)
+    if state is not None and not state.is_over:
+        _watch_measuring(folder)
+        return
+    if state is not None and state.error:
+        st.error(escape_markdown(f"{folder.name} could not be measured: {state.error}."))
+    st.info(
+        f"{escape_markdown(lacking)} It takes some minutes, and goes on while you look at other things. "
+        f"In a terminal: `python -m explorer measure {folder.name}`."
+    )
+    st.button("Measure it", icon=":material/straighten:", on_click=_start_measuring, args=(folder,), type="primary")
+
+
+def _start_measuring(folder: Path) -> None:
+    """Have an experiment measured; a callback."""
+    try:
+        measuring.start(folder)
+    except OSError as error:
+        st.toast(escape_markdown(f"Measuring cannot begin: {error}."))
+
+
+@st.fragment(run_every=1.0)
+def _watch_measuring(folder: Path) -> None:
+    state = measuring.measuring(folder)
+    if state is None or state.is_over:
+        st.rerun()
+    st.progress(state.share, text=escape_markdown(f"Measuring {folder.name}: {state.label}"))
+
+
 def _table(pair: ModelPair) -> None:
     try:
         values = _values(pair)
     except MissingError:
-        st.info(
-            f"{escape_markdown(pair.folder.name)} has not been measured yet. In a terminal: "
-            f"`python -m explorer measure {pair.folder.name}`, some minutes."
-        )
+        offer_measuring(pair, f"{pair.folder.name} has not been measured yet.")
         return
     header = st.columns(COLUMNS)
     for place, text in zip(header, ("Measure", "AE", "VAE", "The textbook"), strict=False):

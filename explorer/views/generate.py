@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
 from explorer.stage import Laid, Stage, draw_close_ups, lay_over
 from explorer.text import escape_markdown
+from explorer.views.compare import offer_measuring
 from training.array_file import CheckpointError, MissingError
 
 __all__ = ["DRAWS", "render"]
@@ -55,7 +57,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
             "To be fair to the AE, we also draw from a Gaussian fitted to its codes."
         )
     drawn = {
-        (map_, source): _samples(map_, source, n, seed, label)
+        (map_, source): _samples(map_, source, n, seed, label, catalog.classifier_file(map_.model))
         for map_, source in ((maps.ae, "prior"), (maps.ae, "fitted"), (maps.vae, "prior"))
     }
     shown = (drawn[maps.ae, "fitted" if fitted else "prior"], drawn[maps.vae, "prior"])
@@ -142,8 +144,8 @@ def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | No
             catalog.classifier(maps.vae.model)
             is_read = True
         except MissingError:
-            command = f"python -m training classifier {maps.vae.model.checkpoint.experiment.dataset}"
-            st.info(f"Nothing reads these pictures yet: `{command}` fits a classifier of such images.")
+            pair = ModelPair(maps.ae.model, maps.vae.model)
+            offer_measuring(pair, "No classifier reads these pictures yet: measuring fits one.")
     for column, ((map_, source), title) in zip(place.columns(3), titles.items(), strict=True):
         with column:
             st.markdown(f"##### {title}")
@@ -170,7 +172,7 @@ def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | No
 
 
 @cached(entries=MANY)
-def _samples(map_: Map, source: str, n: int, seed: int, label: int | None) -> Samples:
+def _samples(map_: Map, source: str, n: int, seed: int, label: int | None, classifier: Path) -> Samples:
     """Draw random latent points and decode them; see `evaluation.samples`.
 
     Args:
@@ -179,6 +181,7 @@ def _samples(map_: Map, source: str, n: int, seed: int, label: int | None) -> Sa
         n: how many.
         seed: of the noise.
         label: if not None, points are drawn until so many decodes are read as this class, at most `DRAWS`.
+        classifier: the file of what reads them, which may be missing.
     """
     model = map_.model
     z = evaluation.samples(model, source, n if label is None else DRAWS, seed)
@@ -199,7 +202,7 @@ def _samples(map_: Map, source: str, n: int, seed: int, label: int | None) -> Sa
 
 
 @cached("Reading 2,000 samples …")
-def _read_rate(model: Model, source: str) -> ReadRate:
+def _read_rate(model: Model, source: str, classifier: Path) -> ReadRate:
     """Compute how many of `evaluation.SAMPLES` random decodes are read, and how evenly the classes come up.
 
     Raises:
@@ -220,7 +223,7 @@ def _read(classes: Classes, samples: Samples, i: int) -> str:
 
 
 def _show_read_rate(model: Model, source: str) -> None:
-    rate = _read_rate(model, source)
+    rate = _read_rate(model, source, catalog.classifier_file(model))
     classes = model.classes
     st.markdown(
         f"**{100 * rate.share.value:.1f} %** (± {100 * rate.share.error:.1f} %) of {SAMPLES:,} such pictures are "

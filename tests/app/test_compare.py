@@ -1,6 +1,7 @@
 """Compare."""
 
 import shutil
+import time
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -8,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from explorer import evaluation
 from explorer.models import open_models
 from tests.app.conftest import html
-from tests.conftest import ROOT
+from tests.conftest import ROOT, call_mnist
 from training.classifier import load_classifier
 from training.experiments import Experiment
 from training.sweep import read_sweep, sweep_path
@@ -52,3 +53,22 @@ def test_compare_shows_the_study_of_latent_sizes(app: AppTest, checkpoints: Path
         assert f"goes from {first:.2f} nats to {last:.2f} nats".replace("-", "−") in told
         assert last > first
     assert "The claim does not hold" in told
+
+
+def test_it_is_measured_on_a_click(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+    call_mnist(checkpoints, experiment)  # without images there is less to compute
+    app.query_params["tab"] = "Compare"
+    app.run()
+    (button,) = (button for button in app.button if button.label == "Measure it")
+    button.click().run()
+    for _ in range(300):
+        assert not app.exception
+        if not app.get("progress"):
+            break
+        assert not app.info  # how far it is stands there instead
+        time.sleep(0.1)
+        app.run()
+    measured = evaluation.read_evaluation(checkpoints / experiment.name, open_models(checkpoints / experiment.name))
+    told = " ".join(text.value for text in app.markdown)
+    assert f"{measured.values['vae']['jump']:.2f}" in told
+    assert "Measure it" not in [button.label for button in app.button]

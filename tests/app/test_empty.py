@@ -63,7 +63,7 @@ def test_no_classifier(app: AppTest, checkpoints: Path, digits: Data) -> None:
     opened(app, tab="Generate")
     assert not app.error
     (info,) = app.info
-    assert FIT_A_CLASSIFIER in info.value
+    assert "No classifier reads these pictures yet: measuring fits one." in info.value
     app.selectbox("class").set_value("3").run()
     assert "Without a classifier no digit can be asked for" in told(app)
     assert FIT_A_CLASSIFIER in told(app)
@@ -122,7 +122,8 @@ def test_no_other_beta(app: AppTest, experiment: Experiment) -> None:
 def test_nothing_measured(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
     opened(app, tab="Compare")
     (numbers,), (sizes,) = app.info, app.error
-    assert f"has not been measured yet. In a terminal: `python -m explorer measure {experiment.name}`" in numbers.value
+    assert f"{experiment.name} has not been measured yet. It takes some minutes" in numbers.value
+    assert f"In a terminal: `python -m explorer measure {experiment.name}`" in numbers.value
     assert "python -m training study" in sizes.value
     shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", checkpoints)
     values = {model: dict.fromkeys(names, 1.0) for model, names in evaluation.METRICS.items()}

@@ -16,10 +16,9 @@ from explorer.atlas import read_atlas
 from explorer.evaluation import Evaluation, evaluation_path, read_evaluation, samples, write_evaluation
 from explorer.maps import Map
 from explorer.models import ModelPair, open_models
-from tests.conftest import rewrite, run_command
+from tests.conftest import call_mnist, rewrite, run_command
 from training.array_file import CheckpointError
-from training.checkpoint import MODEL_NAMES, checkpoint_path
-from training.classifier import Classifier, classifier_path, load_classifier
+from training.classifier import Classifier, load_classifier
 from training.experiments import Experiment
 from training.folders import DATA_VARIABLE
 
@@ -98,20 +97,10 @@ def test_slack_is_left_out_without_the_images(
     write_evaluation(checkpoints / experiment.name, without)
     assert read_evaluation(checkpoints / experiment.name, pair).values == without.values
     no_data = {DATA_VARIABLE: str(checkpoints / "no-data")}
-    of_mnist = _of_mnist(checkpoints, experiment)
+    of_mnist = call_mnist(checkpoints, experiment)
     done = run_command(app, "measure", experiment.name, "--checkpoints", of_mnist, **no_data)
     assert done.exit_code == 0, done.stderr
     assert "The slack of the ELBO is left out: it needs the test images, and MNIST is not in" in done.stderr
-
-
-def _of_mnist(checkpoints: Path, experiment: Experiment) -> Path:
-    for model in MODEL_NAMES:
-        rewrite(
-            checkpoint_path(checkpoints / experiment.name, model), lambda a, s: s["experiment"].update(dataset="mnist")
-        )
-    classifier_path(checkpoints, "digits").rename(classifier_path(checkpoints, "mnist"))
-    rewrite(classifier_path(checkpoints, "mnist"), lambda arrays, settings: settings.update(dataset="mnist"))
-    return checkpoints
 
 
 def _without(name: str) -> Callable[[dict[str, np.ndarray], dict[str, Any]], None]:

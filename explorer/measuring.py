@@ -1,0 +1,183 @@
+"""Measuring an experiment: its numbers, the atlases of its maps, and the classifier that reads its images.
+
+`python -m explorer measure` does it for the command line. The page has it done in a process beside the server,
+`python -m explorer.measuring FOLDER`, which says on its standard output how far it is: a line of JSON a step.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from explorer.atlas import write_atlases
+from explorer.evaluation import Evaluation, check_classifier, evaluate_pair, write_evaluation
+from explorer.maps import Map
+from explorer.models import ModelPair, open_models
+from training.array_file import CheckpointError
+from training.checkpoint import other_betas
+from training.folders import data_dir
+
+if TYPE_CHECKING:
+    from training.classifier import Classifier
+    from training.datasets import Data
+
+__all__ = ["Measured", "Measuring", "measure", "measuring", "start"]
+
+NICENESS = 10  # of the process beside the server: clicks come first
+_PROJECT = Path(__file__).parent.parent
+
+
+class Measured(NamedTuple):
+    """An experiment with one of its VAEs, measured."""
+
+    pair: ModelPair
+    evaluation: Evaluation
+    path: Path  # of the evaluation
+    lacking: str  # what was left out, and why, as a sentence; empty: nothing
+
+
+def measure(folder: Path, progress: Callable[[float, str], None]) -> list[Measured]:
+    """Measure an experiment with each of its VAEs, and write what was found beside its checkpoints.
+
+    Where its data set has no classifier, one is fitted first.
+
+    Args:
+        folder: the experiment's.
+        progress: called with the share of the work that is done, in [0, 1], and what comes next.
+
+    Raises:
+        CheckpointError: a checkpoint or the classifier cannot be used.
+        DataError: a classifier is to be fitted, and the images are not at hand.
+        OSError: something could not be written; what stood there is unharmed.
+    """
+    betas = (None, *other_betas(folder))
+    pairs = [open_models(folder, beta=beta) for beta in betas]
+    classifier = _classifier(pairs[0], lambda share: progress(share / (1 + len(betas)), "classifier"))
+    measured = []
+    for number, (beta, pair) in enumerate(zip(betas, pairs, strict=True)):
+        images, lacking = _test_images(pair) if pair.latent_dim == 2 else (None, "")
+        steps = 10 if pair.latent_dim > 2 else 8 if images is None else 9
+        done = 0
+
+        def step(label: str, number: int = number, steps: int = steps) -> None:
+            nonlocal done
+            progress((1 + number + done / steps) / (1 + len(betas)), label)
+            done += 1
+
+        evaluation = evaluate_pair(pair, classifier, step, None if images is None else images.test.images)
+        for model in pair if beta is None else ():  # of other VAEs they are made anew: each takes room, and a second
+            step(f"{model.name}: decodes")
+            write_atlases(Map(model))
+        measured.append(Measured(pair, evaluation, write_evaluation(folder, evaluation, beta), lacking))
+    return measured
+
+
+def _classifier(pair: ModelPair, progress: Callable[[float], None]) -> "Classifier":
+    from training import datasets
+    from training.classifier import classifier_path, fit_classifier, load_classifier
+
+    dataset, checkpoints = pair.vae.checkpoint.experiment.dataset, pair.folder.parent
+    path = classifier_path(checkpoints, dataset)
+    if not path.exists():
+        data = datasets.load(dataset, data_dir(), download=False)
+        datasets.check_splits(dataset, data, data_dir())
+        fit_classifier(dataset, data, path, progress=progress)
+    classifier, _ = load_classifier(checkpoints, dataset)
+    check_classifier(classifier, path, pair.vae)
+    return classifier
+
+
+def _test_images(pair: ModelPair) -> tuple["Data | None", str]:
+    """Load the images that the models were evaluated on; None, and a sentence, where they are not at hand."""
+    from training.datasets import DataError, load
+
+    experiment = pair.vae.checkpoint.experiment
+    size, binarised = experiment.image_size, experiment.binarised
+    try:
+        data = load(experiment.dataset, data_dir(), image_size=size, binarised=binarised, download=False)
+    except DataError as error:
+        return None, f"The slack of the ELBO is left out: it needs the test images, and {error}."
+    if data.id != pair.vae.checkpoint.dataset:
+        return None, f"The slack of the ELBO is left out: the test images in {data_dir()} are others."
+    return data, ""
+
+
+@dataclass
+class Measuring:
+    """An experiment that is being measured beside the server, or was and failed."""
+
+    share: float = 0.0  # of the work that is done, in [0, 1]
+    label: str = "starting"  # what it does
+    is_over: bool = False
+    error: str = ""  # why it failed
+
+
+_guard = threading.Lock()
+_begun: dict[Path, Measuring] = {}  # of this server, by folder
+
+
+def start(folder: Path) -> None:
+    """Start to measure an experiment in a process beside the server, unless that is under way.
+
+    Raises:
+        OSError: no process can be started.
+    """
+    with _guard:
+        if folder in _begun and not _begun[folder].is_over:
+            return
+        process = subprocess.Popen(
+            [sys.executable, "-m", "explorer.measuring", str(folder.absolute())],
+            cwd=_PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            text=True,
+        )
+        state = _begun[folder] = Measuring()
+        threading.Thread(target=_listen, args=(process, state), daemon=True).start()
+
+
+def measuring(folder: Path) -> Measuring | None:
+    """Return how far the measuring of an experiment is; None if this server has not begun it."""
+    return _begun.get(folder)
+
+
+def _listen(process: "subprocess.Popen[str]", state: Measuring) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        with suppress(ValueError, TypeError, KeyError):  # something else that was printed
+            told = json.loads(line)
+            state.share, state.label, state.error = told["share"], told["label"], told["error"]
+    if process.wait() and not state.error:
+        state.error = "its process has ended"
+    state.is_over = True
+
+
+def _main(folder: Path) -> int:
+    from training.datasets import DataError
+
+    def say(share: float, label: str, error: str = "") -> None:
+        print(json.dumps({"share": share, "label": label, "error": error}), flush=True)
+
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    try:
+        measure(folder, say)
+    except (CheckpointError, DataError) as error:
+        say(0.0, "", f"{error}")
+    except OSError as error:
+        say(0.0, "", f"could not write to {folder} ({error}); what stood there is unharmed")
+    else:
+        return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(_main(Path(sys.argv[1])))
