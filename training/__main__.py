@@ -137,6 +137,9 @@ def add(
         raise _error_exit(f"{error}") from error
     for sentence in imported.sentences:
         print(sentence)
+    for conversion, asked, option in (("inverted", invert, "--no-invert"), ("transposed", transpose, "--no-transpose")):
+        if imported.dataset.conversion[conversion] and asked is None:
+            print(f"not to be {conversion}? Then say {option}")
     try:
         if not (replace or may_replace(target, imported.dataset)):
             raise _error_exit(f"{target} is there already; take another name, or replace it with --replace")

@@ -226,10 +226,10 @@ def _convert(
     told = {
         f"left out, for they cannot be read: {some(unreadable.values())}": unreadable,
         "reduced to grey, 28 x 28 pixels, aspect kept": conversion["resized"],
-        "inverted, for the background was light (--no-invert keeps it)": inverted and invert is None,
+        "inverted, for the background was light": inverted and invert is None,
         "inverted, as asked": inverted and invert,
         f"backgrounds differ: {light:.0%} of the pictures have a light one": 0.1 < light < 0.9,
-        "turned, for EMNIST stores rows as columns (--no-transpose keeps them)": transposed and transpose is None,
+        "turned, for EMNIST stores rows as columns": transposed and transpose is None,
         "turned, as asked": transposed and transpose,
     }
     return _Converted(

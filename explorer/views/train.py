@@ -297,9 +297,7 @@ def _add() -> None:
         return
     DATASET.set(name)
     about, *others = imported.sentences
-    # In brackets stands which option of the command line would have it otherwise.
-    others = [f"{each[0].upper()}{each[1:]}".partition(" (--")[0] for each in others]
-    st.session_state[ADDED] = (f"Added as {name}", about, *others)
+    st.session_state[ADDED] = (f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others))
 
 
 def _free_name(name: str) -> str:

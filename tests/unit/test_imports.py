@@ -219,6 +219,13 @@ def test_idx_is_found_by_its_folder_and_by_each_file(
         assert (dataset.split[:300] < 2).all()
 
 
+def test_the_command_line_says_how_not_to_invert(images: np.ndarray, tmp_path: Path) -> None:
+    path = npz(tmp_path / "paper.npz", images=255 - images)
+    arguments = ("add", "paper", path, "--data-dir", tmp_path, "--dry-run")
+    assert "Then say --no-invert\n" in run_command(app, *arguments).stdout
+    assert "Then say" not in run_command(app, *arguments, "--invert").stdout
+
+
 def test_emnist_is_turned_and_its_letters_have_names(images: np.ndarray, tmp_path: Path) -> None:
     letters = np.arange(N) % 26 + 1
     for folder, stored in (("stored", images.swapaxes(1, 2)), ("turned already", images)):
@@ -323,7 +330,7 @@ def test_light_backgrounds_are_inverted_unless_it_is_said(images: np.ndarray, tm
     imported = read(path)
     np.testing.assert_array_equal(imported.dataset.images, images)
     assert imported.dataset.conversion["inverted"]
-    assert "inverted, for the background was light (--no-invert keeps it)" in imported.sentences
+    assert "inverted, for the background was light" in imported.sentences
     np.testing.assert_array_equal(read(path, invert=False).dataset.images, 255 - images)
     half = npz(tmp_path / "half.npz", images=np.where(np.arange(N)[:, None, None] % 2, images, 255 - images))
     assert "backgrounds differ: 50% of the pictures have a light one" in read(half).sentences
