@@ -1,9 +1,12 @@
-"""The README's pictures: `python docs/pictures.py`, with Chromium (see README); not `train.png`, a fit under way."""
+"""The README's pictures: `python docs/pictures.py`, with Chromium (see README); takes some minutes."""
 
 import io
+import os
+import re
 import shutil
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
@@ -12,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.app import ADDRESS, BOTH_LENSES, server  # noqa: E402
+from training.folders import CHECKPOINTS_VARIABLE  # noqa: E402
 from training.imports import contact_sheet  # noqa: E402
 from training.own_dataset import dataset_path, read_dataset  # noqa: E402
 
@@ -33,6 +37,8 @@ def main() -> None:
         _open(page, "")
         frames = _play(page)
         browser.close()
+    with TemporaryDirectory() as checkpoints:
+        _draw_fit(Path(checkpoints))
     first, *others = [
         Image.open(io.BytesIO(frame)).convert("RGB").resize((MOVING_WIDTH, MOVING_WIDTH * 800 // 1280))
         for frame in frames
@@ -46,6 +52,26 @@ def main() -> None:
         quality=MOVING_QUALITY,
         method=4,
     )
+
+
+def _draw_fit(checkpoints: Path) -> None:
+    """Draw a fit of MNIST after four epochs, in a folder of its own, and discard it."""
+    shutil.copytree(ROOT / "checkpoints" / "mnist-2d", checkpoints / "mnist-2d")
+    os.environ[CHECKPOINTS_VARIABLE] = str(checkpoints)
+    with server("streamlit_app.py"), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        _open(page, "")
+        page.get_by_role("radio", name="Train", exact=True).click()
+        page.get_by_role("button", name="Start").first.click()
+        page.mouse.move(0, 0)
+        page.get_by_text(re.compile("VAE: epoch 4")).wait_for(timeout=600_000)
+        page.screenshot(path=ROOT / "docs" / "train.png")
+        page.get_by_role("button", name="Discard").first.click()
+        page.get_by_role("button", name="Discard it").click()
+        page.get_by_role("button", name="Start").first.wait_for(timeout=60_000)
+        browser.close()
+    del os.environ[CHECKPOINTS_VARIABLE]
 
 
 def _draw_contact_sheet() -> None:
