@@ -141,7 +141,9 @@ def _form(last: str) -> None:
     names = available(data_dir())
     DATASET.set(DATASET.value if DATASET.value in names else names[0])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-        dataset = st.selectbox("Images", names, **DATASET.bound)
+        dataset = st.selectbox(
+            "Images", names, help="What the models learn. *Add* brings your own, reduced to 28 x 28.", **DATASET.bound
+        )
         with st.popover("Add", icon=":material/upload:", help="Bring your own images"):
             _upload()
     network = st.segmented_control(
@@ -157,7 +159,12 @@ def _form(last: str) -> None:
     preset_epochs = preset.epochs_for(training_images)
     hidden_layers = preset.hidden_layers
     if network == "own":
-        widths = st.text_input("Widths of the encoder's layers", WIDTHS.default, **WIDTHS.bound)
+        widths = st.text_input(
+            "Widths of the encoder's layers",
+            WIDTHS.default,
+            help="From the images to the codes, as 400-100; the decoder mirrors them.",
+            **WIDTHS.bound,
+        )
         hidden_layers = tuple(int(width) for width in re.findall(r"\d{1,9}", widths))
     left, right = st.columns(2)
     with left:
