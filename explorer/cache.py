@@ -9,6 +9,7 @@ dozen.
 """
 
 from collections.abc import Callable, Hashable
+from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
 from threading import Condition
@@ -30,24 +31,34 @@ R = TypeVar("R")
 ENTRIES = 64  # of each function: enough for the models; what is older is computed again
 MANY = 256  # of what also depends on a class' choices, and is small
 FEW = 4  # of what takes tens of megabytes
+# A spinner takes a place on the page: of values that are computed for others, only the outermost has one.
+_is_computing: ContextVar[bool] = ContextVar("is_computing", default=False)
 
 
 def cached(spinner: str = "", entries: int = ENTRIES) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function whose values all sessions share.
 
     Args:
-        spinner: what the page says while a value is computed; empty: nothing.
+        spinner: what the page says while a value is computed, unless that is for another value; empty: nothing.
         entries: how many values are kept: those asked for last.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        found = cachetools.cached(cachetools.LRUCache(entries), key=_key, condition=Condition())(function)
+        @wraps(function)
+        def compute(*args: P.args, **kwargs: P.kwargs) -> R:
+            token = _is_computing.set(True)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                _is_computing.reset(token)
+
+        found = cachetools.cached(cachetools.LRUCache(entries), key=_key, condition=Condition())(compute)
         if not spinner:
             return found
 
         @wraps(function)
         def with_spinner(*args: P.args, **kwargs: P.kwargs) -> R:
-            if _key(*args, **kwargs) in found.cache:
+            if _is_computing.get() or _key(*args, **kwargs) in found.cache:
                 return found(*args, **kwargs)
             with st.spinner(spinner):
                 return found(*args, **kwargs)

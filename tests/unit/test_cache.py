@@ -2,10 +2,12 @@
 
 import os
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 
 from explorer.cache import cached
 from explorer.maps import Map
@@ -95,3 +97,26 @@ def test_an_error_is_not_kept_and_what_is_old_goes() -> None:
     for value in (1, 2, 1, 3, 1, 2):
         counted.of(value)
     assert counted.computed == [1, 2, 3, 2]
+
+
+def test_only_the_outermost_value_has_a_spinner(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = []
+
+    def spinner(words: str) -> nullcontext[None]:
+        said.append(words)
+        return nullcontext()
+
+    monkeypatch.setattr(st, "spinner", spinner)
+
+    @cached("inner")
+    def inner(value: int) -> int:
+        return value
+
+    @cached("outer")
+    def outer(value: int) -> int:
+        return inner(value) + inner(value + 1)
+
+    assert outer(1) == outer(1) == 3
+    assert said == ["outer"]
+    assert (inner(2), inner(5)) == (2, 5)
+    assert said == ["outer", "inner"]
