@@ -61,7 +61,7 @@ def test_it_is_measured_on_a_click(app: AppTest, checkpoints: Path, experiment: 
     app.run()
     (button,) = (button for button in app.button if button.label == "Measure it")
     button.click().run()
-    for _ in range(300):
+    for _ in range(900):
         assert not app.exception
         if not app.get("progress"):
             break

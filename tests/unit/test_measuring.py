@@ -53,7 +53,7 @@ def test_without_images_no_classifier_is_fitted(
 
 
 def until_it_is_over(folder: Path) -> Measuring:
-    for _ in range(600):
+    for _ in range(1800):  # a busy machine
         state = measuring(folder)
         assert state is not None
         if state.is_over:
