@@ -58,7 +58,7 @@ def measure(folder: Path, progress: Callable[[float, str], None]) -> list[Measur
     """
     betas = (None, *other_betas(folder))
     pairs = [open_models(folder, beta=beta) for beta in betas]
-    classifier = _classifier(pairs[0], lambda share: progress(share / (1 + len(betas)), "classifier"))
+    classifier = _classifier(pairs[0], lambda share: progress(share / (1 + len(betas)), "fitting the classifier"))
     measured = []
     for number, (beta, pair) in enumerate(zip(betas, pairs, strict=True)):
         images, lacking = _test_images(pair) if pair.latent_dim == 2 else (None, "")

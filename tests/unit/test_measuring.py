@@ -38,7 +38,7 @@ def test_a_classifier_is_fitted_where_there_is_none(
     assert np.diff(shares).min() >= 0
     assert shares[0] == 0
     assert 0.8 < shares[-1] <= 1
-    assert labels[0] == "classifier"
+    assert labels[0] == "fitting the classifier"
     assert {"autoencoder: codes", "vae: samples", "vae: posteriors", "vae: decodes"} <= {*labels}
 
 
