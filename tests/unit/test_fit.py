@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -253,3 +254,16 @@ def test_bad_input_is_one_sentence(arguments: list[str], sentence: str, tmp_path
     assert done.exit_code == 1
     assert done.stderr.startswith("Error: ")
     assert sentence in done.stderr
+
+
+def test_the_mnist_that_comes_along_is_fitted_without_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*arguments: object, **options: object) -> None:
+        raise AssertionError("something was fetched")
+
+    monkeypatch.setattr(socket, "create_connection", no_network)
+    small = ("--epochs", "1", "--hidden-layers", "8", "--batch-size", "250", "--model", "vae", "--device", "cpu")
+    done = run_command(app, "fit", "mnist-2d", "--name", "small", *small, "--checkpoints", tmp_path)
+    assert done.exit_code == 0, done.stderr
+    checkpoint = Checkpoint(checkpoint_path(tmp_path / "small", "vae"))
+    assert checkpoint.dataset == Checkpoint(checkpoint_path(ROOT / "checkpoints" / "mnist-2d", "vae")).dataset
+    assert checkpoint.test["elbo"] > -400  # pixels all at one half have -543
