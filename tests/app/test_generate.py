@@ -76,3 +76,15 @@ def test_a_digit_is_asked_for_by_drawing_until_it_comes(
     assert any(f"**0 of {DRAWS:,} draws kept (0 %)**" in text.value for text in app.markdown)
     assert any("None came up: choose another digit, or another seed." in text.value for text in app.markdown)
     assert "none found" in html(app)
+
+
+def test_a_classifier_that_comes_while_the_app_runs_reads_what_is_shown(app: AppTest, checkpoints: Path) -> None:
+    path = classifier_path(checkpoints, "digits")
+    away = path.rename(path.with_suffix(".away"))
+    app.query_params["tab"] = "Generate"
+    app.run()
+    assert "sample 1: " not in html(app)
+    away.rename(path)
+    app.run()
+    assert not app.exception
+    assert "sample 1: " in html(app)

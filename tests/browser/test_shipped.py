@@ -1,4 +1,4 @@
-"""The lens of shipped maps; see `tests/unit/test_shipped.py` for what comes along of each."""
+"""The lens of every shipped map."""
 
 import numpy as np
 import pytest
@@ -14,13 +14,18 @@ from tests.conftest import ROOT
 CHECKPOINTS = ROOT / "checkpoints"
 
 
-# Models by the beta of the VAE; None: the experiment's own. Two whose atlases come along, of a plane and of a part of
-# more dimensions; two whose atlases are made by the server: the sharpest VAE, and the collapsed one.
-MODELS = [("mnist-2d", None), ("mnist-14px-8d", None), ("mnist-2d", 0.1), ("mnist-2d", 40.0)]
+SHIPPED = ("mnist-2d", "mnist-14px-8d", "mnist-32d", "mnist-conv-2d", "fashion-mnist-2d", "digits-2d")
+
+
+BETAS = (0.1, 40.0)  # of the VAEs beside mnist-2d's own: the sharpest, and the collapsed one
+
+
+# The models of an experiment, by the beta of the VAE; None: its own.
+ALL = [(experiment, None) for experiment in SHIPPED] + [("mnist-2d", beta) for beta in BETAS]
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("experiment", "beta"), MODELS)
+@pytest.mark.parametrize(("experiment", "beta"), ALL)
 def test_lens_is_right_and_small_enough(experiment: str, beta: float | None, page: Page, shipped: str) -> None:
     page.goto(f"{shipped}/?experiment={experiment}" + (f"&beta={beta:g}" if beta else ""))
     page.wait_for_function(THERE, timeout=120_000)  # computed for the first time
@@ -31,7 +36,7 @@ def test_lens_is_right_and_small_enough(experiment: str, beta: float | None, pag
         if map_.crowd != map_.window:
             windows[f"{chart_of(map_)}/crowd"] = map_.crowd
             page.wait_for_function(f"latentAtlases.has('{chart_of(map_)}/crowd')")
-        assert len(windows) == 1 + (experiment == "mnist-2d" and model.name == "autoencoder")
+        assert len(windows) == 1 + (experiment in ("mnist-2d", "fashion-mnist-2d") and model.name == "autoencoder")
         network = model.checkpoint.load_network()
         for name, window in windows.items():
             random = np.random.default_rng(0)
