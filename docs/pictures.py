@@ -37,8 +37,6 @@ def main() -> None:
         _open(page, "")
         frames = _play(page)
         browser.close()
-    with TemporaryDirectory() as checkpoints:
-        _draw_fit(Path(checkpoints))
     first, *others = [
         Image.open(io.BytesIO(frame)).convert("RGB").resize((MOVING_WIDTH, MOVING_WIDTH * 800 // 1280))
         for frame in frames
@@ -52,6 +50,8 @@ def main() -> None:
         quality=MOVING_QUALITY,
         method=4,
     )
+    with TemporaryDirectory() as checkpoints:
+        _draw_fit(Path(checkpoints))
 
 
 def _draw_fit(checkpoints: Path) -> None:
