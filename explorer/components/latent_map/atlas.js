@@ -50,7 +50,9 @@ async function unpack(data) {
   image.src = data.image;
   await image.decode();
   const canvas = new OffscreenCanvas(image.width, image.height);
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
+    canvas.getContext("2d", { willReadFrequently: true }) // in memory: from a graphics card it is read slowly
+  );
   context.drawImage(image, 0, 0);
   const colours = context.getImageData(0, 0, image.width, image.height).data;
   const grey = new Uint8ClampedArray(colours.length / 4);

@@ -96,7 +96,10 @@ function countBelow(values, than) {
 
 /** @param {string} text */
 function bytes(text) {
-  return Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+  const characters = atob(text);
+  const found = new Uint8Array(characters.length);
+  for (let at = 0; at < found.length; at++) found[at] = characters.charCodeAt(at); // `from` takes ten times as long
+  return found;
 }
 
 /** @param {string} text */
