@@ -29,7 +29,13 @@ and, if there are two latent dimensions and the images were at hand, for the VAE
 | `slack`, `slack_error`, `slack_median` | their difference, `KL(q(z\|x) \|\| p(z\|x))`: mean, standard error, median |
 | `evidence_weighted`, `evidence_weighted_error` | mean log p(x), by importance sampling; standard error |
 
-and, where there are more than two latent dimensions, the arrays `tsne.autoencoder` and `tsne.vae`: float16 (n, 2).
+Its arrays, for each model:
+
+| name | shape | dtype | when | what |
+|---|---|---|---|---|
+| `tsne.MODEL` | (n, 2) | float16 | more than two latent dimensions | the codes as t-SNE lays them out |
+| `reconstruction.MODEL` | (n,) | float32 | the images were at hand | see `Model.elbo_terms`, of the test images, nats |
+| `kl.vae` | (n,) | float32 | the images were at hand | the same |
 """
 
 from collections.abc import Callable
@@ -42,7 +48,7 @@ from numpy.typing import NDArray
 
 from explorer import latent, metrics, posterior
 from explorer.maps import Map
-from explorer.models import Model, ModelPair
+from explorer.models import ElboTerms, Model, ModelPair
 from training.array_file import ArrayFile, CheckpointError, file_digest, finite, write_arrays
 from training.checkpoint import MODEL_NAMES, checkpoint_path
 
@@ -50,6 +56,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from training.classifier import Classifier
+    from training.datasets import Split
 
 __all__ = [
     "FRAMES",
@@ -117,6 +124,7 @@ class Evaluation:
     values: dict[str, dict[str, float]]
     overlap: dict[str, list[float]]  # nan for a class without test images
     tsne: dict[str, Array]  # empty where the latent space is a plane itself
+    terms: dict[str, ElboTerms]  # of each test image; empty where the images were not at hand
 
 
 def evaluation_path(folder: Path, beta: float | None = None) -> Path:
@@ -125,7 +133,7 @@ def evaluation_path(folder: Path, beta: float | None = None) -> Path:
 
 
 def evaluate_pair(
-    pair: ModelPair, classifier: "Classifier", progress: Callable[[str], None], images: "Tensor | None" = None
+    pair: ModelPair, classifier: "Classifier", progress: Callable[[str], None], test: "Split | None" = None
 ) -> Evaluation:
     """Compute all numbers of an experiment.
 
@@ -133,9 +141,9 @@ def evaluate_pair(
         pair: its models.
         classifier: of their dataset.
         progress: called with the name of what is computed next.
-        images: all test images, grey, uint8 (n, h, w); None: what needs them is left out.
+        test: all test images; None: what needs them is left out.
     """
-    values, overlap, tsne = {}, {}, {}
+    values, overlap, tsne, terms = {}, {}, {}, {}
     for model in pair:
         progress(f"{model.name}: codes")
         values[model.name] = dict(model.checkpoint.test) | _code_metrics(model)
@@ -149,10 +157,13 @@ def evaluate_pair(
         if pair.latent_dim > 2:
             progress(f"{model.name}: t-SNE")
             tsne[model.name] = _tsne(model.codes.code)
-    if images is not None and pair.latent_dim == 2:
+        if test is not None:
+            progress(f"{model.name}: likelihoods")
+            terms[model.name] = model.elbo_terms(test)
+    if test is not None and pair.latent_dim == 2:
         progress("vae: posteriors")
-        values["vae"] |= _posterior_metrics(pair.vae, binarised(images)[:POSTERIORS])
-    return Evaluation(values, overlap, tsne)
+        values["vae"] |= _posterior_metrics(pair.vae, binarised(test.images)[:POSTERIORS])
+    return Evaluation(values, overlap, tsne, terms)
 
 
 def binarised(images: "Tensor") -> Array:
@@ -340,7 +351,14 @@ def write_evaluation(folder: Path, evaluation: Evaluation, beta: float | None = 
         },
     }
     path = evaluation_path(folder, beta)
-    write_arrays(path, {f"tsne.{model_name}": points for model_name, points in evaluation.tsne.items()}, settings)
+    arrays = {f"tsne.{model_name}": points for model_name, points in evaluation.tsne.items()}
+    for model_name, terms in evaluation.terms.items():
+        arrays |= {
+            f"{term}.{model_name}": values.astype(np.float32)
+            for term, values in terms._asdict().items()
+            if values is not None
+        }
+    write_arrays(path, arrays, settings)
     return path
 
 
@@ -353,8 +371,11 @@ def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
     command = f"python -m explorer measure {folder.name}"
     file = ArrayFile(evaluation_path(folder, pair.other_beta), expected_format=FORMAT, verb="measure", command=command)
     n = len(pair.labels)
-    file.expect_groups("tsne")
+    file.expect_groups("tsne", *ElboTerms._fields)
     file.expect("tsne", dict.fromkeys(MODEL_NAMES, ("F16", (n, 2))) if pair.latent_dim > 2 else {})
+    has_terms = file.has("reconstruction.vae")
+    for term, model_names in {"reconstruction": MODEL_NAMES, "kl": ("vae",)}.items():
+        file.expect(term, dict.fromkeys(model_names, ("F32", (n,))) if has_terms else {})
     try:
         of, stored = file.settings["of"], file.settings["values"]
         values = {
@@ -373,7 +394,9 @@ def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
         raise file.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
     if of != _digests(folder, pair.other_beta):
         raise file.defect_error("is of other checkpoints than those that stand beside it")
-    return Evaluation(values, overlap, file.group("tsne"))
+    reconstruction, kl = (file.group(term) for term in ElboTerms._fields)
+    terms = {name: ElboTerms(reconstruction[name], kl.get(name)) for name in reconstruction}
+    return Evaluation(values, overlap, file.group("tsne"), terms)
 
 
 def _digests(folder: Path, beta: float | None) -> dict[str, str]:

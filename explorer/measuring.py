@@ -25,7 +25,7 @@ from training.folders import data_dir
 
 if TYPE_CHECKING:
     from training.classifier import Classifier
-    from training.datasets import Data
+    from training.datasets import Split
 
 __all__ = ["Measured", "Measuring", "measure", "measuring", "start"]
 
@@ -61,8 +61,8 @@ def measure(folder: Path, progress: Callable[[float, str], None]) -> list[Measur
     classifier = _classifier(pairs[0], lambda share: progress(share / (1 + len(betas)), "fitting the classifier"))
     measured = []
     for number, (beta, pair) in enumerate(zip(betas, pairs, strict=True)):
-        images, lacking = _test_images(pair) if pair.latent_dim == 2 else (None, "")
-        steps = 10 if pair.latent_dim > 2 else 8 if images is None else 9
+        test, lacking = _test_images(pair)
+        steps = 8 + (2 if pair.latent_dim > 2 else 0) + (0 if test is None else 2 if pair.latent_dim > 2 else 3)
         done = 0
 
         def step(label: str, number: int = number, steps: int = steps) -> None:
@@ -70,7 +70,7 @@ def measure(folder: Path, progress: Callable[[float, str], None]) -> list[Measur
             progress((1 + number + done / steps) / (1 + len(betas)), label)
             done += 1
 
-        evaluation = evaluate_pair(pair, classifier, step, None if images is None else images.test.images)
+        evaluation = evaluate_pair(pair, classifier, step, test)
         for model in pair if beta is None else ():  # of other VAEs they are made anew: each takes room, and a second
             step(f"{model.name}: decodes")
             write_atlases(Map(model))
@@ -93,7 +93,7 @@ def _classifier(pair: ModelPair, progress: Callable[[float], None]) -> "Classifi
     return classifier
 
 
-def _test_images(pair: ModelPair) -> tuple["Data | None", str]:
+def _test_images(pair: ModelPair) -> tuple["Split | None", str]:
     """Load the images that the models were evaluated on; None, and a sentence, where they are not at hand."""
     from training.datasets import DataError, load
 
@@ -102,10 +102,10 @@ def _test_images(pair: ModelPair) -> tuple["Data | None", str]:
     try:
         data = load(experiment.dataset, data_dir(), image_size=size, binarised=binarised, download=False)
     except DataError as error:
-        return None, f"The slack of the ELBO is left out: it needs the test images, and {error}."
+        return None, f"What needs the test images is left out: {error}."
     if data.id != pair.vae.checkpoint.dataset:
-        return None, f"The slack of the ELBO is left out: the test images in {data_dir()} are others."
-    return data, ""
+        return None, f"What needs the test images is left out: those in {data_dir()} are others."
+    return data.test, ""
 
 
 @dataclass

@@ -3,12 +3,12 @@
 import atexit
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,13 +32,20 @@ if TYPE_CHECKING:
     from training.datasets import Split
     from training.models import Autoencoder
 
-__all__ = ["Model", "ModelPair", "freeze_gc", "open_models"]
+__all__ = ["ElboTerms", "Model", "ModelPair", "freeze_gc", "open_models"]
 
 Array = NDArray[Any]
 
 DECODE_BATCH = 128  # larger batches fall out of the CPU cache, and convolutions are slower
 LIKELIHOOD_SAMPLES = 5  # posterior samples of each image; with fewer, the worst images would be the unlucky ones
 TITLES = {"autoencoder": ("Autoencoder (AE)", "AE"), "vae": ("Variational autoencoder (VAE)", "VAE")}
+
+
+class ElboTerms(NamedTuple):
+    """Of each of n images: log p(x|z), averaged over q(z|x) by the VAE; its KL, which the AE lacks; (n,), in nats."""
+
+    reconstruction: Array
+    kl: Array | None
 
 
 @dataclass(eq=False)
@@ -156,15 +163,20 @@ class Model:
             mean, log_variance = network.encode_posterior(grey)
             return mean.numpy(), (log_variance / 2).exp().numpy()
 
-    def elbo_terms(self, images: "Split") -> tuple[Array, Array | None]:
-        """log p(x|z) of each image, by the VAE averaged over q(z|x), and its KL, which the AE lacks: (n,), in nats."""
+    def elbo_terms(self, images: "Split", progress: Callable[[float], None] = lambda share: None) -> ElboTerms:
+        """Compute the terms of the ELBO of each image.
+
+        Args:
+            images: grey; see `training.objective.evaluate_per_image`.
+            progress: called with the share of the work that is done, in [0, 1].
+        """
         import torch
 
         from training.objective import evaluate_per_image
 
         torch.set_num_threads(1)  # see `decode`
-        each = evaluate_per_image(self._network, images, samples=LIKELIHOOD_SAMPLES)
-        return each.reconstruction.numpy(), None if each.kl is None else each.kl.numpy()
+        each = evaluate_per_image(self._network, images, samples=LIKELIHOOD_SAMPLES, progress=progress)
+        return ElboTerms(each.reconstruction.numpy(), None if each.kl is None else each.kl.numpy())
 
 
 @dataclass(eq=False)

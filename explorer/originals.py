@@ -1,16 +1,19 @@
 """The images that the models were fitted to, where they are on this computer; else scikit-learn's small digits."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 
-from explorer import drawing, evaluation, images
+from explorer import catalog, drawing, evaluation, images
 from explorer.cache import FEW, cached
-from explorer.models import Model, ModelPair, freeze_gc
-from explorer.text import escape_markdown
+from explorer.models import ElboTerms, Model, ModelPair, freeze_gc
+from explorer.text import duration, escape_markdown
+from training.array_file import CheckpointError
 from training.folders import data_dir
 
 if TYPE_CHECKING:
@@ -128,14 +131,27 @@ def split(pair: ModelPair, name: str) -> "Split":
     return found
 
 
-def test_terms(model: Model, pair: ModelPair) -> tuple[Array, Array | None]:
-    """Return log p(x|z) of each test image, and its KL, which the AE lacks: (n,), in nats."""
+def test_terms(model: Model, pair: ModelPair) -> ElboTerms:
+    """Return the terms of the ELBO of each test image: as they were measured, or computed, with progress told."""
+    if has_data(pair):
+        with suppress(CheckpointError):  # not measured, or not these models
+            if found := catalog.load_evaluation(pair).terms.get(model.name):
+                return found
     return _test_terms(model, pair, has_data(pair))
 
 
-@cached("Computing the likelihood of each test image …")
-def _test_terms(model: Model, pair: ModelPair, present: bool) -> tuple[Array, Array | None]:
-    return model.elbo_terms(split(pair, "test"))
+@cached()
+def _test_terms(model: Model, pair: ModelPair, present: bool) -> ElboTerms:
+    bar, begun = st.empty(), time.monotonic()
+
+    def tell(share: float) -> None:
+        seconds = time.monotonic() - begun
+        left = f", {duration(seconds / share - seconds)} left" if share else ""
+        bar.progress(share, f"Computing the likelihood of each test image under the {model.short}, once{left}")
+
+    found = model.elbo_terms(split(pair, "test"), tell)
+    bar.empty()
+    return found
 
 
 @cached(entries=FEW)

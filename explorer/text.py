@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-__all__ = ["escape_markdown", "nats", "number", "percent", "rounded", "vector"]
+__all__ = ["duration", "escape_markdown", "nats", "number", "percent", "rounded", "vector"]
 
 
 def number(value: float, format_spec: str = ".2f") -> str:
@@ -24,6 +24,11 @@ def nats(value: float, format_spec: str = ".2f") -> str:
 def percent(share: float, decimals: int = 1) -> str:
     """Format a share, 1 is all, in percent."""
     return f"{number(100 * share, f'.{decimals}f')} %"
+
+
+def duration(seconds: float) -> str:
+    """Format a time, in seconds or minutes."""
+    return f"{number(seconds, '.0f')} s" if seconds < 90 else f"{number(seconds / 60, '.0f')} min"
 
 
 def vector(values: Iterable[float], format_spec: str = ".3g", shown: int = 4) -> str:

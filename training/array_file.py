@@ -81,6 +81,10 @@ class ArrayFile:
         """Return the error that says that the file is no longer the one that was opened."""
         return CheckpointError(f"{self.path} was replaced or removed while it was in use; reload the page")
 
+    def has(self, name: str) -> bool:
+        """Return whether there is an array of this name."""
+        return name in self._found
+
     def rows(self, name: str, *, at_least: int = 1) -> int:
         """Return the length of an array, which must not be too short."""
         _, shape = self._found.get(name, ("", ()))

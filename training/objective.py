@@ -8,6 +8,7 @@ Reference:
     Higgins et al. 2017, beta-VAE, https://openreview.net/forum?id=Sy2fzU9gl
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -100,7 +101,12 @@ def elbo_terms(network: Autoencoder, images: Tensor, generator: torch.Generator)
 
 @torch.no_grad()
 def evaluate_per_image(
-    network: Autoencoder, split: Split, *, samples: int = EVALUATION_SAMPLES, batch_size: int = 2500
+    network: Autoencoder,
+    split: Split,
+    *,
+    samples: int = EVALUATION_SAMPLES,
+    batch_size: int = 2500,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> ElboTerms:
     """Compute both terms for each image of a split, binarised once with `EVALUATION_SEED`.
 
@@ -109,6 +115,7 @@ def evaluate_per_image(
         split: grey images; they are binarised here.
         samples: posterior samples an image (VAE), over which the reconstruction is averaged.
         batch_size: images at a time; bounds the memory.
+        progress: called with the share of the work that is done, in [0, 1].
 
     Returns:
         tensors of shape (n,) and type float64 on the CPU, in nats.
@@ -117,7 +124,8 @@ def evaluate_per_image(
     images = binarise(split.images, generator)
     variational = isinstance(network, VariationalAutoencoder)
     reconstruction, kl = [], []
-    for batch in images.split(batch_size):
+    for start, batch in zip(range(0, len(images), batch_size), images.split(batch_size), strict=True):
+        progress(start / len(images))
         parts = [elbo_terms(network, batch, generator) for _ in range(samples if variational else 1)]
         reconstruction.append(torch.stack([part.reconstruction for part in parts]).cpu().double().mean(dim=0))
         if parts[0].kl is not None:

@@ -21,7 +21,7 @@ from explorer.latent import Window
 from explorer.live import LiveModel, open_live
 from explorer.models import ModelPair
 from explorer.stage import CHARTS, Stage, lay_over
-from explorer.text import escape_markdown, number, vector
+from explorer.text import duration, escape_markdown, number, vector
 from training import workers
 from training.array_file import CheckpointError, MissingError
 from training.checkpoint import MODEL_NAMES, checkpoint_path, experiment_names
@@ -417,7 +417,7 @@ def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
         st.progress(0.0, f"{short}: {words}")
     else:
         if fit.state == "fitting" and live.seconds_left is not None:
-            words = f"{_duration(live.seconds_left)} left"
+            words = f"{duration(live.seconds_left)} left"
         epochs = live.progress.total / live.progress.updates_per_epoch
         text = f"{short}: epoch {number(live.epoch, '.1f')} of {number(epochs, '.0f')}, {words}"
         st.progress(live.progress.update / live.progress.total, text)
@@ -426,10 +426,6 @@ def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
     elif fit.state == "dead":
         why = f" ({fit.message})" if fit.message else ""
         st.warning(escape_markdown(f"The process of the {short} has ended{why}. Go on takes it up where it was saved."))
-
-
-def _duration(seconds: float) -> str:
-    return f"{number(seconds, '.0f')} s" if seconds < 90 else f"{number(seconds / 60, '.0f')} min"
 
 
 @st.fragment(run_every=STEER_TICK)

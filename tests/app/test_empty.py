@@ -128,7 +128,7 @@ def test_nothing_measured(app: AppTest, checkpoints: Path, experiment: Experimen
     shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", checkpoints)
     values = {model: dict.fromkeys(names, 1.0) for model, names in evaluation.METRICS.items()}
     overlap = {model: [0.0] * 10 for model in MODEL_NAMES}
-    evaluation.write_evaluation(checkpoints / experiment.name, evaluation.Evaluation(values, overlap, {}))
+    evaluation.write_evaluation(checkpoints / experiment.name, evaluation.Evaluation(values, overlap, {}, {}))
     app.run()
     assert not app.error
     assert not app.info

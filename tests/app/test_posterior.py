@@ -83,7 +83,7 @@ def test_average_slack_is_that_of_the_chosen_beta(app: AppTest, checkpoints: Pat
         values = {model: dict.fromkeys(names, 1.0) for model, names in evaluation.METRICS.items()}
         values["vae"] |= dict.fromkeys(evaluation.POSTERIOR_METRICS, 1.0) | {"slack": slack}
         overlap = {model: [0.0] * 10 for model in MODEL_NAMES}
-        evaluation.write_evaluation(folder, evaluation.Evaluation(values, overlap, {}), beta)
+        evaluation.write_evaluation(folder, evaluation.Evaluation(values, overlap, {}, {}), beta)
     app.query_params["tab"] = "Posterior"
     app.run()
     assert "Over 300 test images: 1.25 nats on average" in html(app)

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
+from explorer import evaluation
+from explorer.models import ElboTerms
 from tests.app.conftest import html, shown
 from tests.conftest import ROOT
-from training.checkpoint import Checkpoint, checkpoint_path
+from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
 from training.datasets import Data
 from training.experiments import Experiment
 from training.objective import evaluate_per_image
@@ -67,3 +69,19 @@ def test_worst_images_are_the_worst(app: AppTest, fitted: Path, experiment: Expe
     assert worst == each.argsort()[:10].tolist()
     assert f"{each[worst[0]]:.1f} nats".replace("-", "−") in html(app)
     assert f"{-each[worst[0]] / np.log(2):.0f} bits" in html(app)
+
+
+def test_measured_likelihoods_are_not_computed_again(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+    values = {model: dict.fromkeys(names, 1.0) for model, names in evaluation.METRICS.items()}
+    overlap = {model: [0.0] * 10 for model in MODEL_NAMES}
+    folder = checkpoints / experiment.name
+    n = len(Checkpoint(checkpoint_path(folder, "vae")).codes().labels)
+    falling = -np.arange(float(n))
+    terms = {"autoencoder": ElboTerms(falling, None), "vae": ElboTerms(falling - 1000, np.full(n, 7.0))}
+    evaluation.write_evaluation(folder, evaluation.Evaluation(values, overlap, {}, terms))
+    app.query_params.update({"tab": "Reconstruct", "images": "worst test images"})
+    app.run()
+    assert not app.exception
+    assert re.findall(r"<small>image (\d+)</small>", html(app)) == [str(n - 1 - place) for place in range(10)]
+    assert f"<b>−{n - 1}.0 nats</b>" in html(app)
+    assert f"<b>−{n + 1006}.0 nats</b><small>−{n + 999}.0 − 7.0</small>" in html(app)

@@ -193,6 +193,8 @@ MODELS = {"autoencoder": "ae", "vae": "vae"}
 # Scripts of some widgets come late.
 WIDGETS_ARE_THERE = """() => !document.querySelector('.stSkeleton, [data-testid="stSkeleton"]')
     && [...document.querySelectorAll(".stMain :is(.stSlider, .stNumberInput)")].every(e => e.querySelector("input"))"""
+
+
 def open_link(page: Page, address: str) -> None:
     """Open a link.
 
