@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 import explorer
 from explorer import catalog, map_layers, originals, selection, tables, warmup
-from explorer.choices import forget_kept, restore_kept
+from explorer.choices import drop_unusable, forget_kept, restore_kept
 from explorer.components import latent_map
 from explorer.components.present import present_keys
 from explorer.components.save_picture import save_picture
@@ -109,6 +109,7 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
         draw_legend(maps, getattr(module, "classes", lambda pair: pair.classes)(pair))
 
 
+drop_unusable()
 forget_kept()
 selection.apply_pending()
 with st.container(horizontal=True, vertical_alignment="center", key="topbar"):

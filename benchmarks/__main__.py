@@ -1,20 +1,24 @@
 """`python -m benchmarks [fitting] [live] [app] [load]`: all, or what is named. On an otherwise idle machine.
 
+`python -m benchmarks fuzz --minutes 30` measures nothing: it tries inputs that nobody means, and prints what fails.
 What fails is told, and the rest is measured all the same; then the exit status is 1.
 """
 
-import sys
+import argparse
 
-from benchmarks import app, fitting, live, load
+from benchmarks import app, fitting, fuzz, live, load
 from benchmarks.parts import failed, part
 
 PARTS = {"fitting": fitting.main, "live": live.main, "app": app.main, "load": load.main}
 
-for name in sys.argv[1:] or PARTS:
-    if name not in PARTS:
-        raise SystemExit(f"Error: unknown benchmark {name!r}; there are {', '.join(PARTS)}.")
+parser = argparse.ArgumentParser("python -m benchmarks")
+parser.add_argument("parts", nargs="*", choices=[*PARTS, "fuzz"], default=list(PARTS))
+parser.add_argument("--minutes", type=float, default=3.0, help="how long fuzz takes")
+parser.add_argument("--from", type=int, default=0, dest="first", help="the number of fuzz's first case")
+options = parser.parse_args()
+for name in options.parts:
     print(f"\n{name}\n" + "-" * len(name))
     with part(name):
-        PARTS[name]()
+        fuzz.main(options.minutes, options.first) if name == "fuzz" else PARTS[name]()
 if failed:
     raise SystemExit(f"Failed: {', '.join(failed)}.")

@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -108,6 +108,15 @@ async def session(host: str) -> AsyncIterator[Client]:
         yield Client(connection)
 
 
+async def answers(host: str) -> None:
+    """Wait until a server answers."""
+    for _ in range(600):
+        with suppress(OSError):
+            async with session(host):
+                return
+        await asyncio.sleep(0.1)
+
+
 @dataclass
 class Measured:
     """What the sessions have seen."""
@@ -134,6 +143,7 @@ async def _session(number: int, over: asyncio.Event, measured: Measured) -> None
 
 
 async def _measure(process: psutil.Process) -> None:
+    await answers(f"localhost:{PORT}")
     measured, over = Measured(), asyncio.Event()
     sessions = [asyncio.create_task(_session(number, over, measured)) for number in range(SESSIONS)]
     settled_after = min(SETTLED, MINUTES / 2)
@@ -171,14 +181,4 @@ def _print_clicks(when: str, seconds: list[float]) -> None:
 def main() -> None:
     """Print latency, failures and memory under load, without and with a fit; LOAD_MINUTES shortens both."""
     with server("streamlit_app.py") as process:
-        asyncio.run(_wait_and_measure(process))
-
-
-async def _wait_and_measure(process: psutil.Process) -> None:
-    for _ in range(600):
-        try:
-            async with connect(f"ws://localhost:{PORT}/_stcore/stream", subprotocols=["streamlit"]):  # type: ignore[list-item]
-                break
-        except OSError:
-            await asyncio.sleep(0.1)
-    await _measure(process)
+        asyncio.run(_measure(process))

@@ -1,5 +1,6 @@
 """A choice of the user: a widget bound to the query parameter of its name, so that copied links open the same view."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -7,11 +8,20 @@ from typing import Any, Generic, TypeVar
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-__all__ = ["Choice", "forget_kept", "is_history_navigation", "renamed_input", "restore_kept", "seed_input"]
+__all__ = [
+    "Choice",
+    "drop_unusable",
+    "forget_kept",
+    "is_history_navigation",
+    "renamed_input",
+    "restore_kept",
+    "seed_input",
+]
 
 T = TypeVar("T")
 
 LAST_SEED = 9999
+_CAME = "came"  # whether the address with which the page was opened has been looked at
 _KEPT = "kept"  # what the URL is to hold of choices without widgets, by name; in the session
 
 
@@ -73,6 +83,28 @@ def forget_kept() -> None:
     if is_history_navigation():
         for name in st.session_state.pop(_KEPT, {}):
             st.session_state.pop(name, None)
+
+
+def drop_unusable() -> None:
+    """Leave out of the address what is empty, or a number that is not finite, and run anew; before any widget is drawn.
+
+    Streamlit fails to make a whole number of the latter, and takes the former for no choice where there must be one.
+    """
+    if st.session_state.setdefault(_CAME, False):
+        return  # what comes now is written by the page itself
+    st.session_state[_CAME] = True
+    unusable = [name for name, text in st.query_params.items() if not text or _is_infinite(text)]
+    for name in unusable:
+        del st.query_params[name]
+    if unusable:
+        st.rerun()
+
+
+def _is_infinite(text: str) -> bool:
+    try:
+        return not math.isfinite(float(text))
+    except ValueError:  # no number
+        return False
 
 
 def restore_kept() -> None:

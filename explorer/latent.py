@@ -123,7 +123,7 @@ def principal_plane(codes: Array) -> Plane:
     from sklearn.decomposition import PCA
 
     components = PCA(2, svd_solver="covariance_eigh").fit(codes.astype(np.float64))
-    return Plane(components.mean_, components.components_, float(components.explained_variance_ratio_.sum()))
+    return Plane(components.mean_, components.components_, _share(components.explained_variance_, codes))
 
 
 def dimensions_plane(codes: Array, first: int, second: int) -> Plane:
@@ -136,8 +136,14 @@ def dimensions_plane(codes: Array, first: int, second: int) -> Plane:
     """
     axes = np.eye(codes.shape[1])[[first, second]]
     mean = codes.mean(axis=0, dtype=np.float64)
-    variance = codes.var(axis=0, dtype=np.float64)
-    return Plane(mean * (1 - axes.sum(axis=0)), axes, float(variance[[first, second]].sum() / variance.sum()))
+    variance = codes.var(axis=0, ddof=1, dtype=np.float64)
+    return Plane(mean * (1 - axes.sum(axis=0)), axes, _share(variance[[first, second]], codes))
+
+
+def _share(variances: Array, codes: Array) -> float:
+    """Return the share of the codes' variance that some directions have; all, if there is none."""
+    total = codes.var(axis=0, ddof=1, dtype=np.float64).sum()
+    return float(variances.sum() / total) if total > 0 else 1.0
 
 
 def window(codes: Array, share: float = 0.995, margin: float = 0.05, min_side: float = 0.0) -> Window:

@@ -66,6 +66,7 @@ class ArrayFile:
             raise self.defect_error(f"is no safetensors file, or is cut short ({error})") from error
         try:
             self.settings = json.loads(metadata["settings"])
+            json.dumps(self.settings, ensure_ascii=False).encode()  # escaped, there may be halves of characters
             version = self.settings["format"]
         except (KeyError, ValueError, TypeError, RecursionError) as error:
             made_by = " ".join(command.split()[:4])  # python -m training fit

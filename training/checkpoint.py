@@ -25,8 +25,9 @@ Codes and test metrics are computed from the rounded weights that stand in the f
 """
 
 import dataclasses
-import re
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +36,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from training.array_file import Array, ArrayFile, CheckpointError, finite, write_arrays
-from training.experiments import DEFAULT, EXPERIMENTS, Experiment, differences
+from training.experiments import DEFAULT, EXPERIMENTS, LOG_VARIANCE_BOUNDS, Experiment, differences
 
 if TYPE_CHECKING:  # torch takes seconds to import; maps, codes and curves do without
     from torch import nn
@@ -72,6 +73,9 @@ MODEL_NAMES = ("autoencoder", "vae")
 # has not. An additional VAE may have been fitted for a shorter time.
 PAIR_MAY_DIFFER = ("name", "title", "beta")
 ADDITIONAL_MAY_DIFFER = (*PAIR_MAY_DIFFER, "epochs")
+# Far beyond what any fit has given. What is larger overflows somewhere: a picture's likelihood, a distance, a map.
+MAX_CODE, MAX_LOGIT = 1e6, 1e6
+PROBES = 16  # codes that are decoded to see whether the decoder's weights are absurd
 
 
 class DatasetId(NamedTuple):
@@ -139,8 +143,13 @@ def checkpoint_path(folder: Path, model_name: str, beta: float | None = None) ->
 
 def other_betas(folder: Path) -> list[float]:
     """Return the betas of an experiment's additional VAEs, in order."""
-    found = (re.fullmatch(r"vae-beta-([\d.e+-]+)\.safetensors", path.name) for path in folder.glob("vae-beta-*"))
-    return sorted(float(match[1]) for match in found if match)
+    found = []
+    for path in folder.glob("vae-beta-*.safetensors"):
+        with suppress(ValueError):
+            beta = float(path.stem.removeprefix("vae-beta-"))
+            if math.isfinite(beta) and path == checkpoint_path(folder, "vae", beta):  # any other name is a stranger's
+                found.append(beta)
+    return sorted(found)
 
 
 def experiment_names(checkpoints: Path) -> list[str]:
@@ -269,6 +278,9 @@ class Checkpoint(FitFile):
             arrays["log_variance"] = arrays["log_variance"].astype(np.float32)
         codes = Codes(labels=arrays.pop("label"), **arrays)
         self._check_labels(codes.labels)
+        self._check_range("codes", codes.code, -MAX_CODE, MAX_CODE)
+        if codes.log_variance is not None:
+            self._check_range("log-variances", codes.log_variance, *LOG_VARIANCE_BOUNDS)
         return codes
 
     def snapshots(self) -> Snapshots:
@@ -280,13 +292,35 @@ class Checkpoint(FitFile):
             raise self.defect_error("has snapshots that are not in the order of the updates")
         return snapshots
 
+    def load_network(self) -> "Autoencoder":
+        """Build the network as `FitFile` does.
+
+        Raises:
+            CheckpointError: as `FitFile`, or what it computes is absurd.
+        """
+        import torch
+
+        network, codes = super().load_network(), torch.from_numpy(self.codes().code[:PROBES])
+        size = self.experiment.image_size
+        pictures = torch.linspace(0, 1, 3)[:, None, None].expand(3, size, size)  # black, grey, white
+        with torch.inference_mode():
+            encoded, logits = network.encode(pictures), network.decode(torch.cat([codes, torch.zeros_like(codes[:1])]))
+        self._check_range("codes, encoding a black, a grey and a white picture,", encoded.numpy(), -MAX_CODE, MAX_CODE)
+        self._check_range("logits, decoding its codes,", logits.numpy(), -MAX_LOGIT, MAX_LOGIT)
+        return network
+
+    def _check_range(self, what: str, values: Array, minimum: float, maximum: float) -> None:
+        found = values[~((values >= minimum) & (values <= maximum))]  # what is no number is not within
+        if found.size:
+            raise self.defect_error(f"has {what} of {found[0]:.3g}, expected {minimum:g} to {maximum:g}")
+
     def _read_settings(self, settings: dict[str, Any]) -> None:
         super()._read_settings(settings)
         terms = ("elbo", "reconstruction", "kl") if self.model_name == "vae" else ("reconstruction",)
         self.test = {term: finite(settings["test"][term]) for term in terms}
 
     def _check_arrays(self) -> None:
-        n, m = (self.rows(name) for name in ("codes.label", "snapshots.label"))
+        n, m = self.rows("codes.label", at_least=2), self.rows("snapshots.label")
         s, d = self.rows("snapshots.update"), self.experiment.latent_dim
         log_variance = {"log_variance": ("F16", (n, d))} if self.model_name == "vae" else {}
         self.expect("codes", {"code": ("F32", (n, d)), "label": ("U8", (n,)), **log_variance})

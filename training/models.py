@@ -7,14 +7,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from training.experiments import STRIDES, Experiment
+from training.experiments import LOG_VARIANCE_BOUNDS, STRIDES, Experiment
 
 __all__ = ["MODELS", "Autoencoder", "VariationalAutoencoder", "build"]
 
-# Bounds of an encoder's log-variances: standard deviations of 4.5e-5 to 7.4. For MNIST's images they are -12 to -2.
-# Without the upper one an image in thousands runs away during a fit (a KL of 8.7e12 nats was seen: a spike in the
-# curves, and a weight update spent on it), and what is far from all training images overflows.
-LOG_VARIANCE_BOUNDS = (-20.0, 4.0)
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "tanh": nn.Tanh}
 
 

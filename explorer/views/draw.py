@@ -24,7 +24,7 @@ from explorer.cache import cached
 from explorer.classes import Classes
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
-from explorer.components.pad import pad, pad_script
+from explorer.components.pad import Drawn, pad, pad_script
 from explorer.drawing import mnist_form, rasterize
 from explorer.maps import Map
 from explorer.models import Model, ModelPair
@@ -140,13 +140,13 @@ def _set_picture(image: Array | None) -> None:
     on_pad.version += 1
 
 
-def take_report(classes: Classes, report: dict[str, Any]) -> None:
+def take_report(classes: Classes, report: Drawn) -> None:
     """Take what the pad reports, see `components.pad`; a callback."""
     on_pad = selection.drawing()
-    on_pad.answered = int(report["number"])
-    if report["version"] != on_pad.version:  # a file came meanwhile
+    on_pad.answered = report.number
+    if report.version != on_pad.version:  # a file came meanwhile
         return
-    on_pad.strokes, on_pad.has_base, on_pad.complaint = report["strokes"], bool(report["based"]), ""
+    on_pad.strokes, on_pad.has_base, on_pad.complaint = report.strokes, report.based, ""
     _form_image(classes, on_pad)
 
 

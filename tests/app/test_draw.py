@@ -11,6 +11,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer.classes import DIGITS, Classes
+from explorer.components.pad import Drawn
 from explorer.drawing import mnist_form, rasterize
 from explorer.views.draw import take_report
 from tests.app.conftest import html, shown
@@ -110,23 +111,23 @@ def test_what_is_drawn_on_a_picture_is_added_to_it(app: AppTest) -> None:
     upload(app, seven())
     before = shown(app, "drawn")
     dash = [[90, 150, 190, 150]]
-    report = {"number": 1, "version": app.session_state["drawing"].version, "based": True, "strokes": dash}
+    report = Drawn(1, app.session_state["drawing"].version, based=True, strokes=dash)
     app.session_state["drawing"] = after(report, app)
     app.run()
     assert not app.exception
     assert shown(app, "drawn").sum() > before.sum() + 3
     # Undone, it is as before, bit by bit; and without the picture under it there is the dash alone.
-    app.session_state["drawing"] = after({**report, "number": 2, "strokes": []}, app)
+    app.session_state["drawing"] = after(report._replace(number=2, strokes=[]), app)
     app.run()
     np.testing.assert_array_equal(shown(app, "drawn"), before)
-    app.session_state["drawing"] = after({**report, "number": 3, "based": False}, app)
+    app.session_state["drawing"] = after(report._replace(number=3, based=False), app)
     app.run()
     form = mnist_form(rasterize(dash))
     assert form is not None
     np.testing.assert_allclose(shown(app, "drawn") * 255, form, atol=0.5)
 
 
-def after(report: dict[str, object], app: AppTest) -> object:
+def after(report: Drawn, app: AppTest) -> object:
     """What is on the pad after a report: AppTest knows no components."""
     import streamlit
 

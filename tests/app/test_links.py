@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import selection
+from explorer import selection, stage
 from explorer.choices import Choice
 from explorer.views import explore, train
 from explorer.views.curves import MOMENT
@@ -90,6 +90,16 @@ def test_a_link_holds_what_is_ringed(tab: str) -> None:
     app.run()
     assert app.number_input("digit").value == 7
     assert "digit" in set(bound(app._tree))
+
+
+@pytest.mark.parametrize("number", ["inf", "-inf", "nan", "1e999", ""])
+def test_what_is_no_number_is_left_out(number: str) -> None:
+    for tab in ("Interpolate", "Generate"):
+        app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+        app.query_params.update({"tab": tab} | dict.fromkeys(("n", "from_image", "seed", "frame", "samples"), number))
+        app.run()
+        assert not app.exception
+        assert app.number_input("n").value == stage.GRID.default
 
 
 def test_names_without_widgets_are_these() -> None:

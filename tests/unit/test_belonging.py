@@ -132,3 +132,10 @@ def test_a_model_is_not_decoded_with_the_weights_of_another_fit(checkpoints: Pat
     os.utime(pair.vae.checkpoint.path, ns=(1, 1))
     with pytest.raises(CheckpointError, match="was replaced or removed while it was in use"):
         pair.vae.decode([[0.0, 0.0]])
+
+
+def test_only_files_named_as_they_are_written_are_vaes_of_other_betas(tmp_path: Path) -> None:
+    for name in ("0.5", "4", "1e-05", "1.2.3", "nan", "inf", "1e999", "0.50", "", "two"):
+        (tmp_path / f"vae-beta-{name}.safetensors").touch()
+    (tmp_path / "vae-beta-7.txt").touch()
+    assert other_betas(tmp_path) == [1e-05, 0.5, 4.0]

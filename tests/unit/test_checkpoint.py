@@ -108,6 +108,28 @@ DEFECTS: dict[str, tuple[Callable[[Arrays, dict[str, Any]], Any], str]] = {
     ),
     "eleventh digit": (lambda a, s: a["codes.label"].__setitem__(0, 10), "has a class 10, expected 0 to 9"),
     "snapshots out of order": (lambda a, s: a["snapshots.update"].__setitem__(1, 0), "not in the order of the updates"),
+    "code beyond all": (
+        lambda a, s: a["codes.code"].__setitem__((3, 1), 1e19),
+        r"codes of 1e\+19, expected -1e\+06 to",
+    ),
+    "runaway variance": (
+        lambda a, s: a["codes.log_variance"].__setitem__((3, 1), -210),
+        "log-variances of -210, expected -20 to 4",
+    ),
+    "exploding decoder": (
+        lambda a, s: a.update({n: np.full_like(a[n], 65504) for n in a if n.startswith("weights.decoder")}),
+        r"logits, decoding its codes, of .*, expected -1e\+06 to 1e\+06",
+    ),
+    "exploding encoder": (
+        lambda a, s: a.update({n: np.full_like(a[n], 65504) for n in a if n.startswith("weights.encoder")}),
+        r"codes, encoding a black, a grey and a white picture, of .*, expected -1e\+06 to 1e\+06",
+    ),
+    "a single code": (
+        lambda a, s: a.update({name: a[name][:1] for name in a if name.startswith("codes")}),
+        r"lacks the array codes\.label, or it is empty",
+    ),
+    "size with a point": (lambda a, s: s["experiment"].update(image_size=28.0), "settings that cannot be read"),
+    "half a character": (lambda a, s: s["experiment"].update(dataset="\ud800"), "it has no settings"),
     "recipe of words": (lambda a, s: s["experiment"].update(latent_dim="two"), "settings that cannot be read"),
 }
 

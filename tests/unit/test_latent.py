@@ -173,6 +173,12 @@ def test_principal_plane_holds_most_variance() -> None:
     assert plane.share == pytest.approx(plane.project(codes).var(axis=0).sum() / codes.var(axis=0).sum())
 
 
+def test_codes_on_one_spot_have_planes_that_hold_all_their_variance() -> None:
+    codes = np.ones((5, 3), np.float32)
+    assert latent.principal_plane(codes).share == 1
+    assert latent.dimensions_plane(codes, 0, 2).share == 1
+
+
 def test_plane_of_two_dimensions_shows_those_and_holds_the_others_at_their_mean() -> None:
     codes = np.random.default_rng(0).normal(size=(40, 4)) + 7
     plane = latent.dimensions_plane(codes, 2, 0)

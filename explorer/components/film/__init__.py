@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from explorer.components import reports
 from explorer.components.scripts import script
 
 __all__ = ["Trajectories", "film", "quantise"]
@@ -75,9 +76,9 @@ def film(
     """
 
     def report() -> None:
-        moment = st.session_state["film"].get("moment")
-        if moment is not None and 0 <= int(moment) < len(moments):
-            on_moment(int(moment))
+        moment = reports.index(st.session_state["film"].get("moment"), len(moments))
+        if moment is not None:
+            on_moment(moment)
 
     data = {
         "trajectories": tuple(each._asdict() for each in trajectories),

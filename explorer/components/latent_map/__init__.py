@@ -14,6 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer.atlas import Atlas
+from explorer.components import reports
 from explorer.components.scripts import script
 from explorer.latent import Window
 
@@ -188,9 +189,9 @@ def legend(
     """
 
     def report() -> None:
-        wanted = st.session_state["legend"].get("typical")
-        if wanted is not None and 0 <= int(wanted) < len(names):
-            on_typical(int(wanted))
+        wanted = reports.index(st.session_state["legend"].get("typical"), len(names))
+        if wanted is not None:
+            on_typical(wanted)
 
     looks = {"colours": tuple(colours), "symbols": tuple(symbols), "outlines": dict(outlines)}
     data = {"charts": tuple(charts), "names": tuple(names), "shown": tuple(shown)}
@@ -268,15 +269,16 @@ def overlay(
     answered = f"{key}_answered"  # the number of the last click whose answer this is
 
     def report_pick() -> None:
-        point = st.session_state[key].get("pick")
-        if on_pick is not None and point is not None:
-            st.session_state[answered] = int(point.get("number", 0))
-            on_pick(float(point["x"]), float(point["y"]))
+        point = reports.mapping(st.session_state[key].get("pick"))
+        x, y = reports.finite(point.get("x")), reports.finite(point.get("y"))
+        if on_pick is not None and x is not None and y is not None:
+            st.session_state[answered] = reports.index(point.get("number")) or 0
+            on_pick(x, y)
 
     def report_path() -> None:
-        drawn = st.session_state[key].get("path")
-        if on_path is not None and drawn is not None:
-            on_path(drawn["points"])
+        corners = reports.points(reports.mapping(st.session_state[key].get("path")).get("points"))
+        if on_path is not None and corners is not None:
+            on_path(corners)
 
     data = _data(
         chart,

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import streamlit as st
 
+from explorer.components import reports
 from explorer.components.scripts import script
 from explorer.drawing import BRUSH, SIDE
 
-__all__ = ["pad", "pad_script"]
+__all__ = ["Drawn", "pad", "pad_script"]
 
 _FOLDER = Path(__file__).parent
 _script = st.components.v2.component(
@@ -18,13 +19,22 @@ _script = st.components.v2.component(
 _pad = st.components.v2.component("pad", js=(_FOLDER / "mount.js").read_text(), isolate_styles=False)
 
 
+class Drawn(NamedTuple):
+    """What the pad reports."""
+
+    number: int  # of the report
+    version: int  # of what was drawn on
+    based: bool  # whether the base is still there
+    strokes: list[list[int]]  # as `drawing.rasterize` takes them
+
+
 def pad_script() -> None:
     """Mount the pad's script; once a page, outside of what is run again at every stroke."""
     _script(key="pad_script", height=0)
 
 
 def pad(
-    on_draw: Callable[[dict[str, Any]], None],
+    on_draw: Callable[[Drawn], None],
     *,
     version: int,
     base: str,
@@ -36,8 +46,7 @@ def pad(
     """Mount the pad. It does not wait for the server: what is given here is drawn at the mount, and when it is new.
 
     Args:
-        on_draw: called before the rerun with a report: its `number`, the `version` that was drawn on, `based` (whether
-            the base is still there), and `strokes` (as `drawing.rasterize` takes them).
+        on_draw: called before the rerun with a report.
         version: of what is given here; another one replaces what is on the pad.
         base: a picture to draw on, as an address; empty: nothing.
         strokes: what is drawn.
@@ -48,9 +57,20 @@ def pad(
     """
 
     def report() -> None:
-        drawn = st.session_state["pad"].get("drawn")
+        drawn = _checked(st.session_state["pad"].get("drawn"))
         if drawn is not None:
             on_draw(drawn)
 
     data = {"side": SIDE, "brush": BRUSH, "version": version, "base": base, "strokes": tuple(strokes)}
     _pad(key="pad", data={**data, "answered": answered, "uploader": uploader, "hint": hint}, on_drawn_change=report)
+
+
+def _checked(report: object) -> Drawn | None:
+    found = reports.mapping(report)
+    number, version = (reports.index(found.get(name)) for name in ("number", "version"))
+    strokes = found.get("strokes")
+    paths = [reports.numbers(each) for each in strokes] if isinstance(strokes, list) else [None]
+    if number is None or version is None or any(path is None or len(path) % 2 for path in paths):
+        return None
+    whole = [[round(min(max(each, 0), SIDE)) for each in path] for path in paths if path]
+    return Drawn(number, version, found.get("based") is True, whole)
