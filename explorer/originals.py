@@ -1,5 +1,6 @@
 """The images that the models were fitted to, where they are on this computer; else scikit-learn's small digits."""
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +37,7 @@ __all__ = [
 
 Array = NDArray[Any]
 
+EVERYTHING_ELSE = "Everything else works without it."
 LOOK_AGAIN = 1.0  # seconds after which the folder of images is looked at again: a click has no time for it
 _seen: dict[Path, tuple[float, tuple[int, ...]]] = {}
 
@@ -63,12 +65,14 @@ def missing(pair: ModelPair, absent: str) -> str:
     from training.datasets import DATASETS
 
     dataset = pair.vae.checkpoint.experiment.dataset
+    if (folder := data_dir()).is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+        return f"{escape_markdown(str(folder))} may not be read; allow it, or name another folder. " + EVERYTHING_ELSE
     if _loaded(pair) is not None:
         absent = escape_markdown(f"On this computer are other images of {dataset} than these models were fitted to.")
     get = "`python -m training fit` downloads the data set; README says how to copy it."
     if dataset not in DATASETS:
         get = f"{how_to_add(dataset)} brings the data set."
-    return f"{absent} Everything else works without it. {get}"
+    return f"{absent} {EVERYTHING_ELSE} {get}"
 
 
 def have_light_borders(pair: ModelPair) -> bool:
@@ -188,9 +192,16 @@ def _versions(folder: Path) -> tuple[int, ...]:
     if seen is None or now - seen[0] > LOOK_AGAIN:
         seen = _seen[folder] = (
             now,
-            tuple(path.stat().st_mtime_ns for pattern in ("*/raw", "*.safetensors") for path in folder.glob(pattern)),
+            tuple(_changed(path) for pattern in ("*/raw", "*.safetensors") for path in folder.glob(pattern)),
         )
     return seen[1]
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # it may not be looked at, or has just gone
+        return 0
 
 
 @cached(entries=FEW)

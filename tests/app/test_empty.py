@@ -1,5 +1,6 @@
 """What can be empty says in a sentence what is missing and what to do; nothing is left blank."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,23 @@ def test_nothing_measured(app: AppTest, checkpoints: Path, experiment: Experimen
     assert not app.error
     assert not app.info
     assert "The gap between ELBO and log p(x) is missing." in told(app)
+
+
+@pytest.mark.parametrize("tab", ["Explore", "Draw", "Reconstruct", "Posterior"])
+def test_a_data_folder_that_may_not_be_read(
+    tab: str, without_images: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "kmnist.safetensors").touch()
+    stat, access = Path.stat, os.access
+
+    def refuse(path: Path, **options: Any) -> os.stat_result:  # as without the right to search a folder
+        if path.parent == hidden:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != hidden and access(path, mode))
+    monkeypatch.setenv("LATENT_DATA_DIR", str(hidden))
+    assert "may not be read; allow it, or name another folder" in told(opened(without_images, tab=tab))
