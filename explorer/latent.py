@@ -34,6 +34,8 @@ Array = NDArray[Any]
 
 MAX_TREE_DIMENSIONS = 15  # in more, a tree is slower than all distances
 SPARSITY_K = 5  # k of the k-NN distance that tells how sparse a place is; 5, so that a single outlier is not a cluster
+MAX_EDGES = 51  # all that there are with 10,000 codes; with ten times as many all would take a minute
+MAX_PAIRS = 10**8  # distances between codes that are computed: a second's work
 CROWD_STEPS = 30  # after which the square of the crowd moves no more
 MAX_SLACK = 2.0  # so many times as wide as its codes need may a window be before it is made smaller
 GAP_SIDE = 200  # candidate centres of the largest gap along each side of a map
@@ -149,8 +151,8 @@ def _share(variances: Array, codes: Array) -> float:
 def window(codes: Array, share: float = 0.995, margin: float = 0.05, min_side: float = 0.0) -> Window:
     """Find the smallest axis-parallel square that holds a share of the codes, enlarged by a margin.
 
-    Exact: a smallest square can be moved until its left and its bottom edge each touch a code, so
-    those two edges are tried at every code that may be left out beyond them.
+    A smallest square can be moved until its left and its bottom edge each touch a code. Those two edges are tried at
+    every code that may be left out beyond them, which is exact; of more than `MAX_EDGES` such codes at so many.
 
     Args:
         codes: (n, 2), n at least 1.
@@ -160,7 +162,8 @@ def window(codes: Array, share: float = 0.995, margin: float = 0.05, min_side: f
     """
     codes = codes.astype(np.float64)  # a rounded window would hold other codes, and other gaps
     outside = int(round(len(codes) * (1 - share), 9))  # so many codes may be left out
-    edge_x, edge_y = (np.sort(column)[: outside + 1] for column in codes.T)
+    tried = np.linspace(0, outside, min(outside + 1, MAX_EDGES)).round().astype(int)
+    edge_x, edge_y = (np.sort(column)[tried] for column in codes.T)
     # Only codes far to the right or far up can bound the square: with at most `outside` left out on the
     # left and below, and as many dropped, the bounding one is among the last 3 * outside + 1 of a column.
     order = np.argsort(codes, axis=0)
@@ -301,7 +304,10 @@ def nearest_images(codes: Array, point: ArrayLike, n: int) -> list[int]:
 
 
 def kth_neighbour_distances(codes: Array) -> Array:
-    """Return the codes' distances to their `SPARSITY_K`-th nearest other code, in ascending order: (n, d) -> (n,)."""
+    """Return the codes' distances to their `SPARSITY_K`-th nearest other code, in ascending order: (n, d) -> (m,).
+
+    Of so many codes that all distances would take long, only some are looked at: m is then less than n.
+    """
     k = min(SPARSITY_K, len(codes) - 1)
     # Imported here: either takes its time, and the first map does without.
     if codes.shape[1] <= MAX_TREE_DIMENSIONS:
@@ -309,9 +315,10 @@ def kth_neighbour_distances(codes: Array) -> Array:
 
         distances, _ = KDTree(codes).query(codes, k=[k + 1])  # the nearest is the code itself
     else:
-        from explorer.metrics import neighbours
+        from sklearn.neighbors import NearestNeighbors
 
-        distances, _ = neighbours(codes, k)
+        asked = codes[:: -(-(len(codes) ** 2) // MAX_PAIRS)].astype(np.float64)
+        distances, _ = NearestNeighbors(n_neighbors=k + 1).fit(codes.astype(np.float64)).kneighbors(asked)
     return np.sort(distances[:, -1])
 
 

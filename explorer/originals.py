@@ -175,7 +175,8 @@ def _substitute(pair: ModelPair) -> "Data":
 def _data(pair: ModelPair) -> "Data | None":
     """Load the data set, if it is here and is the one that the pair was fitted to."""
     data = _loaded(pair)
-    return data if data is not None and data.id == pair.vae.checkpoint.dataset else None
+    is_own = data is not None and data.id == pair.vae.checkpoint.dataset and len(data.test) == len(pair.labels)
+    return data if is_own else None
 
 
 def _loaded(pair: ModelPair) -> "Data | None":

@@ -97,6 +97,26 @@ def test_codes_own_distances_leave_each_code_itself_out(dimensions: int) -> None
     np.testing.assert_allclose(latent.kth_neighbour_distances(codes), np.sort(all_pairs[:, latent.SPARSITY_K]))
 
 
+def test_many_codes_have_nearly_the_spacings_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = np.random.default_rng(1).normal(size=(2000, 20))
+    exact = latent.kth_neighbour_distances(codes)
+    monkeypatch.setattr(latent, "MAX_PAIRS", 400_000)
+    some = latent.kth_neighbour_distances(codes)
+    assert len(some) == 200
+    np.testing.assert_allclose(np.quantile(some, [0.1, 0.5, 0.9]), np.quantile(exact, [0.1, 0.5, 0.9]), rtol=0.05)
+
+
+@pytest.mark.parametrize("edges", [1, 3, 10])
+def test_window_of_many_codes_holds_its_share_and_is_hardly_larger(edges: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = np.random.default_rng(2).normal(size=(4000, 2))
+    exact = latent.window(codes, margin=0)
+    monkeypatch.setattr(latent, "MAX_EDGES", edges)
+    area = latent.window(codes, margin=0)
+    held = ((codes >= (area.left, area.bottom)) & (codes <= (area.right, area.top))).all(axis=1)
+    assert held.mean() >= 0.995 - 1e-3
+    assert exact.side <= area.side < exact.side * {1: 1.2, 3: 1.1, 10: 1.02}[edges]
+
+
 @settings(max_examples=60, deadline=None)
 @given(clouds, st.floats(0.5, 1))
 def test_widest_gap_is_the_largest_empty_disc_among_the_points(points: np.ndarray, share: float) -> None:
