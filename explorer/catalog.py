@@ -72,7 +72,7 @@ def load(name: str, beta: float | None = None) -> ModelPair:
     return _open(checkpoint_path(folder, "autoencoder"), checkpoint_path(folder, "vae", beta), beta)
 
 
-@cached("Opening the checkpoints …", entries=16)
+@cached("Opening the checkpoints …")
 def _open(autoencoder: Path, vae: Path, beta: float | None) -> ModelPair:
     # Both paths are the key: either file may be replaced while the app runs.
     return open_models(vae.parent, beta)
@@ -95,7 +95,7 @@ def map_pair(pair: ModelPair, dimensions: tuple[int, int] | None = None, *, tsne
 
 
 # Cached so that a map's own cached properties survive reruns.
-@cached(entries=32)
+@cached()
 def _map(model: Model, dimensions: tuple[int, int] | None, layout: Array | None) -> Map:
     return Map(model, dimensions, layout)
 

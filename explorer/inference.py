@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from explorer import evaluation, posterior
-from explorer.cache import FEW, cached
+from explorer.cache import cached
 from explorer.models import Model
 
 __all__ = ["InferenceGap", "inference_gap", "q_and_elbo"]
@@ -39,6 +39,6 @@ def q_and_elbo(vae: Model, binary: Array) -> tuple[posterior.DiagonalGaussian, f
     return q, posterior.elbo(evaluation.decoder(vae), binary.ravel(), q)
 
 
-@cached("Decoding the whole plane, once …", entries=FEW)
+@cached("Decoding the whole plane, once …")
 def _decoded_grid(vae: Model) -> posterior.DecodedGrid:
     return evaluation.decode_grid(vae)

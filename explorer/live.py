@@ -78,7 +78,7 @@ class LiveModel:
         return Atlas(ATLAS_SIDE, atlas.pack(decodes.reshape(ATLAS_SIDE, ATLAS_SIDE, *decodes.shape[1:])))
 
 
-@cached(entries=8)
+@cached()
 def open_live(path: Path) -> LiveModel:
     """Open the file of a fit in progress, each version of it once for all sessions; raises as `LiveFit`."""
     return LiveModel(LiveFit(path))

@@ -248,7 +248,7 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), "decoder", torch.set_num_threads, (1,))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=12)  # some megabytes each
 def _load_network(path: Path, version: int) -> "Autoencoder":
     import torch
 

@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer import catalog, drawing, evaluation, images
-from explorer.cache import FEW, cached
+from explorer.cache import cached
 from explorer.models import ElboTerms, Model, ModelPair, freeze_gc
 from explorer.text import duration, escape_markdown
 from training.array_file import CheckpointError
@@ -158,7 +158,7 @@ def _test_terms(model: Model, pair: ModelPair, present: bool) -> ElboTerms:
     return found
 
 
-@cached(entries=FEW)
+@cached()
 def _binarised(pair: ModelPair) -> Array:
     data = _data(pair)
     assert data is not None
@@ -205,7 +205,7 @@ def _changed(path: Path) -> int:
         return 0
 
 
-@cached(entries=FEW)
+@cached()
 def _load(folder: Path, versions: tuple[int, ...], dataset: str, image_size: int, binarised: bool) -> "Data | None":
     from training.datasets import DataError
     from training.datasets import load as load_data

@@ -274,7 +274,7 @@ def set_pick(map_: Map, x: float, y: float) -> None:
     _ring_nearest(map_)
 
 
-@cached(entries=512)
+@cached()
 def nearest(map_: Map, point: tuple[float, float]) -> latent.Nearest:
     """Find the test code nearest to a point of the map; a click asks for it twice, to ring it and to describe it."""
     return latent.nearest(map_.model.codes.code, map_.lift(point))

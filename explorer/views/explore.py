@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer import catalog, figures, images, latent, originals, selection
-from explorer.cache import MANY, cached
+from explorer.cache import cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import card, film_rows, markup, picture
@@ -138,13 +138,13 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> L
     return laid
 
 
-@cached(entries=MANY)
+@cached()
 def _decode_of(map_: Map, point: tuple[float, float]) -> str:
     """Decode a point of a map, a data URI; a click changes one pick, and not the other."""
     return images.data_uri(map_.decode([point])[0])
 
 
-@cached(entries=MANY)
+@cached()
 def _decode_of_code(model: Model, image: int) -> str:
     """Decode the code of a test image, a data URI."""
     return images.data_uri(model.decode(model.codes.code[[image]])[0])

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer import catalog, evaluation, images, metrics
-from explorer.cache import MANY, cached
+from explorer.cache import cached
 from explorer.choices import Choice, seed_input
 from explorer.classes import Classes
 from explorer.components import latent_map
@@ -171,7 +171,7 @@ def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | No
         )
 
 
-@cached(entries=MANY)
+@cached()
 def _samples(map_: Map, source: str, n: int, seed: int, label: int | None, classifier: Path) -> Samples:
     """Draw random latent points and decode them; see `evaluation.samples`.
 

@@ -8,7 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer import catalog, images, latent, originals, selection
-from explorer.cache import MANY, cached
+from explorer.cache import cached
 from explorer.choices import Choice, renamed_input
 from explorer.components import latent_map
 from explorer.components.card import film_strips, markup, picture
@@ -86,7 +86,7 @@ class Interpolation(NamedTuple):
     strip: str  # all of them side by side, a data URI
 
 
-@cached(entries=MANY)
+@cached()
 def _interpolation(map_: Map, start: tuple[float, ...], end: tuple[float, ...]) -> Interpolation:
     """Decode the straight line between two latent points at once: the slider along it decodes nothing."""
     codes = latent.linear_interpolation(start, end, FRAMES)

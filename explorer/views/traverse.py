@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer import figures, images, metrics, selection
-from explorer.cache import MANY, cached
+from explorer.cache import cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import film_strips, markup, picture
@@ -71,7 +71,7 @@ def _moved(map_: Map, z: Array, moves: Array) -> None:
     )
 
 
-@cached(entries=MANY)
+@cached()
 def _strips(model: Model, z: tuple[float, ...], dimensions: tuple[int, ...]) -> list[str]:
     """Decode a film strip along each of some dimensions: `REACH` standard deviations to either side; data URIs."""
     steps = np.linspace(-REACH, REACH, FRAMES)

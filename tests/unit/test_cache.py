@@ -3,28 +3,38 @@
 import os
 import threading
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
+import cachetools
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 import streamlit as st
+import torch
 
+from explorer import cache
 from explorer.cache import cached
 from explorer.maps import Map
 from explorer.models import open_models
 from training.experiments import Experiment
 
 
+@dataclass(eq=False)
+class Held:
+    array: np.ndarray
+
+
 class Counted:
     """A cached function that counts how often it computes."""
 
-    def __init__(self, spinner: str = "", entries: int = 64) -> None:
+    def __init__(self, size: int = 0) -> None:
         self.computed: list[object] = []
 
-        @cached(spinner, entries)
+        @cached()
         def of(value: object) -> object:
             self.computed.append(value)
-            return object()
+            return Held(np.zeros(size, np.uint8))
 
         self.of = of
 
@@ -93,10 +103,37 @@ def test_an_error_is_not_kept_and_what_is_old_goes() -> None:
     with pytest.raises(ValueError, match="3"):
         fails_first(3)
     assert fails_first(3) == 3
-    counted = Counted(entries=2)
-    for value in (1, 2, 1, 3, 1, 2):
-        counted.of(value)
-    assert counted.computed == [1, 2, 3, 2]
+
+
+def test_what_is_kept_is_bounded_in_bytes_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_kept", cachetools.LRUCache(2500, cache._size))
+    one, other, large = Counted(800), Counted(800), Counted(3000)
+    for value in (1, 2, 1):
+        one.of(value)
+    other.of(1)  # all functions share the room: the value of 2 goes
+    one.of(1), one.of(2)
+    assert one.computed == [1, 2, 2]
+    assert large.of(1) is not large.of(1)  # too large to be kept at all
+    assert large.computed == [1, 1]
+
+
+def test_sizes_are_those_of_arrays_and_texts_wherever_they_are(fitted: Path, experiment: Experiment) -> None:
+    array, text = np.zeros(10_000), "x" * 10_000
+    pair = open_models(fitted / experiment.name)
+    figure = go.Figure(go.Scattergl(x=array, y=array))
+    network = torch.nn.Linear(100, 100)
+    for value, expected in (
+        (array, 80_000),
+        ([text, (array, {"a": array})], 170_000),
+        (torch.from_numpy(array), 80_000),
+        (network, 4 * 10_100),
+        (figure, 160_000),
+        (pair.vae, pair.vae.codes.code.nbytes),
+        (Held(array), 80_000),
+        (None, 0),
+        (7, 0),
+    ):
+        assert expected <= cache._size(value) <= 1.5 * expected + 2_000
 
 
 def test_only_the_outermost_value_has_a_spinner(monkeypatch: pytest.MonkeyPatch) -> None:
