@@ -12,6 +12,8 @@ from plotly.subplots import make_subplots
 
 from explorer.classes import Classes
 from explorer.latent import Window
+from explorer.losses import Landmark
+from explorer.text import number
 from training.checkpoint import Change, Curve
 from training.sweep import SweepPoint
 
@@ -33,6 +35,7 @@ __all__ = [
     "grid_map",
     "kl_bars",
     "look",
+    "loss_scale",
     "outlines",
     "shared_colours",
     "sweep",
@@ -64,6 +67,7 @@ MIN_CONTRAST = 3  # of a dot's outline and the page, see `outlines`
 LIGHT, DARK = "#ffffff", "#10141c"  # the pages' backgrounds, see `.streamlit/config.toml`
 AE_COLOUR, VAE_COLOUR = "#de8105", "#2a87f7"
 NEUTRAL = "#808080"  # reads on both themes
+LOSS_COLOUR = "#d80b03"  # of the number that is translated; its form differs, too
 FONT_SIZE = 16
 CLOSE_UP_CODES = 250  # each is an element of the page, which takes its time
 CLASS_MAP_OPACITY = 0.6  # codes and decodes show through
@@ -545,6 +549,67 @@ def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoe
     figure.update_xaxes(title={"text": "KL, nats per image", "font": font}, tickfont=font, rangemode="tozero")
     figure.update_yaxes(title={"text": "reconstruction, nats per image", "font": font}, tickfont=font)
     figure.update_layout(showlegend=False, height=330, margin={"l": 80, "r": 60, "t": 20, "b": 60, "pad": 0})
+    return figure
+
+
+def loss_scale(landmarks: Sequence[Landmark], nats: float, *, has_kl: bool) -> go.Figure:
+    """Draw landmarks and a loss on one scale, a row each, in nats per image; the best at the top.
+
+    Args:
+        landmarks: those that hold other terms than the loss are hollow.
+        nats: of the loss.
+        has_kl: whether the loss holds a KL.
+    """
+    given = Landmark("<b>your number</b>", nats, has_kl)
+    rows = sorted([*landmarks, given], key=lambda row: row.nats)
+    known = [row.nats for row in landmarks] or [nats]
+    low, high = min(known), max(known)
+    room = max(0.3 * (high - low), 1.0)
+    # A number far beyond the landmarks stands at the edge, or it would press them together.
+    shown = min(max(nats, low - room), high + room)
+    low, high = min(low, shown), max(high, shown)
+    figure = go.Figure()
+    figure.add_vline(x=shown, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
+    beyond = {-1: "triangle-left", 0: "diamond", 1: "triangle-right"}[int(np.sign(nats - shown))]
+    colours = {"autoencoder": AE_COLOUR, "vae": VAE_COLOUR, "": NEUTRAL}
+    is_given = [row is given for row in rows]
+    figure.add_scatter(
+        x=[shown if row is given else row.nats for row in rows],
+        y=list(range(len(rows))),
+        mode="markers+text",
+        text=[f"<b>{number(row.nats, ',.1f')}</b>" if row is given else number(row.nats, ",.1f") for row in rows],
+        textposition=["middle left" if row.nats > (low + high) / 2 else "middle right" for row in rows],
+        textfont={"size": [FONT_SIZE + 2 if each else FONT_SIZE - 2 for each in is_given]},
+        marker={
+            "color": [LOSS_COLOUR if row is given else colours[row.model] for row in rows],
+            "size": [20 if each else 12 for each in is_given],
+            "symbol": [
+                beyond if row is given else "circle" if row.has_kl in (None, has_kl) else "circle-open" for row in rows
+            ],
+            "line": {"width": [0 if row.has_kl in (None, has_kl) else 3 for row in rows]},
+        },
+        hoverinfo="skip",
+        cliponaxis=False,
+    )
+    font = {"size": FONT_SIZE - 2}
+    margin = 0.04 * max(high - low, 1.0)
+    figure.update_xaxes(
+        title={"text": "nats per image, higher is better", "font": font},
+        tickfont=font,
+        range=[low - margin, high + margin],
+        zeroline=False,
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))),
+        ticktext=[row.name for row in rows],
+        tickfont=font,
+        range=[-0.6, len(rows) - 0.4],
+        automargin=True,
+        zeroline=False,
+    )
+    figure.update_layout(
+        showlegend=False, height=70 + 27 * len(rows), margin={"l": 20, "r": 20, "t": 8, "b": 50, "pad": 4}
+    )
     return figure
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from training.datasets import Data, Split
 
 __all__ = [
+    "all_binarised",
     "binarised",
     "binarised_drawing",
     "has_data",
@@ -109,7 +110,7 @@ def _sprite(pair: ModelPair, columns: int) -> str:
 
 def binarised(pair: ModelPair, image: int) -> Array | None:
     """Return a test image binarised with `EVALUATION_SEED`, (h, w), zeros and ones; None if it is not here."""
-    return _binarised(pair)[image] if has_data(pair) else None
+    return all_binarised(pair)[image] if has_data(pair) else None
 
 
 def preprocessed(pair: ModelPair, picture: Array) -> Array:
@@ -159,7 +160,8 @@ def _test_terms(model: Model, pair: ModelPair, present: bool) -> ElboTerms:
 
 
 @cached()
-def _binarised(pair: ModelPair) -> Array:
+def all_binarised(pair: ModelPair) -> Array:
+    """Return all test images binarised with `EVALUATION_SEED`, (n, h, w), zeros and ones; they must be here."""
     data = _data(pair)
     assert data is not None
     return evaluation.binarised(data.test.images)

@@ -23,6 +23,7 @@ from explorer.metrics import K_NEIGHBOURS
 from explorer.models import Model, ModelPair
 from explorer.stage import ALL, CROWD, EXTENT, FACE, Stage
 from explorer.text import escape_markdown, number, vector
+from explorer.translator import translator
 from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
 from training.sweep import SWEEP_EXPERIMENT
@@ -329,6 +330,11 @@ def _which_is_better(pair: ModelPair) -> str:
     )
 
 
+def _curves_and_translator(pair: ModelPair, stage: Stage) -> None:
+    curves.render(pair, stage)
+    translator(pair)
+
+
 THE_ELBO_AND_ITS_TWO_TERMS = Step(
     title="The ELBO and its two terms",
     text=r"""
@@ -347,7 +353,7 @@ THE_ELBO_AND_ITS_TWO_TERMS = Step(
         Source("training/objective.py", "kl_per_dimension"),
         Source("training/fit.py", "_updates", "batch_terms = elbo_terms(", "run.optimizer.step()"),
     ),
-    view=curves.render,
+    view=_curves_and_translator,
     settings=_settings_for_curves,
 )
 

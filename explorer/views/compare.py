@@ -21,10 +21,11 @@ from explorer.metrics import K_NEIGHBOURS, MIN_CONFIDENCE
 from explorer.models import ModelPair
 from explorer.stage import ALL, CROWD, EXTENT, FACE, Stage
 from explorer.text import escape_markdown, number, percent, rounded
+from explorer.translator import reset, translator
 from training.array_file import MissingError
 from training.sweep import SWEEP_EXPERIMENT
 
-__all__ = ["clear_difference", "offer_measuring", "render", "rows", "sweep_figure", "verdict"]
+__all__ = ["clear_difference", "offer_measuring", "render", "reset", "rows", "sweep_figure", "verdict"]
 
 NO_PRIOR = "– (an AE has no prior)"
 COLUMNS_SHOWN = 10  # classes side by side
@@ -393,6 +394,8 @@ def _page(pair: ModelPair) -> None:
         help="A verdict is about the sentence, part by part. What its words are taken to mean stands in brackets. "
         "All is measured on the test images; the better number is bold.",
     )
+    with catalog.show_errors():
+        translator(pair)
     with catalog.show_errors():
         _table(pair)
     with catalog.show_errors():
