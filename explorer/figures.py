@@ -569,7 +569,7 @@ def loss_scale(landmarks: Sequence[Landmark], nats: float, *, has_kl: bool) -> g
     shown = min(max(nats, low - room), high + room)
     low, high = min(low, shown), max(high, shown)
     figure = go.Figure()
-    figure.add_vline(x=shown, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
+    figure.add_vline(x=shown, line={"color": NEUTRAL, "width": 2, "dash": "dash"}, layer="below")
     beyond = {-1: "triangle-left", 0: "diamond", 1: "triangle-right"}[int(np.sign(nats - shown))]
     colours = {"autoencoder": AE_COLOUR, "vae": VAE_COLOUR, "": NEUTRAL}
     is_given = [row is given for row in rows]
@@ -578,7 +578,11 @@ def loss_scale(landmarks: Sequence[Landmark], nats: float, *, has_kl: bool) -> g
         y=list(range(len(rows))),
         mode="markers+text",
         text=[f"<b>{number(row.nats, ',.1f')}</b>" if row is given else number(row.nats, ",.1f") for row in rows],
-        textposition=["middle left" if row.nats > (low + high) / 2 else "middle right" for row in rows],
+        # Away from the number, whose line would run through them.
+        textposition=[
+            "middle left" if row.nats < nats or (row is given and shown > (low + high) / 2) else "middle right"
+            for row in rows
+        ],
         textfont={"size": [FONT_SIZE + 2 if each else FONT_SIZE - 2 for each in is_given]},
         marker={
             "color": [LOSS_COLOUR if row is given else colours[row.model] for row in rows],
@@ -587,12 +591,13 @@ def loss_scale(landmarks: Sequence[Landmark], nats: float, *, has_kl: bool) -> g
                 beyond if row is given else "circle" if row.has_kl in (None, has_kl) else "circle-open" for row in rows
             ],
             "line": {"width": [0 if row.has_kl in (None, has_kl) else 3 for row in rows]},
+            "opacity": 1,
         },
         hoverinfo="skip",
         cliponaxis=False,
     )
     font = {"size": FONT_SIZE - 2}
-    margin = 0.04 * max(high - low, 1.0)
+    margin = 0.08 * max(high - low, 1.0)  # room for the values of the outermost
     figure.update_xaxes(
         title={"text": "nats per image, higher is better", "font": font},
         tickfont=font,

@@ -228,7 +228,8 @@ def said(loss: Loss, scale: Scale) -> str:
         above = next(each.name for each in same if each.nats > loss.nats)
         return f"**It has learnt something.** As it stands it is better than {below}, and not as good as {above}."
     if finding == Finding.BEST:
-        return f"**At least as good as {scale.beside(loss)[-1].name},** the best of this kind here.{_other_reading(loss, scale)}"
+        best = scale.beside(loss)[-1].name
+        return f"**At least as good as {best},** the best of this kind here.{_other_reading(loss, scale)}"
     return "There is no mark here that it could be judged by."
 
 
@@ -271,7 +272,7 @@ def caveats(loss: Loss) -> list[str]:
             "probability, so no cross-entropy compares with it."
         )
     if loss.kl == Kl.NONE:
-        texts.append("Without the KL it says nothing of how likely an image is: more latent dimensions always help.")
+        texts.append("Without the KL it says nothing of how likely an image is: the codes cost nothing.")
     return texts
 
 

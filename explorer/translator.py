@@ -28,17 +28,16 @@ REDUCTION, KL = Choice("loss_per", str(Reduction.PIXEL)), Choice("loss_kl", str(
 PIXELS, LATENT_DIM, SIGMA = Choice("loss_pixels", 784), Choice("loss_latent_dim", 2), Choice("loss_sigma", 1.0)
 
 ERRORS: dict[str, str] = {
-    Error.BINARY: "cross-entropy, black and white",
+    Error.BINARY: "cross-entropy, binarised",
     Error.GREY: "cross-entropy, grey",
     Error.SQUARED: "squared error",
 }
 REDUCTIONS: dict[str, str] = {
-    Reduction.PIXEL: "nats per pixel (mean)",
-    Reduction.IMAGE: "nats per image (sum)",
+    Reduction.PIXEL: "per pixel (mean)",
+    Reduction.IMAGE: "per image (sum)",
     Reduction.BITS: "bits per image",
     Reduction.BITS_PER_DIMENSION: "bits per dimension",
 }
-REDUCTIONS_OF_SQUARES: dict[str, str] = {Reduction.PIXEL: "per pixel (mean)", Reduction.IMAGE: "per image (sum)"}
 KLS: dict[str, str] = {
     Kl.NONE: "no KL",
     Kl.SUM: "summed",
@@ -67,14 +66,14 @@ def translator(pair: ModelPair) -> None:
     with folded:
         answer = st.container(gap="xsmall")
         loss = _loss_inputs(pair)
-        scale, absent = _scale(pair, loss)
+        scale, notes = _scale(pair, loss)
         with answer:
             _answer(pair, loss, scale)
         latent_map.chart(
             figures.loss_scale(scale.landmarks, loss.nats, has_kl=loss.kl != Kl.NONE),
             key="loss_scale",
         )
-        st.caption(" ".join([_how_measured(pair, loss), *absent]))
+        st.caption(" ".join([_how_measured(pair, loss), *notes]))
 
 
 def _loss_inputs(pair: ModelPair) -> Loss:
@@ -88,13 +87,14 @@ def _loss_inputs(pair: ModelPair) -> Loss:
             VALUE.default,
             step=0.01,
             format="%.6g",
-            width=150,
+            width=140,
             help="A mean over images. A negative number is taken for a log-likelihood: a loss is its opposite.",
             **VALUE.bound,
         )
         error = Error(renamed_input("It is a", ERROR, ERRORS))
-        words = REDUCTIONS_OF_SQUARES if error == Error.SQUARED else REDUCTIONS
-        reduction = Reduction(renamed_input("Counted in" if error != Error.SQUARED else "Counted", REDUCTION, words))
+        is_squared = error == Error.SQUARED  # it has no bits
+        words = dict(list(REDUCTIONS.items())[:2]) if is_squared else REDUCTIONS
+        reduction = Reduction(renamed_input("Counted" if is_squared else "Counted in nats, or bits", REDUCTION, words))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kl = Kl(renamed_input("KL added to it", KL, KLS))
         pixels = st.number_input(
@@ -111,7 +111,7 @@ def _loss_inputs(pair: ModelPair) -> Loss:
             latent_dim = int(
                 st.number_input("Latent dimensions", 1, MAX_LATENT_DIM, pair.latent_dim, width=150, **LATENT_DIM.bound)
             )
-        if error == Error.SQUARED:
+        if is_squared:
             sigma = st.number_input(
                 "Sigma",
                 0.001,
@@ -136,14 +136,14 @@ def _loss_inputs(pair: ModelPair) -> Loss:
 
 def _answer(pair: ModelPair, loss: Loss, scale: Scale) -> None:
     """Say what the number is in nats per image, what is typical of it, and what it cannot be compared with."""
-    text, view = st.columns([6, 1], vertical_alignment="center")
+    text, view = st.columns([14, 1], vertical_alignment="center")
     bits = (
         ""
         if loss.error == Error.SQUARED
         else f", {number(-loss.nats / (loss.pixels * np.log(2)), ',.4g')} bits per dimension"
     )
     text.markdown(
-        f"#### {number(loss.nats, ',.1f')} nats per image{bits}\n\n{losses.said(loss, scale)} "
+        f"#### {number(loss.nats, ',.1f')} nats per image{bits}\n\n{losses.said(loss, scale)}  \n"
         + " ".join(losses.caveats(loss))
     )
     if shows := _view(pair, losses.find(loss, scale)):
@@ -167,7 +167,7 @@ def _view(pair: ModelPair, finding: Finding) -> tuple[str, dict[Choice[Any], Any
 
 
 def _scale(pair: ModelPair, loss: Loss) -> tuple[Scale, list[str]]:
-    """Return the landmarks of a loss in the experiment, and why others are left out, in Markdown."""
+    """Return the landmarks of a loss in the experiment; and what is to be said of them, and why others lack."""
     experiment = pair.vae.checkpoint.experiment
     own_pixels = experiment.image_size**2
     half = -loss.pixels * float(np.log(2)) if loss.error != Error.SQUARED else None
@@ -192,45 +192,49 @@ def _binary_scale(pair: ModelPair, loss: Loss) -> tuple[Scale, list[str]]:
         Landmark("the VAE's log p(x|z)", vae["reconstruction"], False, "vae"),
         Landmark("the VAE's ELBO", vae["elbo"], True, "vae"),
     ]
-    absent = []
+    notes = []
     try:
         measured = catalog.load_evaluation(pair).values["vae"]
     except CheckpointError as error:
-        absent.append(f"log p(x) is left out: {escape_markdown(str(error))}.")
+        notes.append(f"log p(x) is left out: {escape_markdown(str(error))}.")
     else:
         if "evidence" in measured:
-            name = f"the VAE's log p(x), {min(POSTERIORS, len(pair.labels))} images"
-            models.append(Landmark(name, measured["evidence"], True, "vae"))
+            first = min(POSTERIORS, len(pair.labels))
+            models.append(Landmark(f"the VAE's log p(x), {first} images", measured["evidence"], True, "vae"))
+            notes.append(
+                f"log p(x) is that of the first {first} test images; their ELBO is {number(measured['evidence_elbo'])}."
+            )
         else:
-            absent.append("log p(x) is left out: it is measured in two dimensions, where the test images are at hand.")
-    sizes, why = _study(pair, has_kl=loss.kl != Kl.NONE)
+            notes.append("log p(x) is left out: it is measured in two dimensions, where the test images are at hand.")
+    sizes, note = _study(pair, has_kl=loss.kl != Kl.NONE)
     mean = None
     if originals.has_data(pair):
         mean = -_errors(pair, Error.BINARY)["mean image"]
     else:
-        absent.append("The mean image is left out: it needs the images, which are not on this computer.")
-    return Scale(-loss.pixels * float(np.log(2)), mean, None, (*models, *sizes)), absent + why
+        notes.append("The mean image is left out: it needs the images, which are not on this computer.")
+    return Scale(-loss.pixels * float(np.log(2)), mean, None, (*models, *sizes)), [*notes, note]
 
 
-def _study(pair: ModelPair, *, has_kl: bool) -> tuple[list[Landmark], list[str]]:
-    """Return what VAEs of a few latent sizes reach, if they were fitted to the same images; else why not."""
+def _study(pair: ModelPair, *, has_kl: bool) -> tuple[list[Landmark], str]:
+    """Return what VAEs of a few latent sizes reach, if they were fitted to such images; and of what they are."""
     own = pair.vae.checkpoint.experiment
-    compared = ("dataset", "image_size", "binarised")
-    if any(getattr(own, name) != getattr(SWEEP_EXPERIMENT, name) for name in compared):
+    if any(getattr(own, name) != getattr(SWEEP_EXPERIMENT, name) for name in ("dataset", "image_size", "binarised")):
         size = SWEEP_EXPERIMENT.image_size
-        return [], [
+        return [], (
             f"The study of latent sizes is left out: it is of {SWEEP_EXPERIMENT.dataset} at {size} x {size} pixels."
-        ]
+        )
     try:
         sizes = catalog.sweep()
     except CheckpointError as error:
-        return [], [f"The study of latent sizes is left out: {escape_markdown(str(error))}."]
+        return [], f"The study of latent sizes is left out: {escape_markdown(str(error))}."
     term, words = ("elbo", "ELBO") if has_kl else ("reconstruction", "log p(x|z)")
-    few = sorted({0, len(sizes) // 2, len(sizes) - 1})
-    return [
+    few = [sizes[at] for at in sorted({0, len(sizes) // 2, len(sizes) - 1})]
+    landmarks = [
         Landmark(f"{words} of a VAE of {size.latent_dim} dimensions", size.test["vae"][term], has_kl, "vae")
-        for size in (sizes[at] for at in few)
-    ], []
+        for size in few
+    ]
+    epochs = SWEEP_EXPERIMENT.epochs
+    return landmarks, f"The VAEs named by their dimensions are of the study of latent sizes, of {epochs} epochs."
 
 
 def _grey_scale(pair: ModelPair, loss: Loss) -> Scale:
@@ -289,11 +293,11 @@ def _how_measured(pair: ModelPair, loss: Loss) -> str:
     experiment = pair.vae.checkpoint.experiment
     if loss.error == Error.BINARY:
         drawn = (
-            "cut at one half"
+            "black or white, cut at one half."
             if experiment.binarised
-            else "each pixel drawn black or white once with its grey value as probability. Images cut at one half hold less noise"
+            else "drawn black or white once, its grey value the probability. Images cut at one half hold less noise."
         )
-        likelihood = f"The scale is this experiment's own likelihood: Bernoulli, {drawn}."
+        likelihood = f"The scale is this experiment's own likelihood: Bernoulli, each pixel {drawn}"
     else:
         likelihood = "The marks are of the grey test images; the models were fitted to black and white ones."
     dataset = escape_markdown(experiment.dataset)

@@ -27,6 +27,7 @@ NAMES = {
     *("subject", "belief_seed", "close_up"),
     *("x_axis", "log"),
     "step",
+    *("translate", "loss", "loss_of", "loss_per", "loss_kl", "loss_pixels", "loss_latent_dim", "loss_sigma"),
     *("data", "network", "widths", "latent_dim", "fit_beta", "warm_up", "epochs", "rate", "fit_seed"),
 }
 # What shows each of them at least once.
@@ -35,6 +36,7 @@ PAGES: tuple[dict[str, str], ...] = (
     {"experiment": "mnist-2d", "tab": "Explore"},  # several betas, and a map with a crowd
     {"experiment": "digits-2d", "tab": "Reconstruct", "images": "worst test images"},
     {"experiment": "digits-2d", "tab": "Train", "network": "own"},
+    {"experiment": "digits-2d", "tab": "Compare", "translate": "true", "loss_of": "squared", "loss_kl": "mean"},
     {"experiment": "mnist-32d", "tab": "Explore", "plane": "two dimensions"},
     *(
         {"experiment": "mnist-32d", "tab": "Traverse", "dimensions": f"{first} to {first + 7}"}

@@ -13,6 +13,7 @@ from PIL import Image, ImageSequence
 from explorer import figures, images
 from explorer.classes import DIGITS, Classes
 from explorer.latent import Window
+from explorer.losses import Landmark
 from tests.conftest import ROOT
 from training.checkpoint import Change, Curve
 from training.sweep import SweepPoint
@@ -241,3 +242,39 @@ def test_a_close_up_thins_a_crowd_evenly() -> None:
     assert max(shown) - min(shown) <= 6
     few = figures.close_up(points[::2_000], labels[::2_000], Window(-3.0, -3.0, 6.0), axes, Classes(DIGITS))
     assert sum(len(trace.x) for trace in few.data) == 20
+
+
+MARKS = [Landmark("half", -543.0, None), Landmark("AE", -118.0, False, "autoencoder"), Landmark("ELBO", -128.0, True)]
+
+
+@pytest.mark.parametrize("nats", [-543.0, -206.5, -1.0])
+def test_a_loss_has_a_row_among_its_landmarks(nats: float) -> None:
+    figure = figures.loss_scale(MARKS, nats, has_kl=True)
+    (trace,) = figure.data
+    rows = dict(zip(figure.layout.yaxis.ticktext, trace.x, strict=True))
+    assert rows == {"half": -543.0, "AE": -118.0, "ELBO": -128.0, "<b>your number</b>": nats}
+    assert list(trace.x) == sorted(trace.x)  # the best at the top
+    low, high = figure.layout.xaxis.range
+    assert low < min(trace.x)
+    assert max(trace.x) < high
+    at = list(rows)
+    assert trace.marker.size[at.index("<b>your number</b>")] == max(trace.marker.size)
+    # Hollow is what holds other terms.
+    assert {name for name, symbol in zip(at, trace.marker.symbol, strict=True) if symbol.endswith("open")} == {"AE"}
+
+
+@pytest.mark.parametrize(("nats", "symbol"), [(-94080.0, "triangle-left"), (5000.0, "triangle-right")])
+def test_a_loss_far_away_stands_at_the_edge_with_its_value(nats: float, symbol: str) -> None:
+    figure = figures.loss_scale(MARKS, nats, has_kl=False)
+    (trace,) = figure.data
+    row = list(figure.layout.yaxis.ticktext).index("<b>your number</b>")
+    assert trace.marker.symbol[row] == symbol
+    assert trace.text[row] == f"<b>{nats:,.1f}</b>".replace("-", "−")
+    low, high = figure.layout.xaxis.range
+    assert low < trace.x[row] < high
+    assert high - low < 1000
+
+
+def test_a_loss_without_landmarks_stands_alone() -> None:
+    (trace,) = figures.loss_scale([], -3.0, has_kl=False).data
+    assert list(trace.x) == [-3.0]
