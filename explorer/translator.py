@@ -13,7 +13,7 @@ from explorer.components import latent_map
 from explorer.evaluation import POSTERIORS, SEED
 from explorer.losses import Error, Finding, Kl, Landmark, Loss, Reduction, Scale
 from explorer.models import ModelPair
-from explorer.stage import ALL, EXTENT, FACE
+from explorer.stage import FACE
 from explorer.text import escape_markdown, number
 from training.array_file import CheckpointError
 from training.sweep import SWEEP_EXPERIMENT
@@ -158,7 +158,7 @@ def _view(pair: ModelPair, finding: Finding) -> tuple[str, dict[Choice[Any], Any
             for beta in catalog.betas(pair.folder.name)
             if catalog.load(pair.folder.name, beta).vae.checkpoint.test["kl"] < losses.COLLAPSED_KL
         ]
-        return ("Beta", {selection.BETA: collapsed[0], FACE: "codes", EXTENT: ALL}) if collapsed else ("Traverse", {})
+        return ("Beta", {selection.BETA: collapsed[0], FACE: "codes"}) if collapsed else ("Traverse", {})
     if finding in (Finding.UNTRAINED, Finding.WORSE_THAN_MEAN_IMAGE):
         return "Training curves", {}
     if finding in (Finding.AMONG_MODELS, Finding.BEST):
@@ -301,7 +301,9 @@ def _how_measured(pair: ModelPair, loss: Loss) -> str:
     else:
         likelihood = "The marks are of the grey test images; the models were fitted to black and white ones."
     dataset = escape_markdown(experiment.dataset)
+    has_mean_of_test = originals.has_data(pair) and not originals.has_split(pair, "train")
     return (
         f"Look for the marks next to your number. Hollow ones hold other terms: with KL, or without. {likelihood} "
         f"The marks are of {dataset}'s test images: the same loss on other images means something else."
+        + (" The mean image is theirs, too: the training images are not here." if has_mean_of_test else "")
     )

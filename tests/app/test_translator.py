@@ -105,6 +105,13 @@ def test_what_an_experiment_lacks_is_left_out_and_said(app: AppTest, experiment:
     assert "the mean image" in found  # scikit-learn brings the digits along
 
 
+def test_where_only_test_images_come_along_their_mean_is_the_mean_image(shipped: AppTest) -> None:
+    ask(shipped, experiment="fashion-mnist-2d", loss="0.49")
+    assert "The mean image is theirs, too" in notes(shipped)
+    assert "This is collapse" in answer(shipped)
+    assert shipped.button("show_loss").click().run().session_state["tab"] == "Traverse"  # one VAE: none collapsed
+
+
 def test_images_of_another_size_are_not_compared(app: AppTest) -> None:
     ask(app, loss="0.9", loss_pixels="3072")
     assert list(marks(app)) == ["<b>your number</b>", "every pixel at one half"]
