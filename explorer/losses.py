@@ -117,7 +117,7 @@ class Loss:
     def log_likelihood(self, error: float) -> float:
         """Return log p(x|z) of an error, summed over the pixels, of the same kind: nats per image."""
         if self.error != Error.SQUARED:
-            return -error
+            return 0.0 - error  # no -0
         variance = self.sigma**2
         return -error / (2 * variance) - self.pixels / 2 * math.log(2 * math.pi * variance)
 

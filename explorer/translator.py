@@ -44,7 +44,7 @@ KLS: dict[str, str] = {
     Kl.MEAN: "mean over latent dimensions",
     Kl.ALIKE: "as the error: the ELBO",
 }
-MAX_PIXELS, MAX_LATENT_DIM = 10_000_000, 100_000
+MAX_VALUE, MAX_PIXELS, MAX_LATENT_DIM = 1e12, 10_000_000, 100_000
 BATCH = 1000  # images at a time; bounds the memory
 
 
@@ -82,8 +82,8 @@ def _loss_inputs(pair: ModelPair) -> Loss:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         value = st.number_input(
             "Your number",
-            None,
-            None,
+            -MAX_VALUE,
+            MAX_VALUE,
             VALUE.default,
             step=0.01,
             format="%.6g",

@@ -151,6 +151,18 @@ def test_a_squared_error_has_no_bits_and_wants_its_sigma(app: AppTest) -> None:
     assert "needs its sigma" in answer(app)
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        *({"loss": value} for value in ("nan", "inf", "1e308", "words")),
+        {"loss_pixels": "0"},
+        {"loss_of": "x", "loss_per": "y", "loss_kl": "z"},
+    ],
+)
+def test_a_damaged_link_opens_with_what_is_usual(app: AppTest, nonsense: dict[str, str]) -> None:
+    assert "−206.5 nats per image" in answer(ask(app, **nonsense))
+
+
 def test_it_is_folded_until_it_is_wanted(app: AppTest) -> None:
     app.query_params["tab"] = "Compare"
     app.run()
