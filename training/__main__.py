@@ -1,4 +1,4 @@
-"""The command line: `python -m training list | add | fit | evaluate | classifier | study`."""
+"""The command line: `python -m training list | add | fit | import-weights | evaluate | classifier | study`."""
 
 import dataclasses
 import json
@@ -19,11 +19,13 @@ from training.checkpoint import (
     CheckpointError,
     checkpoint_path,
     experiment_names,
+    how_to_complete,
     misnamed,
     other_betas,
 )
 from training.experiments import DEFAULT, EXPERIMENTS, Experiment, differences
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
+from training.foreign import sentences
 from training.live import control_path, unfinished_path
 
 if TYPE_CHECKING:  # torch takes seconds, and `--help` and `list` need none of it
@@ -79,14 +81,22 @@ def list_experiments(checkpoints: CheckpointsDir = CHECKPOINTS_DIR) -> None:
         if experiment := EXPERIMENTS.get(name):
             print(f"{name}: {experiment.title}; {experiment.network}, {experiment.epochs} epochs")
         else:
-            print(f"{name}: fitted here")
+            print(f"{name}: made here")
+        there, missing = [], []
         for path in _paths(checkpoints / name):
             try:
-                print(f"  {path.stem}: {_line(Checkpoint(path).test)}")
+                there.append(Checkpoint(path))
+                print(f"  {path.stem}: {_line(there[-1].test)}")
             except MissingError:
-                print(f"  {path.stem}: not fitted yet")
+                missing.append(path.stem)
             except CheckpointError as error:
                 print(f"  {path.stem}: {error}")
+        for model_name in missing:
+            print(f"  {model_name}: {how_to_complete(there[0]) if there else 'not there yet'}")
+        for sentence in sentences(checkpoints / name):
+            print(f"  {sentence}")
+    for sentence in sentences(checkpoints):
+        print(sentence)
     for name in misnamed(checkpoints):
         print(f"{name}: left out, its name is not UTF-8; rename the folder")
 
@@ -277,6 +287,73 @@ def fit(
         ) from error
 
 
+@app.command("import-weights")
+def import_weights(
+    name: Annotated[str, typer.Argument(help="What the experiment is to be called.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="The state dict, a safetensors file.", show_default=False)],
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="Its layers or their prefix, as fc1,fc2 or encoder. A convolution's stride, padding and output "
+            "padding follow its name, as conv1:2:1.",
+            show_default=False,
+        ),
+    ],
+    decoder: Annotated[
+        str, typer.Option(help="The same of the decoder, which ends in the logits of 784 pixels.", show_default=False)
+    ],
+    mean: Annotated[str | None, typer.Option(help="The layer that gives the posterior mean; of a VAE.")] = None,
+    log_variance: Annotated[
+        str | None,
+        typer.Option(
+            help="The layer that gives log sigma^2; of a VAE. The mean's name: the second half of its outputs."
+        ),
+    ] = None,
+    activation: Annotated[
+        str, typer.Option(help="After each layer but the last of either half: relu, leaky-relu, tanh, gelu, elu, silu.")
+    ] = "relu",
+    dataset: Annotated[str, typer.Option(help="What the network was fitted to.")] = "mnist",
+    device: Device = "auto",
+    data_dir: DataDir = DATA_DIR,
+    checkpoints: CheckpointsDir = CHECKPOINTS_DIR,
+) -> None:
+    """Make an experiment of weights that were fitted elsewhere, evaluated on the test images; no curves, no film.
+
+    With --mean and --log-variance a VAE, else an AE. Both can be in one experiment if only the bottleneck differs.
+    """
+    from training import datasets
+    from training.fit import FitError
+    from training.weights import WeightsError, read_weights, write_weights
+
+    if name in EXPERIMENTS:
+        raise _error_exit(f"{name} is an experiment that comes along; take another name")
+    folder = checkpoints / name
+    try:
+        imported = read_weights(
+            file,
+            name=name,
+            encoder=encoder,
+            decoder=decoder,
+            mean=mean,
+            log_variance=log_variance,
+            activation=activation,
+            dataset=dataset,
+        )
+        path = checkpoint_path(folder, imported.model_name)
+        if path.exists():
+            raise _error_exit(f"{path} is there already; take another name, or delete it")
+        _check_neighbours(folder, imported.experiment, (imported.model_name,), is_additional=False)
+        data = _images(imported.experiment, data_dir, to_fit=False)
+        write_weights(imported, data, path, _device(device))
+        print(f"{path}: {_line(Checkpoint(path).test)}")
+    except (WeightsError, ValueError, datasets.DataError, FitError, CheckpointError) as error:
+        raise _error_exit(f"{error}") from error
+    except OSError as error:
+        raise _error_exit(f"could not write to {folder} ({error}); what stood there is unharmed") from error
+    if not all(checkpoint_path(folder, model_name).exists() for model_name in MODEL_NAMES):
+        print(how_to_complete(Checkpoint(path)))
+
+
 @app.command()
 def evaluate(
     experiment_name: ExperimentArgument = DEFAULT,
@@ -292,12 +369,13 @@ def evaluate(
     from training.objective import evaluate as evaluate_model
 
     try:
-        ae, *vaes = (Checkpoint(path) for path in _paths(checkpoints / experiment_name))
-        test = _images(ae.experiment, data_dir, to_fit=False).test
+        paths = _paths(checkpoints / experiment_name)
+        there = [Checkpoint(path) for path in [path for path in paths if path.exists()] or paths]
+        test = _images(there[0].experiment, data_dir, to_fit=False).test
         where = _device(device)
         results = {
             checkpoint.path.stem: as_dict(evaluate_model(checkpoint.load_network().to(where), test.to(where)))
-            for checkpoint in (*vaes, ae)
+            for checkpoint in sorted(there, key=lambda each: each.model_name == "autoencoder")
         }
     except (datasets.DataError, CheckpointError) as error:
         raise _error_exit(f"{error}") from error

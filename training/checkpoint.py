@@ -21,7 +21,8 @@ dimensions:
 | `snapshots.code` | (s, m, d) | float16 | codes of the first m validation images |
 | `snapshots.label` | (m,) | uint8 | their classes |
 
-Codes and test metrics are computed from the rounded weights that stand in the file.
+Codes and test metrics are computed from the rounded weights that stand in the file. Of an imported network, which was
+fitted elsewhere, `seconds` is 0, k and s are 0, and m is 0, too: its fit is not recorded.
 """
 
 import dataclasses
@@ -35,8 +36,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from training.array_file import Array, ArrayFile, CheckpointError, finite, write_arrays
+from training.array_file import Array, ArrayFile, CheckpointError, MissingError, finite, write_arrays
 from training.experiments import DEFAULT, EXPERIMENTS, LOG_VARIANCE_BOUNDS, Experiment, differences
+from training.foreign import how_to_bring
 
 if TYPE_CHECKING:  # torch takes seconds to import; maps, codes and curves do without
     from torch import nn
@@ -46,6 +48,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; maps, codes and curves do wi
 __all__ = [
     "ADDITIONAL_MAY_DIFFER",
     "MODEL_NAMES",
+    "MODEL_WORDS",
     "PAIR_MAY_DIFFER",
     "Change",
     "Checkpoint",
@@ -61,6 +64,7 @@ __all__ = [
     "experiment_names",
     "fit_arrays",
     "fit_settings",
+    "how_to_complete",
     "load_weights",
     "misnamed",
     "other_betas",
@@ -69,6 +73,7 @@ __all__ = [
 
 FORMAT = 3
 MODEL_NAMES = ("autoencoder", "vae")
+MODEL_WORDS = {"autoencoder": "AE", "vae": "VAE"}
 # Settings in which the models of one experiment may differ: what they are called, and the weight of a KL that the AE
 # has not. An additional VAE may have been fitted for a shorter time.
 PAIR_MAY_DIFFER = ("name", "title", "beta")
@@ -193,6 +198,24 @@ def check_pair(autoencoder: "Checkpoint", vae: "Checkpoint") -> None:
         )
 
 
+def how_to_complete(there: "Checkpoint") -> str:
+    """Say which model an experiment lacks beside one that it has, and how to bring it: one sentence."""
+    lacking = "vae" if there.model_name == "autoencoder" else "autoencoder"
+    name = there.path.parent.name
+    command = f"python -m training fit {_known(name)} --model {lacking}"
+    how = f"fit one with the same settings: `{command}`"
+    if there.experiment.is_imported:
+        how = (
+            f"bring one of the same layers: `python -m training import-weights {name} FILE --encoder ... --decoder ...`"
+        )
+    return f"{name} has no {MODEL_WORDS[lacking]}; {how}"
+
+
+def _known(name: str) -> str:
+    """Return how `fit` is told an experiment's name."""
+    return name if name in EXPERIMENTS else f"{DEFAULT} --name {name}"
+
+
 class FitFile(ArrayFile):
     """What a fit has written of one model, opened: what a checkpoint and a fit in progress have in common.
 
@@ -208,13 +231,21 @@ class FitFile(ArrayFile):
     def __init__(self, path: Path, stem: str, *, at_once: bool = False) -> None:
         model_name, _, beta = stem.partition("-beta-")
         name = path.parent.name
-        known = name if name in EXPERIMENTS else f"{DEFAULT} --name {name}"
-        command = f"python -m training fit {known} --model {model_name}" + (f" --beta {beta}" if beta else "")
-        super().__init__(path, expected_format=FORMAT, verb="fit", command=command, at_once=at_once)
+        command = f"python -m training fit {_known(name)} --model {model_name}" + (f" --beta {beta}" if beta else "")
+        try:
+            super().__init__(path, expected_format=FORMAT, verb="fit", command=command, at_once=at_once)
+        except MissingError:
+            raise
+        except CheckpointError as error:
+            if sentence := how_to_bring(path, name):
+                raise CheckpointError(sentence) from error
+            raise
         try:
             self._read_settings(self.settings)
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
             raise self.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
+        if self.experiment.is_imported:
+            self._verb, self._command = "import", f"python -m training import-weights {name} FILE"
         if stem not in (self.model_name, f"{self.model_name}-beta-{self.experiment.beta:g}"):
             raise self.defect_error(f"holds a model called {self.model_name!r:.40}, expected {stem!r}")
 
@@ -252,7 +283,7 @@ class FitFile(ArrayFile):
             self.expect(f"history.{split}", dict.fromkeys(names, ("F64", (k,))))
 
     def _check_labels(self, labels: Array) -> None:
-        if labels.max() >= len(self.dataset.classes):
+        if labels.max(initial=0) >= len(self.dataset.classes):
             raise self.defect_error(f"has a class {labels.max()}, expected 0 to {len(self.dataset.classes) - 1}")
 
 
@@ -288,7 +319,7 @@ class Checkpoint(FitFile):
         arrays = self.group("snapshots")
         snapshots = Snapshots(labels=arrays.pop("label"), **arrays)
         self._check_labels(snapshots.labels)
-        if snapshots.update[0] < 0 or (np.diff(snapshots.update) <= 0).any():
+        if (snapshots.update < 0).any() or (np.diff(snapshots.update) <= 0).any():
             raise self.defect_error("has snapshots that are not in the order of the updates")
         return snapshots
 
@@ -320,11 +351,12 @@ class Checkpoint(FitFile):
         self.test = {term: finite(settings["test"][term]) for term in terms}
 
     def _check_arrays(self) -> None:
-        n, m = self.rows("codes.label", at_least=2), self.rows("snapshots.label")
-        s, d = self.rows("snapshots.update"), self.experiment.latent_dim
+        least = 0 if self.experiment.is_imported else 1  # its fit is not recorded
+        n, m = self.rows("codes.label", at_least=2), self.rows("snapshots.label", at_least=least)
+        s, d = self.rows("snapshots.update", at_least=least), self.experiment.latent_dim
         log_variance = {"log_variance": ("F16", (n, d))} if self.model_name == "vae" else {}
         self.expect("codes", {"code": ("F32", (n, d)), "label": ("U8", (n,)), **log_variance})
-        self._check_history(at_least=1)
+        self._check_history(at_least=least)
         self.expect("snapshots", {"update": ("I64", (s,)), "code": ("F16", (s, m, d)), "label": ("U8", (m,))})
         self.expect_groups("weights", "codes", "history.training", "history.validation", "snapshots")
 
@@ -400,4 +432,6 @@ def fit_arrays(
 
 def experiment_from_json(fields: dict[str, Any]) -> Experiment:
     """Rebuild an experiment from its fields as JSON holds them."""
-    return Experiment(**{**fields, "hidden_layers": tuple(fields["hidden_layers"])})
+    # Files from before there were imported networks lack their layers.
+    lists = ("hidden_layers", "encoder_layers", "decoder_layers")
+    return Experiment(**{**fields, **{name: tuple(fields[name]) for name in lists if name in fields}})

@@ -3,9 +3,12 @@
 A new experiment is one entry in `EXPERIMENTS`.
 """
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+
+from training.layers import chain, shape_text
 
 __all__ = ["DEFAULT", "EXPERIMENTS", "STRIDES", "Experiment", "differences"]
 
@@ -25,7 +28,7 @@ class Experiment:
     dataset: str  # a key of `training.datasets.DATASETS`
     image_size: int = 28  # pixels a side; 14: the mean of each 2 x 2 block
     binarised: bool = False  # black and white from the start, cut at one half; else drawn afresh at each visit
-    architecture: str = "mlp"  # or "convolutional"
+    architecture: str = "mlp"  # or "convolutional"; "imported": fitted elsewhere, settings of the fit are not recorded
     latent_dim: int = 2
     hidden_layers: tuple[int, ...] = (512, 512, 512)  # widths, or filters, of the encoder; the decoder mirrors them
     activation: str = "gelu"
@@ -36,6 +39,9 @@ class Experiment:
     learning_rate: float = 1.5e-3  # the peak of the one-cycle schedule
     weight_decay: float = 1e-2
     seed: int = 0  # initial weights, order of the images, binarisation, reparametrisation noise
+    # Of an imported network only, each as `training.layers.Layer.text`.
+    encoder_layers: tuple[str, ...] = ()  # without the last, linear one, which gives the code, or mean and log-variance
+    decoder_layers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name):
@@ -65,10 +71,34 @@ class Experiment:
             )
         if len(widths) > 32 or not all(type(width) is int and 1 <= width <= 65536 for width in widths):
             raise ValueError(f"hidden_layers is {widths}; it must be at most 32 whole numbers, each 1 to 65536")
+        self._check_imported()
+
+    def _check_imported(self) -> None:
+        layers = (*self.encoder_layers, *self.decoder_layers)
+        if not self.is_imported:
+            if layers:
+                raise ValueError(
+                    f"layers are given one by one; this is for an imported network, not {self.architecture}"
+                )
+            return
+        if len(layers) > MAX_LAYERS:
+            raise ValueError(f"there are {len(layers)} layers; an imported network may have {MAX_LAYERS}")
+        chain(self.encoder_layers, (self.image_size**2,))
+        *_, end = chain(self.decoder_layers, (self.latent_dim,))
+        if math.prod(end) != self.image_size**2:
+            raise ValueError(f"the decoder ends in {shape_text(end)}; it must end in {self.image_size**2}")
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether its models were fitted elsewhere, and how is not recorded."""
+        return self.architecture == "imported"
 
     @property
     def network(self) -> str:
-        """The encoder's widths, as `784-512-512-512-2`, or its filters."""
+        """The encoder's widths, as `784-512-512-512-2`, or its filters; of an imported one all shapes to the end."""
+        if self.is_imported:
+            encoder = chain(self.encoder_layers, (self.image_size**2,))
+            return "-".join(map(shape_text, [*encoder, *chain(self.decoder_layers, (self.latent_dim,))]))
         widths = "-".join(str(width) for width in self.hidden_layers)
         if self.architecture == "convolutional":
             return f"{self.image_size} x {self.image_size}, convolutions {widths}, {self.latent_dim}"
@@ -76,6 +106,7 @@ class Experiment:
 
 
 MAX_NAME_BYTES = 255  # bytes: what the usual file systems take
+MAX_LAYERS = 64  # of an imported network
 STRIDES = (1, 2, 2, 1)  # of the convolutions, which are 3 x 3
 # Bounds of an encoder's log-variances: standard deviations of 4.5e-5 to 7.4. For MNIST's images they are -12 to -2.
 # Without the upper one an image in thousands runs away during a fit (a KL of 8.7e12 nats was seen: a spike in the
@@ -100,8 +131,8 @@ def differences(
 _CHOICES: dict[str, tuple[object, ...]] = {
     "image_size": (28, 14),
     "binarised": (False, True),
-    "architecture": ("mlp", "convolutional"),
-    "activation": ("gelu", "tanh"),
+    "architecture": ("mlp", "convolutional", "imported"),
+    "activation": ("gelu", "tanh", "relu", "leaky-relu", "elu", "silu"),
 }
 # Wide enough for any experiment on a laptop; what is beyond is a slip, or a forged checkpoint.
 _LIMITS = {

@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -53,7 +53,7 @@ from training.models import Autoencoder, VariationalAutoencoder, build
 from training.objective import ElboTerms, elbo_terms, evaluate
 from training.optimizer import LightAdamW
 
-__all__ = ["Discarded", "FitError", "Interrupted", "as_dict", "fit"]
+__all__ = ["Discarded", "FitError", "Interrupted", "as_dict", "export", "fit"]
 
 SNAPSHOTS = 24  # before the first update, then evenly spaced in its logarithm
 SNAPSHOT_IMAGES = 2000
@@ -539,13 +539,48 @@ def _storable(network: Autoencoder) -> dict[str, Tensor]:
 
 
 def _export(run: _Run, data: Data, path: Path) -> None:
-    """Round the weights to half precision, compute codes and test metrics from them, write the checkpoint."""
-    network = run.network.eval()
+    """Write the checkpoint of a run."""
+    export(
+        path,
+        run.experiment,
+        run.network,
+        data,
+        device=run.device,
+        changes=run.changes,
+        seconds=run.seconds,
+        history={split: run.curve(split) for split in run.records},
+        snapshots=Snapshots(
+            update=np.array([update for update, _ in run.snapshots]),
+            code=torch.stack([code for _, code in run.snapshots]).numpy(),
+            labels=data.validation.labels[:SNAPSHOT_IMAGES].numpy(),
+        ),
+    )
+
+
+def export(
+    path: Path,
+    experiment: Experiment,
+    network: Autoencoder,
+    data: Data,
+    *,
+    device: torch.device,
+    changes: Sequence[Change] = (),
+    seconds: float,
+    history: dict[str, Curve],
+    snapshots: Snapshots,
+) -> None:
+    """Round the weights to half precision, compute codes and test metrics from them, write the checkpoint.
+
+    Raises:
+        FitError: a weight is too large for half precision.
+        OSError: as `training.checkpoint.write`.
+    """
+    network = network.eval()
     weights = {name: tensor.half() for name, tensor in _storable(network).items()}
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise FitError(f"a weight of {path} is not finite in half precision; try a smaller learning rate")
     network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
-    test = data.test.to(run.device)
+    test = data.test.to(device)
     images = test.images.float() / 255
     with torch.no_grad():
         if isinstance(network, VariationalAutoencoder):
@@ -554,19 +589,15 @@ def _export(run: _Run, data: Data, path: Path) -> None:
             code, log_variance = network.encode(images).cpu().numpy(), None
     write(
         path,
-        run.experiment,
+        experiment,
         dataset=data.id,
-        changes=run.changes,
-        seconds=run.seconds,
+        changes=changes,
+        seconds=seconds,
         test=as_dict(evaluate(network, test)),
         weights={name: tensor.cpu().numpy() for name, tensor in weights.items()},
         codes=Codes(code, data.test.labels.numpy(), log_variance),
-        history={split: run.curve(split) for split in run.records},
-        snapshots=Snapshots(
-            update=np.array([update for update, _ in run.snapshots]),
-            code=torch.stack([code for _, code in run.snapshots]).numpy(),
-            labels=data.validation.labels[:SNAPSHOT_IMAGES].numpy(),
-        ),
+        history=history,
+        snapshots=snapshots,
     )
 
 

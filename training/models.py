@@ -8,10 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from training.experiments import LOG_VARIANCE_BOUNDS, STRIDES, Experiment
+from training.layers import Layer, Shape, chain, read_layer
 
 __all__ = ["MODELS", "Autoencoder", "VariationalAutoencoder", "build"]
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "tanh": nn.Tanh}
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "leaky-relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "silu": nn.SiLU,
+}
 
 
 def _mlp(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
@@ -21,8 +29,38 @@ def _mlp(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+def _module(layer: Layer) -> nn.Module:
+    if layer.kind == "linear":
+        return nn.Linear(layer.inputs, layer.outputs)
+    sizes = layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding
+    return nn.Conv2d(*sizes) if layer.kind == "convolution" else nn.ConvTranspose2d(*sizes, layer.output_padding)
+
+
+def _stack(layers: Sequence[Layer], shape: Shape, activation: type[nn.Module]) -> nn.Sequential:
+    """Build layers with an activation after each but the last; the result is flat: (n, ...) -> (n, outputs)."""
+    modules: list[nn.Module] = []
+    for layer in layers:
+        taken, given = layer.shapes(shape)
+        if taken != shape:
+            modules.append(nn.Flatten() if len(taken) == 1 else nn.Unflatten(1, taken))
+        modules += [_module(layer), activation()]
+        shape = given
+    return nn.Sequential(*modules[:-1], nn.Flatten())
+
+
+def _imported(experiment: Experiment, outputs: int) -> tuple[nn.Sequential, nn.Sequential]:
+    activation, size = ACTIVATIONS[experiment.activation], experiment.image_size
+    *_, features = chain(experiment.encoder_layers, (size**2,))
+    head = Layer("linear", math.prod(features), outputs)
+    encoder = _stack([*map(read_layer, experiment.encoder_layers), head], (size**2,), activation)
+    decoder = _stack([*map(read_layer, experiment.decoder_layers)], (experiment.latent_dim,), activation)
+    return encoder, decoder.append(nn.Unflatten(1, (size, size)))
+
+
 def _networks(experiment: Experiment, outputs: int) -> tuple[nn.Sequential, nn.Sequential]:
     """Build the encoder, (n, h * w) -> (n, outputs), and the decoder, mirrored, (n, latent_dim) -> (n, h, w)."""
+    if experiment.is_imported:
+        return _imported(experiment, outputs)
     activation, size = ACTIVATIONS[experiment.activation], experiment.image_size
     if experiment.architecture == "mlp":
         widths = [size**2, *experiment.hidden_layers]

@@ -24,7 +24,7 @@ from explorer.stage import CHARTS, Stage, lay_over
 from explorer.text import duration, escape_markdown, number, vector
 from training import workers
 from training.array_file import CheckpointError, MissingError
-from training.checkpoint import MODEL_NAMES, checkpoint_path, experiment_names
+from training.checkpoint import MODEL_NAMES, MODEL_WORDS, checkpoint_path, experiment_names
 from training.datasets import TRAINING_IMAGES, available
 from training.experiments import EXPERIMENTS, Experiment
 from training.folders import checkpoints_dir, data_dir
@@ -62,7 +62,6 @@ LATENT_DIM, BETA, WARM_UP = Choice("latent_dim", 2), Choice("fit_beta", 1.0), Ch
 SEED = Choice("fit_seed", 0)
 EPOCHS, RATE = Choice[int | None]("epochs", None), Choice[float | None]("rate", None)  # None: what the network wants
 MODELS = dict(zip(MODEL_NAMES, CHARTS, strict=True))
-WORDS = {"autoencoder": "AE", "vae": "VAE"}
 TICK, STEER_TICK, CURVES_TICK = 0.5, 2.0, 1.5  # seconds
 ATLAS_SECONDS = 1.0  # after which the decodes under the mouse are renewed
 # In the session, not in the URL.
@@ -370,7 +369,7 @@ def _watch(name: str) -> None:
 
 def _lens(name: str, model: LiveModel, window: Window) -> None:
     """Mount the lens of a map: the pick's decode, and that of any point under the mouse, by the model as it stands."""
-    chart, lens, short = MODELS[model.name], f"live-{name}-{model.name}", WORDS[model.name]
+    chart, lens, short = MODELS[model.name], f"live-{name}-{model.name}", MODEL_WORDS[model.name]
     # Before there is a pick: the first validation image, wherever its code is.
     x, y = st.session_state.setdefault(PICKS, {}).get(model.name) or model.points[0].tolist()
     where = vector((x, y))
@@ -401,7 +400,7 @@ def _pick(model_name: str, x: float, y: float) -> None:
 
 def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
     """Say how far a model is; None: it is finished."""
-    short = WORDS[model_name]
+    short = MODEL_WORDS[model_name]
     if fit is None:
         st.progress(1.0, f"{short}: finished")
         return

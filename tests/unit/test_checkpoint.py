@@ -161,7 +161,7 @@ def test_missing_file(path: Path) -> None:
 
 def test_foreign_safetensors(path: Path) -> None:
     save_file({"w": np.zeros(3)}, path)
-    with pytest.raises(CheckpointError, match="was not written by `python -m training fit`"):
+    with pytest.raises(CheckpointError, match=r"holds weights and nothing else; rename it .* import-weights"):
         Checkpoint(path)
 
 
