@@ -19,10 +19,10 @@ from explorer.components.present import present_keys
 from explorer.components.save_picture import save_picture
 from explorer.maps import MapPair
 from explorer.models import ModelPair
-from explorer.stage import Places, chart_of, draw_legend, draw_stage, grid_input, open_stage, send_codes
+from explorer.stage import Places, chart_of, draw_legend, draw_stage, grid_input, lay_over, open_stage, send_codes
 from explorer.text import escape_markdown
 from explorer.views import curves, explore
-from training.checkpoint import CheckpointError, misnamed
+from training.checkpoint import MODEL_WORDS, CheckpointError, misnamed
 from training.folders import checkpoints_dir
 
 # By title: a module of `explorer.views`, imported when the tool is opened.
@@ -104,7 +104,15 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
         warmup.load_torch()
     module = tool_module(tool)
     with stage.strip, catalog.show_errors():
-        module.render(pair, stage)
+        if lacking := [MODEL_WORDS[each] for each in getattr(module, "NEEDS", ()) if not pair.find(each)]:
+            stage.viewer.info(
+                escape_markdown(f"{tool} needs what is not here: {pair.folder.name} has no {lacking[0]}.")
+            )
+            for map_, answer in zip(maps, stage.answers, strict=True):
+                with answer:
+                    lay_over(map_, [], answer="")
+        else:
+            module.render(pair, stage)
     with stage.legend:
         draw_legend(maps, getattr(module, "classes", lambda pair: pair.classes)(pair))
 
@@ -151,7 +159,7 @@ with catalog.show_errors():
         selection.class_map_input(pair.classes)
     with codes_shown:
         selection.codes_shown_input(len(pair.labels))
-    about.caption(escape_markdown(pair.vae.checkpoint.experiment.title))
+    about.caption(escape_markdown(pair.experiment.title))
     with details:
         st.markdown(tables.details(pair))
     codes_place.download_button(
@@ -165,11 +173,11 @@ with catalog.show_errors():
     maps = selection.chosen_maps(pair)
     places = draw_stage(maps)
     # Loading torch takes seconds in which this server answers no browser, which asks for Plotly just now: maps first.
-    is_ready = warmup.first_map_is_drawn(chart_of(maps.vae))
+    is_ready = warmup.first_map_is_drawn(chart_of(maps.either))
     run_tool(pair, maps, places, tools, is_ready)
     if not is_ready:
         warmup.rerun_after_timeout()
-    with_lens = maps if maps.vae.is_plane and is_ready else ()
+    with_lens = tuple(maps) if maps.either.is_plane and is_ready else ()
     for map_ in with_lens:
         latent_map.send_atlas(chart_of(map_), map_.id, map_.window, map_layers.atlas(map_, map_.window))
         send_codes(map_)
@@ -177,4 +185,4 @@ with catalog.show_errors():
         if map_.crowd != map_.window:
             latent_map.send_atlas(chart_of(map_), map_.id, map_.crowd, map_layers.atlas(map_, map_.crowd), part="crowd")
     if is_ready and (sprite := originals.sprite(pair, SPRITE_COLUMNS)):
-        latent_map.send_originals(sprite, pair.vae.checkpoint.experiment.image_size, SPRITE_COLUMNS)
+        latent_map.send_originals(sprite, pair.experiment.image_size, SPRITE_COLUMNS)

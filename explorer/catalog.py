@@ -13,7 +13,7 @@ from explorer.cache import cached
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair, open_models
 from explorer.text import escape_markdown
-from training.checkpoint import MODEL_NAMES, CheckpointError, checkpoint_path, experiment_names, other_betas
+from training.checkpoint import CheckpointError, checkpoint_path, experiment_names, other_betas
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir
 from training.live import is_first_fit
@@ -57,14 +57,14 @@ def available() -> list[str]:
 
 
 def load(name: str, beta: float | None = None) -> ModelPair:
-    """Open the models of an experiment, or find them open.
+    """Open the models of an experiment, or find them open; one of the two may be lacking.
 
     Args:
         name: a folder in `checkpoints/`.
         beta: one of `betas`; None: the experiment's own.
 
     Raises:
-        CheckpointError: a file is missing or defective, or the two do not belong together.
+        CheckpointError: both files are missing, one is defective, or the two do not belong together.
     """
     folder = checkpoints_dir() / name
     if beta not in other_betas(folder):
@@ -90,8 +90,9 @@ def map_pair(pair: ModelPair, dimensions: tuple[int, int] | None = None, *, tsne
     Raises:
         CheckpointError: no t-SNE was computed.
     """
-    layouts = load_evaluation(pair).tsne if tsne else dict.fromkeys(MODEL_NAMES)
-    return MapPair(*(_map(model, dimensions, layouts[model.name]) for model in pair))
+    layouts = load_evaluation(pair).tsne if tsne else {}
+    maps = {model.name: _map(model, dimensions, layouts.get(model.name)) for model in pair}
+    return MapPair(maps.get("autoencoder"), maps.get("vae"), pair.lacking)
 
 
 # Cached so that a map's own cached properties survive reruns.
@@ -101,9 +102,11 @@ def _map(model: Model, dimensions: tuple[int, int] | None, layout: Array | None)
 
 
 def betas(name: str) -> list[float]:
-    """Return the betas of an experiment's VAEs, in order."""
-    own = load(name).vae.checkpoint.experiment.beta
-    return sorted({own, *other_betas(checkpoints_dir() / name)})
+    """Return the betas of an experiment's VAEs, in order; none, if it has no VAE of its own."""
+    vae = load(name).find("vae")
+    if vae is None:
+        return []
+    return sorted({vae.checkpoint.experiment.beta, *other_betas(checkpoints_dir() / name)})
 
 
 def classifier_file(model: Model) -> Path:

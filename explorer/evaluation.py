@@ -1,7 +1,7 @@
 r"""The numbers behind the claims: `python -m explorer measure EXPERIMENT` writes them, the Compare tab shows them.
 
 One file an experiment, `checkpoints/<experiment>/measures.safetensors`. Its settings: `format`, `of` (the SHA-256 of
-both checkpoints, so that numbers of another fit are not shown as those of this one) and `values`, for each model:
+its checkpoints, so that numbers of another fit are not shown as those of this one) and `values`, for each model:
 
 | name | what |
 |---|---|
@@ -38,7 +38,7 @@ Its arrays, for each model:
 | `kl.vae` | (n,) | float32 | the images were at hand | the same |
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ from explorer import latent, metrics, posterior
 from explorer.maps import Map
 from explorer.models import ElboTerms, Model, ModelPair
 from training.array_file import ArrayFile, CheckpointError, file_digest, finite, write_arrays
-from training.checkpoint import MODEL_NAMES, checkpoint_path
+from training.checkpoint import checkpoint_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -160,9 +160,9 @@ def evaluate_pair(
         if test is not None:
             progress(f"{model.name}: likelihoods")
             terms[model.name] = model.elbo_terms(test)
-    if test is not None and pair.latent_dim == 2:
+    if test is not None and pair.latent_dim == 2 and (vae := pair.find("vae")):
         progress("vae: posteriors")
-        values["vae"] |= _posterior_metrics(pair.vae, binarised(test.images)[:POSTERIORS])
+        values["vae"] |= _posterior_metrics(vae, binarised(test.images)[:POSTERIORS])
     return Evaluation(values, overlap, tsne, terms)
 
 
@@ -343,11 +343,11 @@ def write_evaluation(folder: Path, evaluation: Evaluation, beta: float | None = 
     """
     settings = {
         "format": FORMAT,
-        "of": _digests(folder, beta),
+        "of": _digests(folder, evaluation.values, beta),
         "values": {
             model_name: evaluation.values[model_name]
             | {"overlap": [None if np.isnan(share) else share for share in evaluation.overlap[model_name]]}
-            for model_name in MODEL_NAMES
+            for model_name in evaluation.values
         },
     }
     path = evaluation_path(folder, beta)
@@ -370,35 +370,35 @@ def read_evaluation(folder: Path, pair: ModelPair) -> Evaluation:
     """
     command = f"python -m explorer measure {folder.name}"
     file = ArrayFile(evaluation_path(folder, pair.other_beta), expected_format=FORMAT, verb="measure", command=command)
-    n = len(pair.labels)
+    n, model_names = len(pair.labels), [model.name for model in pair]
     file.expect_groups("tsne", *ElboTerms._fields)
-    file.expect("tsne", dict.fromkeys(MODEL_NAMES, ("F16", (n, 2))) if pair.latent_dim > 2 else {})
-    has_terms = file.has("reconstruction.vae")
-    for term, model_names in {"reconstruction": MODEL_NAMES, "kl": ("vae",)}.items():
-        file.expect(term, dict.fromkeys(model_names, ("F32", (n,))) if has_terms else {})
+    file.expect("tsne", dict.fromkeys(model_names, ("F16", (n, 2))) if pair.latent_dim > 2 else {})
+    has_terms = file.has(f"reconstruction.{model_names[0]}")
+    for term, names in {"reconstruction": model_names, "kl": [name for name in model_names if name == "vae"]}.items():
+        file.expect(term, dict.fromkeys(names, ("F32", (n,))) if has_terms else {})
     try:
         of, stored = file.settings["of"], file.settings["values"]
         values = {
             model_name: {name: finite(stored[model_name][name]) for name in METRICS[model_name]}
-            for model_name in MODEL_NAMES
+            for model_name in model_names
         }
-        if POSTERIOR_METRICS[0] in stored["vae"]:
+        if POSTERIOR_METRICS[0] in stored.get("vae", {}):
             values["vae"] |= {name: finite(stored["vae"][name]) for name in POSTERIOR_METRICS}
         overlap = {
             model_name: [np.nan if share is None else finite(share) for share in stored[model_name]["overlap"]]
-            for model_name in MODEL_NAMES
+            for model_name in model_names
         }
         if any(len(shares) != len(pair.classes) for shares in overlap.values()):
             raise ValueError(f"overlap is not that of {len(pair.classes)} classes")
     except (KeyError, TypeError, ValueError) as error:
         raise file.defect_error(f"has settings that cannot be read ({error!r:.200})") from error
-    if of != _digests(folder, pair.other_beta):
+    if of != _digests(folder, model_names, pair.other_beta):
         raise file.defect_error("is of other checkpoints than those that stand beside it")
     reconstruction, kl = (file.group(term) for term in ElboTerms._fields)
     terms = {name: ElboTerms(reconstruction[name], kl.get(name)) for name in reconstruction}
     return Evaluation(values, overlap, file.group("tsne"), terms)
 
 
-def _digests(folder: Path, beta: float | None) -> dict[str, str]:
+def _digests(folder: Path, model_names: Iterable[str], beta: float | None) -> dict[str, str]:
     paths = {"autoencoder": checkpoint_path(folder, "autoencoder"), "vae": checkpoint_path(folder, "vae", beta)}
-    return {model_name: file_digest(path) for model_name, path in paths.items()}
+    return {model_name: file_digest(paths[model_name]) for model_name in model_names}

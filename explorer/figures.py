@@ -508,22 +508,23 @@ def sweep(sizes: Sequence[SweepPoint], active: Sequence[int]) -> go.Figure:
     return figure
 
 
-def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoencoder: float) -> go.Figure:
+def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoencoder: float | None) -> go.Figure:
     """Draw the trade-off of beta: reconstruction against KL on the test images, in nats per image.
 
     Args:
         points: beta, reconstruction and KL of each VAE, in the order of beta.
         chosen: the beta to be marked.
-        autoencoder: the AE's reconstruction.
+        autoencoder: the AE's reconstruction; None without an AE.
     """
     betas, reconstruction, kl = zip(*points, strict=True)
     figure = go.Figure()
-    figure.add_hline(
-        y=autoencoder,
-        line={"color": AE_COLOUR, "dash": "dash", "width": 2.5},
-        annotation={"text": "AE: pays no KL", "font": {"size": FONT_SIZE, "color": AE_COLOUR}},
-        annotation_position="bottom left",
-    )
+    if autoencoder is not None:
+        figure.add_hline(
+            y=autoencoder,
+            line={"color": AE_COLOUR, "dash": "dash", "width": 2.5},
+            annotation={"text": "AE: pays no KL", "font": {"size": FONT_SIZE, "color": AE_COLOUR}},
+            annotation_position="bottom left",
+        )
     figure.add_scatter(
         x=kl,
         y=reconstruction,

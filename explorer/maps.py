@@ -3,14 +3,15 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from explorer import latent
 from explorer.figures import Axes
-from explorer.models import Model
+from explorer.models import Model, ModelPair
+from explorer.pair import Pair
 
 __all__ = ["CROWD_SHARE", "Map", "MapPair"]
 
@@ -154,8 +155,11 @@ class Map:
         return outline
 
 
-class MapPair(NamedTuple):
-    """The maps of an experiment's two models, side by side as on the page."""
+class MapPair(Pair[Map]):
+    """The maps of an experiment's two models, side by side as on the page; one of them may be lacking."""
 
-    ae: Map
-    vae: Map
+    @property
+    def models(self) -> ModelPair:
+        """Their models."""
+        models = {map_.model.name: map_.model for map_ in self}
+        return ModelPair(models.get("autoencoder"), models.get("vae"))

@@ -62,7 +62,8 @@ def measure(folder: Path, progress: Callable[[float, str], None]) -> list[Measur
     measured = []
     for number, (beta, pair) in enumerate(zip(betas, pairs, strict=True)):
         test, lacking = _test_images(pair)
-        steps = 8 + (2 if pair.latent_dim > 2 else 0) + (0 if test is None else 2 if pair.latent_dim > 2 else 3)
+        steps = len(list(pair)) * (4 + (pair.latent_dim > 2) + (test is not None))
+        steps += test is not None and pair.latent_dim == 2 and pair.find("vae") is not None
         done = 0
 
         def step(label: str, number: int = number, steps: int = steps) -> None:
@@ -82,14 +83,14 @@ def _classifier(pair: ModelPair, progress: Callable[[float], None]) -> "Classifi
     from training import datasets
     from training.classifier import classifier_path, fit_classifier, load_classifier
 
-    dataset, checkpoints = pair.vae.checkpoint.experiment.dataset, pair.folder.parent
+    dataset, checkpoints = pair.experiment.dataset, pair.folder.parent
     path = classifier_path(checkpoints, dataset)
     if not path.exists():
         data = datasets.load(dataset, data_dir(), download=False)
         datasets.check_splits(dataset, data, data_dir())
         fit_classifier(dataset, data, path, progress=progress)
     classifier, _ = load_classifier(checkpoints, dataset)
-    check_classifier(classifier, path, pair.vae)
+    check_classifier(classifier, path, pair.either)
     return classifier
 
 
@@ -97,13 +98,13 @@ def _test_images(pair: ModelPair) -> tuple["Split | None", str]:
     """Load the images that the models were evaluated on; None, and a sentence, where they are not at hand."""
     from training.datasets import DataError, load
 
-    experiment = pair.vae.checkpoint.experiment
+    experiment = pair.experiment
     size, binarised = experiment.image_size, experiment.binarised
     try:
         data = load(experiment.dataset, data_dir(), image_size=size, binarised=binarised, download=False)
     except DataError as error:
         return None, f"What needs the test images is left out: {error}."
-    if data.id != pair.vae.checkpoint.dataset:
+    if data.id != pair.either.checkpoint.dataset:
         return None, f"What needs the test images is left out: those in {data_dir()} are others."
     return data.test, ""
 

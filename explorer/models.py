@@ -3,7 +3,7 @@
 import atexit
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from explorer import latent
 from explorer.classes import Classes
+from explorer.pair import Pair
+from training.array_file import MissingError
 from training.checkpoint import (
     MODEL_NAMES,
     Checkpoint,
@@ -24,7 +26,10 @@ from training.checkpoint import (
     Snapshots,
     check_pair,
     checkpoint_path,
+    how_to_complete,
 )
+from training.experiments import Experiment
+from training.foreign import sentences
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
     from training.datasets import Split
     from training.models import Autoencoder
 
-__all__ = ["ElboTerms", "Model", "ModelPair", "freeze_gc", "open_models"]
+__all__ = ["TITLES", "ElboTerms", "Model", "ModelPair", "freeze_gc", "open_models"]
 
 Array = NDArray[Any]
 
@@ -179,41 +184,45 @@ class Model:
         return ElboTerms(each.reconstruction.numpy(), None if each.kl is None else each.kl.numpy())
 
 
-@dataclass(eq=False)
-class ModelPair:
-    """The AE and the VAE of an experiment, side by side as on the page."""
+class ModelPair(Pair[Model]):
+    """The AE and the VAE of an experiment, side by side as on the page; one of them may be lacking."""
 
-    ae: Model
-    vae: Model
+    def __init__(self, ae: Model | None, vae: Model | None) -> None:
+        super().__init__(ae, vae)
+        if ae is None or vae is None:
+            self.lacking = how_to_complete(self.either.checkpoint)
 
-    def __iter__(self) -> Iterator[Model]:
-        return iter((self.ae, self.vae))
+    @property
+    def experiment(self) -> Experiment:
+        """What they have in common; beta is the VAE's."""
+        return self.either.checkpoint.experiment
 
     @property
     def folder(self) -> Path:
         """The experiment's folder."""
-        return self.vae.checkpoint.path.parent
+        return self.either.checkpoint.path.parent
 
     @property
     def other_beta(self) -> float | None:
-        """The beta of an additional VAE; None for the experiment's own."""
-        vae = self.vae.checkpoint
-        return None if vae.path == checkpoint_path(self.folder, "vae") else vae.experiment.beta
+        """The beta of an additional VAE; None for the experiment's own, and without a VAE."""
+        vae = self.find("vae")
+        own = vae is None or vae.checkpoint.path == checkpoint_path(self.folder, "vae")
+        return None if own else self.experiment.beta
 
     @property
     def latent_dim(self) -> int:
         """The size of their latent spaces."""
-        return self.vae.latent_dim
+        return self.either.latent_dim
 
     @property
     def classes(self) -> Classes:
         """What the classes of their images are called."""
-        return self.vae.classes
+        return self.either.classes
 
     @property
     def labels(self) -> Array:
         """The classes of the test images, (n,)."""
-        return self.vae.codes.labels
+        return self.either.codes.labels
 
 
 def open_models(folder: Path, beta: float | None = None) -> ModelPair:
@@ -224,13 +233,24 @@ def open_models(folder: Path, beta: float | None = None) -> ModelPair:
         beta: of an additional VAE; None: the one with the experiment's own beta.
 
     Raises:
-        CheckpointError: a file is missing or defective, or the two do not belong together.
+        CheckpointError: both files are missing, one is defective, or the two do not belong together.
     """
-    pair = []
+    found: dict[str, Model] = {}
+    missing = []
     for model_name in MODEL_NAMES:
-        checkpoint = Checkpoint(checkpoint_path(folder, model_name, beta if model_name == "vae" else None))
-        pair.append(Model(checkpoint, *TITLES[model_name], checkpoint.codes()))
-    ae, vae = pair
+        try:
+            checkpoint = Checkpoint(checkpoint_path(folder, model_name, beta if model_name == "vae" else None))
+        except MissingError as error:
+            missing.append(error)
+            continue
+        found[model_name] = Model(checkpoint, *TITLES[model_name], checkpoint.codes())
+    if not found:
+        if foreign := sentences(folder):
+            raise CheckpointError(f"{folder} has no model that this program has written: {'; '.join(foreign)}")
+        raise missing[0]
+    ae, vae = (found.get(model_name) for model_name in MODEL_NAMES)
+    if ae is None or vae is None:
+        return ModelPair(ae, vae)
     check_pair(ae.checkpoint, vae.checkpoint)
     if not np.array_equal(ae.codes.labels, vae.codes.labels):
         raise CheckpointError(

@@ -65,7 +65,7 @@ def missing(pair: ModelPair, absent: str) -> str:
     """
     from training.datasets import DATASETS
 
-    dataset = pair.vae.checkpoint.experiment.dataset
+    dataset = pair.experiment.dataset
     if (folder := data_dir()).is_dir() and not os.access(folder, os.R_OK | os.X_OK):
         return f"{escape_markdown(str(folder))} may not be read; allow it, or name another folder. " + EVERYTHING_ELSE
     if _loaded(pair) is not None:
@@ -119,7 +119,7 @@ def preprocessed(pair: ModelPair, picture: Array) -> Array:
 
     from training.datasets import preprocess
 
-    experiment = pair.vae.checkpoint.experiment
+    experiment = pair.experiment
     return preprocess(torch.as_tensor(picture)[None], experiment.image_size, binarised=experiment.binarised)[0].numpy()
 
 
@@ -168,7 +168,7 @@ def all_binarised(pair: ModelPair) -> Array:
 
 
 def _substitute(pair: ModelPair) -> "Data":
-    experiment = pair.vae.checkpoint.experiment
+    experiment = pair.experiment
     data = _load(data_dir(), (), "digits", experiment.image_size, experiment.binarised)
     assert data is not None  # scikit-learn brings them along
     return data
@@ -177,14 +177,14 @@ def _substitute(pair: ModelPair) -> "Data":
 def _data(pair: ModelPair) -> "Data | None":
     """Load the data set, if it is here and is the one that the pair was fitted to."""
     data = _loaded(pair)
-    is_own = data is not None and data.id == pair.vae.checkpoint.dataset and len(data.test) == len(pair.labels)
+    is_own = data is not None and data.id == pair.either.checkpoint.dataset and len(data.test) == len(pair.labels)
     return data if is_own else None
 
 
 def _loaded(pair: ModelPair) -> "Data | None":
     """Load the data set of that name, if there is one here."""
     folder = data_dir()
-    experiment = pair.vae.checkpoint.experiment
+    experiment = pair.experiment
     return _load(folder, _versions(folder), experiment.dataset, experiment.image_size, experiment.binarised)
 
 

@@ -123,7 +123,7 @@ def apply_pending() -> None:
 def beta_input(name: str, on_change: Callable[[], None]) -> None:
     """Draw the widget that chooses among the VAEs of an experiment, where there are several."""
     betas = catalog.betas(name)
-    if len(betas) == 1:
+    if len(betas) <= 1:
         return
     st.markdown("beta")
     st.select_slider(

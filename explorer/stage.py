@@ -19,7 +19,9 @@ from explorer.classes import Classes
 from explorer.components import latent_map
 from explorer.latent import Window
 from explorer.maps import CROWD_SHARE, Map, MapPair
-from explorer.models import ModelPair
+from explorer.models import TITLES
+from explorer.text import escape_markdown
+from training.checkpoint import MODEL_NAMES
 
 __all__ = [
     "ALL",
@@ -70,7 +72,7 @@ class Stage(NamedTuple):
     """The maps, and where a tool writes; anew for each of its runs."""
 
     maps: MapPair
-    answers: tuple[DeltaGenerator, DeltaGenerator]  # at the top of the viewer: what both models make of something
+    answers: tuple[DeltaGenerator, ...]  # at the top of the viewer: what the model of each map makes of something
     viewer: DeltaGenerator  # below the answers
     legend: DeltaGenerator
     controls: DeltaGenerator
@@ -84,23 +86,39 @@ class Stage(NamedTuple):
 def draw_stage(maps: MapPair) -> Places:
     """Lay out the stage and draw its charts; see `page.css` for its sizes."""
     st.segmented_control(  # on a phone, see `page.css`
-        "Map", ["AE", "VAE"], default="VAE", required=True, label_visibility="collapsed", key="phone_map"
+        "Map",
+        ["AE", "VAE"],
+        default=maps.either.model.short,
+        required=True,
+        label_visibility="collapsed",
+        key="phone_map",
     )
     with st.container(key="stage"):
         left, middle, right = st.columns(3)
-    for column, map_ in ((left, maps.ae), (right, maps.vae)):
-        column.markdown(f"#### {map_.model.title}")
+    for column, (title, _) in zip((left, right), TITLES.values(), strict=True):
+        column.markdown(f"#### {title}")
     with st.container(key="legend_row", horizontal=True, vertical_alignment="center"):
         legend = st.container(key="classes", width="stretch")  # its room is there before it is
         controls = st.container(width="content")
         faces = st.container(horizontal=True, vertical_alignment="center", width="content")
     strip = st.container(key="strip")
-    _charts(maps, (left.container(), right.container()), faces)
+    _charts(maps, _sides(maps, left, right), faces)
     return Places(middle.container(key="viewer"), legend, controls, strip)
 
 
+def _sides(maps: MapPair, left: DeltaGenerator, right: DeltaGenerator) -> tuple[DeltaGenerator, ...]:
+    """Return a place of each map, at its own side; where a model is lacking its side says so."""
+    places = []
+    for side, model_name in ((left, "autoencoder"), (right, "vae")):
+        if maps.find(model_name):
+            places.append(side.container())
+        else:
+            side.info(escape_markdown(f"{maps.lacking}. Everything that one model can show works."))
+    return tuple(places)
+
+
 @st.fragment
-def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces: DeltaGenerator) -> None:
+def _charts(maps: MapPair, places: tuple[DeltaGenerator, ...], faces: DeltaGenerator) -> None:
     face = faces.segmented_control(
         "What the maps show",
         ["codes", "images", "grid"],
@@ -126,14 +144,10 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, DeltaGenerator], faces:
     show_classes = False
     if selection.SHOW_CLASS_MAP.value:
         with faces, catalog.show_errors():  # without a classifier the maps are there all the same
-            catalog.classifier(maps.vae.model)
+            catalog.classifier(maps.either.model)
             show_classes = True
     # While torch is not loaded, the first map is not drawn: this is asked again then.
-    if (
-        face == "images"
-        and warmup.is_torch_loaded()
-        and not originals.has_data(pair := ModelPair(maps.ae.model, maps.vae.model))
-    ):
+    if face == "images" and warmup.is_torch_loaded() and not originals.has_data(pair := maps.models):
         faces.caption(originals.missing(pair, "Dots: the test images are not on this computer."))
     for place, map_ in zip(places, maps, strict=True):
         with place, catalog.show_errors():
@@ -160,10 +174,10 @@ def grid_input() -> None:
 def open_stage(maps: MapPair, places: Places) -> Stage:
     """Return fresh containers for one run of a tool, inside `places`: a fragment may write nowhere else."""
     viewer = places.viewer.container()
-    left, right = viewer.columns(2, gap="xsmall")
+    sides = zip(MODEL_NAMES, viewer.columns(2, gap="xsmall"), strict=True)
     return Stage(
         maps,
-        (left.container(), right.container()),
+        tuple(side.container() for model_name, side in sides if maps.find(model_name)),
         viewer.container(key="tool"),
         places.legend.container(),
         places.controls.container(),
@@ -256,7 +270,13 @@ def draw_legend(maps: MapPair, classes: Classes) -> None:
         for theme, background in (("light", figures.LIGHT), ("dark", figures.DARK))
     }
     latent_map.legend(
-        CHARTS, classes.names, classes.short_names, colours, symbols, outlines, partial(_pick_typical, maps)
+        tuple(map(chart_of, maps)),
+        classes.names,
+        classes.short_names,
+        colours,
+        symbols,
+        outlines,
+        partial(_pick_typical, maps),
     )
 
 

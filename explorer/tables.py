@@ -51,16 +51,22 @@ def curves(models: Mapping[str, Mapping[str, Curve]]) -> bytes:
 def details(pair: ModelPair) -> str:
     """Describe the models in a Markdown table: `st.table` would import pandas before the first map."""
     columns = [_details(model) for model in pair]
-    rows = [["Setting", *(model.short for model in pair)], ["---"] * 3]
+    rows = [["Setting", *(model.short for model in pair)], ["---"] * (1 + len(columns))]
     rows += [[f"**{name}**", *(column[name] for column in columns)] for name in columns[0]]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _details(model: Model) -> dict[str, str]:
     experiment = model.checkpoint.experiment
-    return {
-        "network": f"{experiment.network} and back",
+    imported = experiment.is_imported
+    shared = {
+        "network": experiment.network if imported else f"{experiment.network} and back",
         "bottleneck": "mean and log-variance" if model.name == "vae" else "code",
+    }
+    test_images = {"test images": f"{len(model.codes.labels):,}"}
+    if imported:
+        return shared | {"activation": experiment.activation, "fit": "not recorded"} | test_images
+    return shared | {
         "objective": f"ELBO, beta {experiment.beta:g}" if model.name == "vae" else "log p(x given f(x))",
         "epochs": str(experiment.epochs),
         "batch size": str(experiment.batch_size),
@@ -68,7 +74,7 @@ def _details(model: Model) -> dict[str, str]:
         "weight decay": f"{experiment.weight_decay:g}",
         "seed": str(experiment.seed),
         "fitted in": f"{model.checkpoint.seconds / 60:.1f} min",
-        "test images": f"{len(model.codes.labels):,}",
+        **test_images,
     }
 
 

@@ -316,7 +316,11 @@ WHAT_THE_VAE_CHANGES = Step(
 
 
 def _settings_for_curves(pair: ModelPair) -> dict[Choice[Any], Any]:
-    return {curves.X_AXIS: "updates", curves.LOGARITHMIC: True, curves.MOMENT: int(pair.vae.snapshots.update[-1])}
+    return {
+        curves.X_AXIS: "updates",
+        curves.LOGARITHMIC: True,
+        curves.MOMENT: int(pair.vae.snapshots.update.max(initial=0)),
+    }
 
 
 def _which_is_better(pair: ModelPair) -> str:

@@ -14,8 +14,9 @@ from explorer.stage import Stage
 from explorer.text import nats, number
 from explorer.views.explore import draw_pick
 
-__all__ = ["render"]
+__all__ = ["NEEDS", "render"]
 
+NEEDS = ("vae",)
 
 TradeOff = tuple[tuple[float, float, float], ...]
 
@@ -30,17 +31,21 @@ def _trade_off(pair: ModelPair) -> TradeOff:
 @cached()
 def _trade_off_figure(pair: ModelPair, trade_off: TradeOff) -> go.Figure:
     """Draw what each beta makes of reconstruction and KL, with the chosen one marked."""
-    chosen = pair.vae.checkpoint.experiment.beta
-    return figures.trade_off(trade_off, chosen, pair.ae.checkpoint.test["reconstruction"])
+    ae = pair.find("autoencoder")
+    reconstruction = ae.checkpoint.test["reconstruction"] if ae else None
+    return figures.trade_off(trade_off, pair.experiment.beta, reconstruction)
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
     """Draw the tool: the picks' decodes, what the chosen VAE reaches, the trade-off of all VAEs of the experiment."""
-    name, experiment = pair.folder.name, pair.vae.checkpoint.experiment
+    name, experiment = pair.folder.name, pair.experiment
     ringed = selection.ringed_image(pair)
     for map_, answer in zip(stage.maps, stage.answers, strict=True):
         with answer, catalog.show_errors():
             draw_pick(pair, map_, ringed)
+    if experiment.is_imported:
+        stage.viewer.markdown("This VAE was fitted elsewhere: its beta is not recorded, and there is none beside it.")
+        return
     if len(catalog.betas(name)) == 1:
         stage.viewer.markdown(
             f"This experiment has one VAE, of beta {experiment.beta:g}. `python -m training fit {name} --beta 4` fits "

@@ -23,10 +23,12 @@ from explorer.stage import ALL, CROWD, EXTENT, FACE, Stage
 from explorer.text import escape_markdown, number, percent, rounded
 from explorer.translator import reset, translator
 from training.array_file import MissingError
+from training.checkpoint import MODEL_NAMES
 from training.sweep import SWEEP_EXPERIMENT
 
-__all__ = ["clear_difference", "offer_measuring", "render", "reset", "rows", "sweep_figure", "verdict"]
+__all__ = ["NEEDS", "clear_difference", "offer_measuring", "render", "reset", "rows", "sweep_figure", "verdict"]
 
+NEEDS = MODEL_NAMES  # it compares two
 NO_PRIOR = "– (an AE has no prior)"
 COLUMNS_SHOWN = 10  # classes side by side
 COLUMNS = [4.6, 2, 2, 2.8, 1.2]

@@ -43,13 +43,18 @@ def render(pair: ModelPair, stage: Stage) -> None:
         st.download_button(
             "Curves as CSV",
             lambda: tables.curves({model.short.lower(): model.history for model in pair}),
-            f"{pair.vae.checkpoint.path.parent.name}-curves.csv",
+            f"{pair.folder.name}-curves.csv",
             key="curves_as_csv",
             on_click="ignore",
             icon=":material/download:",
         )
-    if stage.maps.vae.is_plane:
-        if len(pair.vae.snapshots.update) > 1:
+    if pair.experiment.is_imported:
+        st.info(
+            f"{'This model was' if pair.lacking else 'These models were'} fitted elsewhere: "
+            "the curves and the film of the fit are not recorded."
+        )
+    elif stage.maps.either.is_plane:
+        if len(pair.either.snapshots.update) > 1:
             _film(pair, stage, x_axis, logarithmic)
         else:
             st.info(f"The codes of one moment only were recorded, so there is no film: {_fit_again(pair)}")
@@ -57,7 +62,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         st.info("t-SNE has no place for codes of another moment: choose a plane (button at the top) to play the film.")
     if any(len(model.history["training"].update) > 1 for model in pair):  # a line has two points
         latent_map.chart(_curves_figure(pair, x_axis, logarithmic), key="curves")
-    else:
+    elif not pair.experiment.is_imported:
         st.info(f"One point only was recorded during the fit, so there are no curves: {_fit_again(pair)}")
     _draw_metrics(pair, st.columns(4))
     selection.picks_inputs(stage.maps)
@@ -100,7 +105,7 @@ def _trajectories(map_: Map, updates: tuple[int, ...]) -> Trajectories:
 
 
 def _film(pair: ModelPair, stage: Stage, x_axis: str, logarithmic: bool) -> None:
-    snapshots, curve = pair.vae.snapshots, pair.vae.history["training"]
+    snapshots, curve = pair.either.snapshots, pair.either.history["training"]
     updates = snapshots.update.tolist()
     x = curve.when(x_axis)
     when = np.interp(updates, [0, *curve.update], [0, *x])
@@ -136,20 +141,21 @@ def _curves_figure(pair: ModelPair, x_axis: str, logarithmic: bool) -> go.Figure
         {model.name: model.history for model in pair},
         x_axis,
         logarithmic=logarithmic,
-        changes=figures.changes(pair.vae.checkpoint.changes, pair.vae.history["training"], x_axis),
+        changes=figures.changes(pair.either.checkpoint.changes, pair.either.history["training"], x_axis),
     )
 
 
 def _draw_metrics(pair: ModelPair, places: Sequence[DeltaGenerator]) -> None:
-    vae, ae = pair.vae.checkpoint.test, pair.ae.checkpoint.test
     shown = {
-        "VAE ELBO": (vae["elbo"], "A lower bound of log p(x), the log-probability the model gives to a test image."),
-        "VAE reconstruction": (vae["reconstruction"], "log p(x|z), averaged over z drawn from the encoder's Gaussian."),
-        "VAE KL": (vae["kl"], "How far the encoder's Gaussians are from the prior N(0, I), on average."),
-        "AE reconstruction": (ae["reconstruction"], "log p(x|f(x)). Not comparable with an ELBO, since it pays no KL."),
+        ("vae", "elbo"): "A lower bound of log p(x), the log-probability the model gives to a test image.",
+        ("vae", "reconstruction"): "log p(x|z), averaged over z drawn from the encoder's Gaussian.",
+        ("vae", "kl"): "How far the encoder's Gaussians are from the prior N(0, I), on average.",
+        ("autoencoder", "reconstruction"): "log p(x|f(x)). Not comparable with an ELBO, since it pays no KL.",
     }
-    for place, (label, (value, meaning)) in zip(places, shown.items(), strict=True):
-        place.metric(label, nats(value), help=f"{meaning} {HOW_MEASURED}")
+    for place, ((model_name, term), meaning) in zip(places, shown.items(), strict=True):
+        if model := pair.find(model_name):
+            label = f"{model.short} {term.upper() if term in ('elbo', 'kl') else term}"
+            place.metric(label, nats(model.checkpoint.test[term]), help=f"{meaning} {HOW_MEASURED}")
 
 
 def reset(pair: ModelPair) -> None:

@@ -74,7 +74,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         _picture_input(pair, on_pad)
     with form:
         _form(pair, drawn, encoded[0].preprocessed if encoded[0] is not None else None, on_pad.complaint)
-    for column, map_, each in zip(near, stage.maps, encoded, strict=True):
+    for column, map_, each in zip(near, stage.maps, encoded, strict=False):
         with column:
             st.html(_neighbours(pair, map_, each))
             st.html(_in_nats(map_, each))
@@ -235,9 +235,9 @@ def _in_form(classes: Classes) -> str:
 def _read(pair: ModelPair, drawn: Array) -> str:
     """Say which class the classifier reads in the drawing, as HTML."""
     try:
-        probabilities = evaluation.classify(catalog.classifier(pair.vae), drawn[None] / 255)[0]
+        probabilities = evaluation.classify(catalog.classifier(pair.either), drawn[None] / 255)[0]
     except CheckpointError:
-        command = f"python -m training classifier {pair.vae.checkpoint.experiment.dataset}"
+        command = f"python -m training classifier {pair.experiment.dataset}"
         return f"No classifier can read it here: restore its file, or fit one: <code>{escape(command)}</code>."
     confidence = probabilities.max()
     read = f"<b>{escape(pair.classes.called(probabilities.argmax()))}</b>, {100 * confidence:.0f}&nbsp;% sure"

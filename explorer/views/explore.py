@@ -41,7 +41,7 @@ KTH_NEAREST = f"Its {latent.SPARSITY_K}th nearest code"
 def render(pair: ModelPair, stage: Stage, close_ups: bool = False) -> None:
     """Draw the tool: the picks, the ringed image, the films of drawn paths; `close_ups`: of what is small, too."""
     with stage.controls:
-        _path_input(disabled=not stage.maps.vae.is_plane)
+        _path_input(disabled=not stage.maps.either.is_plane)
     stage.viewer.markdown(_what_to_look_for(pair, stage.maps))
     close_up = stage.viewer.empty() if close_ups else None
     _picks(pair, stage.maps, stage.answers, stage.strip.container(), close_up)
@@ -51,7 +51,7 @@ def render(pair: ModelPair, stage: Stage, close_ups: bool = False) -> None:
 def _picks(
     pair: ModelPair,
     maps: MapPair,
-    answers: tuple[DeltaGenerator, DeltaGenerator],
+    answers: tuple[DeltaGenerator, ...],
     strip: DeltaGenerator,
     close_up: DeltaGenerator | None,
 ) -> None:
@@ -64,7 +64,7 @@ def _picks(
         with close_up.container():
             draw_close_ups(laid)
     with strip.container():
-        films = [column.empty() for column in st.columns(2)] if PATH.value and maps.vae.is_plane else []
+        films = [column.empty() for column in st.columns(2)] if PATH.value and maps.either.is_plane else []
         for film, map_ in zip(films, maps, strict=False):
             with film.container(), catalog.show_errors():
                 _film(map_)
@@ -76,8 +76,8 @@ def _picks(
 
 
 def _what_to_look_for(pair: ModelPair, maps: MapPair) -> str:
-    latent_dim = maps.vae.model.latent_dim
-    if not maps.vae.is_plane:
+    latent_dim = maps.either.model.latent_dim
+    if not maps.either.is_plane:
         more = (
             "t-SNE keeps neighbours together; distances and sizes mean nothing. A click picks the nearest code: "
             "no path leads from such a map back to latent space."
@@ -247,8 +247,11 @@ def _ringed(pair: ModelPair, image: int) -> None:
     original = originals.original(pair, image)
     if original is not None:
         pictures.insert(0, picture(images.data_uri(original), "the original", name="original", caption="original"))
-    said = f"It is {escape(pair.classes.of(pair.labels[image]))}, and has a code in each space."
-    card(pictures, "The same image at both rings", said, _about_std(pair.vae, image), kind="row")
+    said = f"It is {escape(pair.classes.of(pair.labels[image]))}"
+    lines = [f"{said}." if pair.lacking else f"{said}, and has a code in each space."]
+    if vae := pair.find("vae"):
+        lines.append(_about_std(vae, image))
+    card(pictures, "The image at the ring" if pair.lacking else "The same image at both rings", *lines, kind="row")
     if original is None:
         st.caption(originals.missing(pair, "The original image is not on this computer."))
 

@@ -32,19 +32,26 @@ DRAWS = 4000  # at most, until enough of a class are found
 ANY = "any"
 SHOWN, SEED, WANTED = Choice("samples", SAMPLES_SHOWN[0]), Choice("seed", 0), Choice("class", ANY)
 FITTED_FOR_AE = Choice("fitted", False)  # whether the AE's map and picture are of its own Gaussian
+# Of each model's samples, with the title of their pictures.
+SOURCES = {
+    "autoencoder": {"prior": "AE, z ~ N(0, I)", "fitted": "AE, z ~ its own Gaussian"},
+    "vae": {"prior": "VAE, the same z ~ N(0, I)"},
+}
 CHOSEN = "sample"  # the sample that is shown large, from 0; in the session, not in the URL
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
     """Draw the tool: where on the maps random codes fell, one of them large, all of them, and how many are read."""
     maps = stage.maps
-    with stage.controls:
-        fitted = st.toggle(
-            "AE: its own Gaussian",
-            FITTED_FOR_AE.default,
-            help="On the AE's map: codes of the Gaussian that is fitted to the AE's own codes, not of N(0, I).",
-            **FITTED_FOR_AE.bound,
-        )
+    fitted = False
+    if maps.find("autoencoder"):
+        with stage.controls:
+            fitted = st.toggle(
+                "AE: its own Gaussian",
+                FITTED_FOR_AE.default,
+                help="On the AE's map: codes of the Gaussian that is fitted to the AE's own codes, not of N(0, I).",
+                **FITTED_FOR_AE.bound,
+            )
     with stage.viewer:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             n = int(st.segmented_control("Samples", SAMPLES_SHOWN, default=SHOWN.default, required=True, **SHOWN.bound))
@@ -58,13 +65,14 @@ def render(pair: ModelPair, stage: Stage) -> None:
         )
     drawn = {
         (map_, source): _samples(map_, source, n, seed, label, catalog.classifier_file(map_.model))
-        for map_, source in ((maps.ae, "prior"), (maps.ae, "fitted"), (maps.vae, "prior"))
+        for map_ in maps
+        for source in SOURCES[map_.model.name]
     }
-    shown = (drawn[maps.ae, "fitted" if fitted else "prior"], drawn[maps.vae, "prior"])
     laid = []
-    for map_, samples, answer in zip(maps, shown, stage.answers, strict=True):
+    for map_, answer in zip(maps, stage.answers, strict=True):
+        source = "fitted" if fitted and "fitted" in SOURCES[map_.model.name] else "prior"
         with answer:
-            laid.append(_chosen(map_, samples))
+            laid.append(_chosen(map_, drawn[map_, source]))
     with stage.viewer:
         draw_close_ups(laid)
     _walls(maps, drawn, label)
@@ -131,31 +139,25 @@ def _choose_nearest(points: list[list[float]], x: float, y: float) -> None:
 
 
 def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | None) -> None:
-    classes = maps.vae.model.classes
-    titles = {
-        (maps.ae, "prior"): "AE, z ~ N(0, I)",
-        (maps.ae, "fitted"): "AE, z ~ its own Gaussian",
-        (maps.vae, "prior"): "VAE, the same z ~ N(0, I)",
-    }
+    classes = maps.either.model.classes
     is_read = False
     place = st.container()
     with catalog.show_errors():
         try:
-            catalog.classifier(maps.vae.model)
+            catalog.classifier(maps.either.model)
             is_read = True
         except MissingError:
-            pair = ModelPair(maps.ae.model, maps.vae.model)
-            offer_measuring(pair, "No classifier reads these pictures yet: measuring fits one.")
-    for column, ((map_, source), title) in zip(place.columns(3), titles.items(), strict=True):
+            offer_measuring(maps.models, "No classifier reads these pictures yet: measuring fits one.")
+    for column, ((map_, source), samples) in zip(place.columns(len(drawn)), drawn.items(), strict=True):
+        title = SOURCES[map_.model.name][source]
         with column:
             st.markdown(f"##### {title}")
-            samples = drawn[map_, source]
             pictures = [
                 picture(
                     address,
                     f"{title}, sample {i + 1}",
                     name=f"{map_.model.name}-{source}-{i + 1}",
-                    caption=_read(maps.vae.model.classes, samples, i),
+                    caption=_read(classes, samples, i),
                 )
                 for i, address in enumerate(samples.pictures)
             ]

@@ -8,10 +8,12 @@ from explorer.choices import Choice
 from explorer.models import ModelPair
 from explorer.stage import Stage
 from explorer.tour import A_FIT_OF_YOUR_OWN, REFERENCES, STEPS, Step, said
+from training.checkpoint import MODEL_NAMES
 from training.experiments import DEFAULT
 
-__all__ = ["render"]
+__all__ = ["NEEDS", "render"]
 
+NEEDS = MODEL_NAMES  # the tour tells one from the other
 STEP = Choice("step", 1)
 ARRANGED = "arranged"  # the step that the views were last set to; in the session, not in the URL
 

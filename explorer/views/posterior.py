@@ -23,10 +23,11 @@ from explorer.stage import Stage, lay_over
 from explorer.text import nats, vector
 from training.checkpoint import CheckpointError
 
-__all__ = ["CloseUp", "close_up_window", "posterior_figure", "render"]
+__all__ = ["NEEDS", "CloseUp", "close_up_window", "posterior_figure", "render"]
 
 Array = NDArray[Any]
 
+NEEDS = ("vae",)
 CLOSE_UP_CHART = "map_posterior"  # the close-up's key
 
 
@@ -91,15 +92,19 @@ def render(pair: ModelPair, stage: Stage) -> None:
     q = gap.q
     z = q.mean + q.std * np.random.default_rng(seed).standard_normal(len(q.mean))
     window = close_up_window(gap, look) if in_two_dimensions else None
-    with stage.answers[0]:
-        ae_map = stage.maps.ae
-        subject = picture(images.data_uri(binary), f"{what}, black and white", name="subject", caption=f"x: {what}")
-        lay_over(
-            ae_map,
-            [latent_map.ring_mark(*ae_map.points[image].tolist())] if drawn is None else [],
-            answer=markup([subject], kind="pick"),
-        )
-    with stage.answers[1]:
+    *ae_answer, vae_answer = stage.answers
+    subject = picture(images.data_uri(binary), f"{what}, black and white", name="subject", caption=f"x: {what}")
+    for answer in ae_answer:
+        with answer:
+            ae_map = stage.maps.ae
+            lay_over(
+                ae_map,
+                [latent_map.ring_mark(*ae_map.points[image].tolist())] if drawn is None else [],
+                answer=markup([subject], kind="pick"),
+            )
+    if not ae_answer:
+        stage.viewer.html(markup([subject], kind="pick"))
+    with vae_answer:
         place = vector(z, ".4f", shown=2)
         lay_over(
             vae_map,

@@ -43,7 +43,6 @@ RANKINGS = {"VAE ELBO": "vae", "AE reconstruction": "autoencoder"}
 IMAGES, RANK = Choice("images", str(ImageSet.TEST)), Choice("rank", next(iter(RANKINGS)))
 PAGE = Choice("page", 0)  # which images of a split are shown: a seed
 ERROR = "orange: lost, blue: added"
-MODEL_ROWS = ("AE", "VAE")
 # With what stands below the pictures, or what they mean.
 ROWS = {"original": "", "AE": "log p(x|f(x))", "AE error": ERROR, "VAE": "log p(x|z)", "VAE error": ERROR}
 WHAT_NATS_ARE = (
@@ -86,9 +85,10 @@ def _images(pair: ModelPair) -> None:
                 help="*hardest*: those that rank lowest. *typical*: those in the middle of the ranking.",
             )
             if chosen in (ImageSet.WORST, ImageSet.MEDIAN):
-                ranking = st.segmented_control(
-                    "Ranked by", list(RANKINGS), default=RANK.default, required=True, **RANK.bound
-                )
+                rankings = [each for each, model_name in RANKINGS.items() if pair.find(model_name)]
+                if RANK.value not in rankings:  # of another experiment
+                    RANK.set(rankings[0])
+                ranking = st.segmented_control("Ranked by", rankings, default=RANK.default, required=True, **RANK.bound)
                 order = _ranked(pair, RANKINGS[str(ranking)])
                 first = 0 if chosen == ImageSet.WORST else len(order) // 2 - SHOWN_AT_ONCE // 2
                 split, shown = "test", order[first : first + SHOWN_AT_ONCE]
@@ -99,7 +99,7 @@ def _images(pair: ModelPair) -> None:
                 if not size:
                     st.info(
                         f"The {chosen} are not on this computer: "
-                        f"{originals.how_to_add(pair.vae.checkpoint.experiment.dataset)} brings them."
+                        f"{originals.how_to_add(pair.experiment.dataset)} brings them."
                     )
                     return
                 # Another seed for each page: drawn at random, and the same for everyone who opens the link.
@@ -113,9 +113,11 @@ class Reconstruction(NamedTuple):
     """An image and both models' reconstructions of it."""
 
     label: int
-    pictures: list[str]  # as `ROWS`: the image, each model's decode of its code and what that misses; data URIs
-    reconstructions: list[float]  # the AE's log p(x|f(x)), the VAE's log p(x|z) averaged over q(z|x), in nats
-    kl: float  # of the VAE, in nats
+    # By row, of `ROWS`: the image, each model's decode of its code and what that misses; data URIs.
+    pictures: dict[str, str]
+    # By model, in nats: the AE's log p(x|f(x)), the VAE's log p(x|z) averaged over q(z|x).
+    reconstructions: dict[str, float]
+    kl: float | None  # of the VAE, in nats; None without one
 
 
 def _reconstructions(pair: ModelPair, split: str, images_shown: tuple[int, ...]) -> list[Reconstruction]:
@@ -125,34 +127,32 @@ def _reconstructions(pair: ModelPair, split: str, images_shown: tuple[int, ...])
     part = originals.split(pair, split)
     chosen = list(images_shown)
     grey = part.images[chosen]
-    decodes = [model.reconstruct(grey.float() / 255) for model in pair]
+    decodes = {model.short: model.reconstruct(grey.float() / 255) for model in pair}
     # Test likelihoods are cached for ranking; other splits are computed for the shown images only.
-    terms = [
-        [None if each is None else each[chosen] for each in originals.test_terms(model, pair)]
-        if split == "test"
-        else model.elbo_terms(Split(grey, part.labels[chosen]))
-        for model in pair
-    ]
-    (ae, _), (vae, kl) = terms
-    assert ae is not None
-    assert vae is not None
-    assert kl is not None
+    terms = {}
+    for model in pair:
+        if split == "test":
+            reconstruction, kl = originals.test_terms(model, pair)
+            terms[model.short] = reconstruction[chosen], None if kl is None else kl[chosen]
+        else:
+            terms[model.short] = model.elbo_terms(Split(grey, part.labels[chosen]))
+    _, kl = terms.get("VAE", (None, None))
     return [
         Reconstruction(
             label=int(part.labels[image]),
-            pictures=_pictures(grey[row].numpy() / 255, [each[row] for each in decodes]),
-            reconstructions=[float(ae[row]), float(vae[row])],
-            kl=float(kl[row]),
+            pictures=_pictures(grey[row].numpy() / 255, {short: each[row] for short, each in decodes.items()}),
+            reconstructions={short: float(each[row]) for short, (each, _) in terms.items()},
+            kl=None if kl is None else float(kl[row]),
         )
         for row, image in enumerate(chosen)
     ]
 
 
-def _pictures(original: Array, decodes: list[Array]) -> list[str]:
-    shown = [original]
-    for decode in decodes:
-        shown += [decode, images.difference(original, decode)]
-    return [images.data_uri(each) for each in shown]
+def _pictures(original: Array, decodes: dict[str, Array]) -> dict[str, str]:
+    shown = {"original": original}
+    for short, decode in decodes.items():
+        shown |= {short: decode, f"{short} error": images.difference(original, decode)}
+    return {row: images.data_uri(each) for row, each in shown.items()}
 
 
 def _ranked(pair: ModelPair, by: str) -> Array:
@@ -168,16 +168,18 @@ def _table(classes: Classes, reconstructions: list[Reconstruction], numbers: lis
         for each, image in zip(reconstructions, numbers, strict=True)
     )
     rows = []
-    for row, label in enumerate(ROWS):
+    for label in reconstructions[0].pictures:
         cells = []
         for each, image in zip(reconstructions, numbers, strict=True):
             name = f"{label.lower().replace(' ', '-')}-{image}"
-            shown = picture(each.pictures[row], f"{label}, {split} image {image}", name=name)
-            value = _in_nats_and_bits(each.reconstructions[MODEL_ROWS.index(label)]) if label in MODEL_ROWS else ""
+            shown = picture(each.pictures[label], f"{label}, {split} image {image}", name=name)
+            value = _in_nats_and_bits(each.reconstructions[label]) if label in each.reconstructions else ""
             cells.append(f"<td>{shown}{value}</td>")
         rows.append(f"<tr><th>{label}<small>{ROWS[label]}</small></th>{''.join(cells)}</tr>")
-    bounds = "".join(f"<td>{_bound(each.reconstructions[1], each.kl)}</td>" for each in reconstructions)
-    rows.append(f'<tr class="apart"><th>VAE: ELBO<small>log p(x|z) − KL</small></th>{bounds}</tr>')
+    bounds = [_bound(each.reconstructions["VAE"], each.kl) for each in reconstructions if each.kl is not None]
+    if bounds:
+        cells = [f"<td>{bound}</td>" for bound in bounds]
+        rows.append(f'<tr class="apart"><th>VAE: ELBO<small>log p(x|z) − KL</small></th>{"".join(cells)}</tr>')
     return f'<table class="images"><tr><td></td>{head}</tr>{"".join(rows)}</table>'
 
 

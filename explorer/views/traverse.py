@@ -30,8 +30,6 @@ DIMENSIONS = Choice("dimensions", "")  # a page of them, as `1 to 8`
 
 def render(pair: ModelPair, stage: Stage) -> None:
     """Draw the tool: where on the maps the moved pick is, the mean KL of each dimension, a row for each dimension."""
-    kl = pair.vae.kl_per_dimension
-    inactive = int((kl < INACTIVE_KL).sum())
     picks = [map_.lift(selection.pick(map_)) for map_ in stage.maps]
     moves = np.array([_offset(dimension) for dimension in range(pair.latent_dim)])
     for map_, z, answer in zip(stage.maps, picks, stage.answers, strict=True):
@@ -41,14 +39,28 @@ def render(pair: ModelPair, stage: Stage) -> None:
         st.button("Back to the pick", on_click=reset, args=(pair,))
         st.markdown(
             "**Each row moves one latent dimension** of your pick. Click a map to pick another point. Look for rows "
-            f"in which nothing changes: the VAE has switched {inactive or 'none'} of its {len(kl)} dimensions off."
+            f"in which nothing changes{_switched_off(pair)}."
         )
     rows, bars = st.columns([2, 1])
     with rows:
         _rows(pair, picks)
-    with bars:
-        latent_map.chart(_kl_figure(pair), key="kl")
+    if vae := pair.find("vae"):
+        with bars:
+            latent_map.chart(_kl_figure(vae), key="kl")
     selection.picks_inputs(stage.maps)
+
+
+def _inactive(pair: ModelPair) -> Array:
+    """Return which dimensions the VAE has switched off, (d,); none without a VAE."""
+    vae = pair.find("vae")
+    return np.zeros(pair.latent_dim, bool) if vae is None else vae.kl_per_dimension < INACTIVE_KL
+
+
+def _switched_off(pair: ModelPair) -> str:
+    if not pair.find("vae"):
+        return ""
+    inactive = _inactive(pair)
+    return f": the VAE has switched {inactive.sum() or 'none'} of its {len(inactive)} dimensions off"
 
 
 def _moved(map_: Map, z: Array, moves: Array) -> None:
@@ -81,19 +93,20 @@ def _strips(model: Model, z: tuple[float, ...], dimensions: tuple[int, ...]) -> 
 
 
 @cached()
-def _kl_figure(pair: ModelPair) -> go.Figure:
+def _kl_figure(vae: Model) -> go.Figure:
     """Draw the mean KL of each of the VAE's dimensions."""
-    return figures.kl_bars(pair.vae.kl_per_dimension, metrics.INACTIVE_KL)
+    return figures.kl_bars(vae.kl_per_dimension, metrics.INACTIVE_KL)
 
 
 def _rows(pair: ModelPair, picks: list[Array]) -> None:
     """Draw a slider and both models' film strips for each dimension."""
     shown = _page_input(pair.latent_dim)
+    inactive = _inactive(pair)
     strips = [_strips(model, tuple(z.tolist()), tuple(shown)) for model, z in zip(pair, picks, strict=True)]
     for row, dimension in enumerate(shown):
         control, film = st.columns([1, 3], vertical_alignment="center")
         with control:
-            _move_input(dimension, pair.vae.kl_per_dimension[dimension] < INACTIVE_KL)
+            _move_input(dimension, inactive[dimension])
         with film:
             film_strips(
                 {

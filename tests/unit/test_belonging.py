@@ -107,12 +107,16 @@ def test_a_folder_that_may_not_be_read_is_told(checkpoints: Path, monkeypatch: p
 def test_advice_names_a_command_that_works(checkpoints: Path) -> None:
     (checkpoints / "digits-2d").rename(checkpoints / "mine")
     checkpoint_path(checkpoints / "mine", "vae").unlink()
+    half = open_models(checkpoints / "mine").lacking
+    checkpoint_path(checkpoints / "mine", "autoencoder").unlink()
     with pytest.raises(CheckpointError) as told:
         open_models(checkpoints / "mine")
-    command = str(told.value).split("fit it: python -m training ")[1].split()
-    assert command[0] == "fit"
-    assert command[1] in EXPERIMENTS
-    assert command[command.index("--name") + 1] == "mine"
+    for advice, model_name in ((half, "vae"), (str(told.value), "autoencoder")):
+        command = advice.split("python -m training ")[1].strip("`").split()
+        assert command[0] == "fit"
+        assert command[1] in EXPERIMENTS
+        assert command[command.index("--name") + 1] == "mine"
+        assert command[command.index("--model") + 1] == model_name
 
 
 @pytest.mark.parametrize("change", ["replaced", "removed"])

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def sequential_ae(activation: Callable[[], nn.Module] = nn.ReLU) -> nn.ModuleDic
     halves = {}
     for name, sizes in (("encoder", widths), ("decoder", widths[::-1])):
         modules: list[nn.Module] = []
-        for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+        for fan_in, fan_out in pairwise(sizes):
             modules += [nn.Linear(fan_in, fan_out), activation()]
         halves[name] = nn.Sequential(*modules[:-1])
     return nn.ModuleDict(halves)
