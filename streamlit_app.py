@@ -22,7 +22,7 @@ from explorer.models import ModelPair
 from explorer.stage import Places, chart_of, draw_legend, draw_stage, grid_input, lay_over, open_stage, send_codes
 from explorer.text import escape_markdown
 from explorer.views import curves, explore
-from training.checkpoint import MODEL_WORDS, CheckpointError, misnamed
+from training.checkpoint import CheckpointError, misnamed
 from training.folders import checkpoints_dir
 
 # By title: a module of `explorer.views`, imported when the tool is opened.
@@ -41,6 +41,7 @@ TOOLS = {
     "Learn": "learn",
 }
 
+ARTICLES = {"autoencoder": "an AE", "vae": "a VAE"}
 FOLDER = Path(explorer.__file__).parent
 SPRITE_COLUMNS = 100  # of the picture with all originals
 
@@ -104,10 +105,10 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
         warmup.load_torch()
     module = tool_module(tool)
     with stage.strip, catalog.show_errors():
-        if lacking := [MODEL_WORDS[each] for each in getattr(module, "NEEDS", ()) if not pair.find(each)]:
-            stage.viewer.info(
-                escape_markdown(f"{tool} needs what is not here: {pair.folder.name} has no {lacking[0]}.")
-            )
+        if lacking := [
+            word for each, word in ARTICLES.items() if each in getattr(module, "NEEDS", ()) and not pair.find(each)
+        ]:
+            stage.viewer.info(escape_markdown(f"{tool} needs {lacking[0]}, and {pair.folder.name} has none."))
             for map_, answer in zip(maps, stage.answers, strict=True):
                 with answer:
                     lay_over(map_, [], answer="")
@@ -140,6 +141,8 @@ with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
         selection.lesson_inputs(list(TOOLS))
         codes_place = st.empty()
         details = st.container()
+        if missing := catalog.what_is_missing():
+            st.caption(missing)
     tools = st.container(key="tools", width="content")
 
 save_picture(experiment)

@@ -13,7 +13,7 @@ from explorer.cache import cached
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair, open_models
 from explorer.text import escape_markdown
-from training.checkpoint import CheckpointError, checkpoint_path, experiment_names, other_betas
+from training.checkpoint import MODEL_WORDS, CheckpointError, checkpoint_path, experiment_names, other_betas
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir
 from training.live import is_first_fit
@@ -33,6 +33,7 @@ __all__ = [
     "map_pair",
     "show_errors",
     "sweep",
+    "what_is_missing",
 ]
 
 Array = NDArray[Any]
@@ -54,6 +55,17 @@ def available() -> list[str]:
     names = [name for name in experiment_names(folder) if not is_first_fit(folder / name)]
     shipped = [name for name in EXPERIMENTS if name in names]
     return shipped + [name for name in names if name not in shipped] or list(EXPERIMENTS)
+
+
+def what_is_missing() -> str:
+    """Say which experiments lack a model, in Markdown; empty, if none does. Opening one says how to bring it."""
+    told = []
+    for name in available():
+        folder = checkpoints_dir() / name
+        lacking = [word for each, word in MODEL_WORDS.items() if not checkpoint_path(folder, each).exists()]
+        if lacking:
+            told.append(escape_markdown(f"{name} has no {' and no '.join(lacking)}."))
+    return " ".join([*told, "Open it to see how to bring what is missing."] if told else [])
 
 
 def load(name: str, beta: float | None = None) -> ModelPair:

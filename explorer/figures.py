@@ -366,7 +366,7 @@ def _marker(label: int) -> dict[str, Any]:
 def curves(
     history: dict[str, dict[str, Curve]], x_axis: str, *, logarithmic: bool, changes: Sequence[tuple[float, str]] = ()
 ) -> go.Figure:
-    """Draw ELBO, reconstruction and KL during a fit side by side, in nats per image.
+    """Draw ELBO, reconstruction and KL during a fit side by side, in nats per image; of an AE alone the reconstruction.
 
     Args:
         history: by model (`autoencoder`, `vae`), then by split (`training`, `validation`).
@@ -375,6 +375,8 @@ def curves(
         changes: what was moved by hand: when, on the horizontal axis, and in words.
     """
     panels = {"elbo": "ELBO", "reconstruction": "reconstruction log p(x|z)", "kl": "KL"}
+    if "vae" not in history:
+        panels = {"reconstruction": panels["reconstruction"]}
     figure = make_subplots(1, len(panels), subplot_titles=list(panels.values()), horizontal_spacing=0.07)
     for model_name, label, colour in (("vae", "VAE", VAE_COLOUR), ("autoencoder", "AE", AE_COLOUR)):
         if model_name not in history:

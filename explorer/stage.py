@@ -73,6 +73,7 @@ class Stage(NamedTuple):
 
     maps: MapPair
     answers: tuple[DeltaGenerator, ...]  # at the top of the viewer: what the model of each map makes of something
+    beside: DeltaGenerator | None  # where a model is lacking, the place of its answer
     viewer: DeltaGenerator  # below the answers
     legend: DeltaGenerator
     controls: DeltaGenerator
@@ -113,7 +114,7 @@ def _sides(maps: MapPair, left: DeltaGenerator, right: DeltaGenerator) -> tuple[
         if maps.find(model_name):
             places.append(side.container())
         else:
-            side.info(escape_markdown(f"{maps.lacking}. Everything that one model can show works."))
+            side.info(escape_markdown(f"The {maps.either.model.short} is alone: {maps.lacking}"))
     return tuple(places)
 
 
@@ -174,10 +175,12 @@ def grid_input() -> None:
 def open_stage(maps: MapPair, places: Places) -> Stage:
     """Return fresh containers for one run of a tool, inside `places`: a fragment may write nowhere else."""
     viewer = places.viewer.container()
-    sides = zip(MODEL_NAMES, viewer.columns(2, gap="xsmall"), strict=True)
+    sides = dict(zip(MODEL_NAMES, (side.container() for side in viewer.columns(2, gap="xsmall")), strict=True))
+    answers = tuple(sides.pop(map_.model.name) for map_ in maps)
     return Stage(
         maps,
-        tuple(side.container() for model_name, side in sides if maps.find(model_name)),
+        answers,
+        next(iter(sides.values()), None),
         viewer.container(key="tool"),
         places.legend.container(),
         places.controls.container(),

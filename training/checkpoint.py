@@ -203,11 +203,9 @@ def how_to_complete(there: "Checkpoint") -> str:
     lacking = "vae" if there.model_name == "autoencoder" else "autoencoder"
     name = there.path.parent.name
     command = f"python -m training fit {_known(name)} --model {lacking}"
-    how = f"fit one with the same settings: `{command}`"
+    how = f"fit one with the same settings: {command}"
     if there.experiment.is_imported:
-        how = (
-            f"bring one of the same layers: `python -m training import-weights {name} FILE --encoder ... --decoder ...`"
-        )
+        how = f"bring one of the same layers: python -m training import-weights {name} FILE --encoder ... --decoder ..."
     return f"{name} has no {MODEL_WORDS[lacking]}; {how}"
 
 

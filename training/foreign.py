@@ -27,21 +27,21 @@ def how_to_bring(path: Path, name: str) -> str:
     if path.suffix.lower() in PICKLED:
         return (
             f"{path} is PyTorch's own file, or a pickle, and is not opened, for it may run code; where you trust it, "
-            f'save its weights in Python, `safetensors.torch.save_file(model.state_dict(), "{saved}")`, '
-            f"then `{command.format(saved)}`"
+            f'save its weights in Python: safetensors.torch.save_file(model.state_dict(), "{saved}"), '
+            f"then: {command.format(saved)}"
         )
     if path.suffix.lower() in KERAS:
         return (
             f"{path} is Keras' own file, and is not opened; where you trust it, save each dense layer in Python, its "
-            'kernel transposed, `safetensors.numpy.save_file({"fc1.weight": kernel.T.copy(), "fc1.bias": bias, ...}, '
-            f'"{saved}")`, then `{command.format(saved)}`'
+            'kernel transposed: safetensors.numpy.save_file({"fc1.weight": kernel.T.copy(), "fc1.bias": bias, ...}, '
+            f'"{saved}"), then: {command.format(saved)}'
         )
     if path.suffix.lower() == ".safetensors" and _is_bare(path):
         file, rename = path, ""
         if _OURS.fullmatch(path.name):
             file = path.with_stem(f"{path.stem}-weights")
             rename = f"rename it to {file.name}, and "
-        return f"{path} holds weights and nothing else; {rename}bring them with `{command.format(file)}`"
+        return f"{path} holds weights and nothing else; {rename}bring them: {command.format(file)}"
     return ""
 
 

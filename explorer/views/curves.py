@@ -33,6 +33,20 @@ def render(pair: ModelPair, stage: Stage) -> None:
     for map_, answer in zip(stage.maps, stage.answers, strict=True):
         with answer:
             _answer(map_)
+    if pair.experiment.is_imported:
+        stage.viewer.info(
+            f"{'This model was' if pair.lacking else 'These models were'} fitted elsewhere: "
+            "the curves and the film of the fit are not recorded."
+        )
+    else:
+        _recorded(pair, stage)
+    _draw_metrics(pair, st.columns(4))
+    selection.picks_inputs(stage.maps)
+    st.caption("ELBO = reconstruction − KL, in nats per image; higher is better. The AE pays no KL, and has no ELBO.")
+
+
+def _recorded(pair: ModelPair, stage: Stage) -> None:
+    """Draw what was recorded during the fit: the film on the maps, and the curves."""
     with stage.viewer:
         st.markdown(
             "**Press Play**, and watch the codes of the same validation images from before training on. Look at the "
@@ -48,12 +62,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
-    if pair.experiment.is_imported:
-        st.info(
-            f"{'This model was' if pair.lacking else 'These models were'} fitted elsewhere: "
-            "the curves and the film of the fit are not recorded."
-        )
-    elif stage.maps.either.is_plane:
+    if stage.maps.either.is_plane:
         if len(pair.either.snapshots.update) > 1:
             _film(pair, stage, x_axis, logarithmic)
         else:
@@ -62,11 +71,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
         st.info("t-SNE has no place for codes of another moment: choose a plane (button at the top) to play the film.")
     if any(len(model.history["training"].update) > 1 for model in pair):  # a line has two points
         latent_map.chart(_curves_figure(pair, x_axis, logarithmic), key="curves")
-    elif not pair.experiment.is_imported:
+    else:
         st.info(f"One point only was recorded during the fit, so there are no curves: {_fit_again(pair)}")
-    _draw_metrics(pair, st.columns(4))
-    selection.picks_inputs(stage.maps)
-    st.caption("ELBO = reconstruction − KL, in nats per image; higher is better. The AE pays no KL, and has no ELBO.")
 
 
 def _fit_again(pair: ModelPair) -> str:

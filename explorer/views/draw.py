@@ -79,8 +79,9 @@ def render(pair: ModelPair, stage: Stage) -> None:
             st.html(_neighbours(pair, map_, each))
             st.html(_in_nats(map_, each))
     classes = pair.classes
+    encoders = "the encoder puts" if pair.lacking else "both encoders put"
     st.markdown(
-        f"**Draw {classes.an_image}**, and watch where both encoders put it. Details that "
+        f"**Draw {classes.an_image}**, and watch where {encoders} it. Details that "
         f"{'MNIST digits' if classes.are_digits else 'the training images'} never have get lost. A "
         f"scribble comes back as {classes.recognised}, but the model says it is very unlikely: log p falls."
     )

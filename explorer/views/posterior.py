@@ -102,8 +102,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
                 [latent_map.ring_mark(*ae_map.points[image].tolist())] if drawn is None else [],
                 answer=markup([subject], kind="pick"),
             )
-    if not ae_answer:
-        stage.viewer.html(markup([subject], kind="pick"))
+    if stage.beside:
+        stage.beside.html(markup([subject], kind="pick"))
     with vae_answer:
         place = vector(z, ".4f", shown=2)
         lay_over(

@@ -60,8 +60,9 @@ def render(pair: ModelPair, stage: Stage) -> None:
 
 
 def _draw(pair: ModelPair) -> None:
+    bottlenecks = "the bottleneck" if pair.lacking else "both bottlenecks"
     st.markdown(
-        "**The same images through both bottlenecks.** Compare training with test images: a model that only remembered "
+        f"**The same images through {bottlenecks}.** Compare training with test images: a model that only remembered "
         "would do much worse on the test images. Look at the hardest ones: what makes them hard?"
     )
     with catalog.show_errors():

@@ -112,7 +112,7 @@ def test_advice_names_a_command_that_works(checkpoints: Path) -> None:
     with pytest.raises(CheckpointError) as told:
         open_models(checkpoints / "mine")
     for advice, model_name in ((half, "vae"), (str(told.value), "autoencoder")):
-        command = advice.split("python -m training ")[1].strip("`").split()
+        command = advice.split("python -m training ")[1].split()
         assert command[0] == "fit"
         assert command[1] in EXPERIMENTS
         assert command[command.index("--name") + 1] == "mine"

@@ -15,6 +15,7 @@ from explorer.measuring import Measuring, measure, measuring, start
 from explorer.models import open_models
 from tests.conftest import call_mnist
 from training import classifier
+from training.checkpoint import CheckpointError, checkpoint_path
 from training.classifier import classifier_path, load_classifier
 from training.datasets import DataError
 from training.experiments import Experiment
@@ -73,3 +74,16 @@ def test_beside_the_server_it_ends_well_or_says_why_not(checkpoints: Path, exper
     assert until_it_is_over(folder).error == ""
     assert read_evaluation(folder, open_models(folder)).values.keys() == {"autoencoder", "vae"}
     assert "nothing/autoencoder.safetensors is missing" in until_it_is_over(checkpoints / "nothing").error
+
+
+def test_one_model_is_measured_alone(checkpoints: Path, experiment: Experiment, tmp_path: Path) -> None:
+    folder = checkpoints / experiment.name
+    ae = checkpoint_path(folder, "autoencoder").rename(tmp_path / "ae")
+    told: list[float] = []
+    (measured,) = measure(folder, lambda share, label: told.append(share))
+    assert measured.evaluation.values.keys() == {"vae"}
+    assert read_evaluation(folder, open_models(folder)).values == measured.evaluation.values
+    assert 0.8 < told[-1] <= 1
+    ae.rename(checkpoint_path(folder, "autoencoder"))
+    with pytest.raises(CheckpointError):  # the AE has no numbers yet
+        read_evaluation(folder, open_models(folder))
