@@ -342,6 +342,9 @@ def import_weights(
         path = checkpoint_path(folder, imported.model_name)
         if path.exists():
             raise _error_exit(f"{path} is there already; take another name, or delete it")
+        for each in (checkpoint_path(folder, model_name) for model_name in MODEL_NAMES):
+            if file_version(unfinished_path(each)):
+                raise _error_exit(f"{unfinished_path(each)} is of an unfinished run; finish it, or take another name")
         _check_neighbours(folder, imported.experiment, (imported.model_name,), is_additional=False)
         data = _images(imported.experiment, data_dir, to_fit=False)
         write_weights(imported, data, path, _device(device))

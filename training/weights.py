@@ -163,8 +163,10 @@ def _read(file: Path) -> dict[str, Tensor]:
         if not tensor.is_floating_point():
             kind = f"{tensor.dtype}".removeprefix("torch.")
             raise WeightsError(f"{name} in {file} holds {kind}, expected floating-point numbers, as linear layers have")
-        if not tensor.isfinite().all():
-            raise WeightsError(f"{name} in {file} has values that are not finite numbers; save the weights again")
+        if not tensor.half().isfinite().all():
+            raise WeightsError(
+                f"{name} in {file} has values that are not finite in half precision, as a checkpoint has it"
+            )
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 

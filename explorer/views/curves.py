@@ -1,12 +1,10 @@
 """Training curves: the two terms of the ELBO during the fit, and the codes on the maps as they formed."""
 
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from explorer import figures, images, selection, tables
 from explorer.cache import cached
@@ -40,7 +38,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         )
     else:
         _recorded(pair, stage)
-    _draw_metrics(pair, st.columns(4))
+    _draw_metrics(pair)
     selection.picks_inputs(stage.maps)
     st.caption("ELBO = reconstruction − KL, in nats per image; higher is better. The AE pays no KL, and has no ELBO.")
 
@@ -151,17 +149,17 @@ def _curves_figure(pair: ModelPair, x_axis: str, logarithmic: bool) -> go.Figure
     )
 
 
-def _draw_metrics(pair: ModelPair, places: Sequence[DeltaGenerator]) -> None:
-    shown = {
-        ("vae", "elbo"): "A lower bound of log p(x), the log-probability the model gives to a test image.",
-        ("vae", "reconstruction"): "log p(x|z), averaged over z drawn from the encoder's Gaussian.",
-        ("vae", "kl"): "How far the encoder's Gaussians are from the prior N(0, I), on average.",
-        ("autoencoder", "reconstruction"): "log p(x|f(x)). Not comparable with an ELBO, since it pays no KL.",
-    }
-    for place, ((model_name, term), meaning) in zip(places, shown.items(), strict=True):
-        if model := pair.find(model_name):
-            label = f"{model.short} {term.upper() if term in ('elbo', 'kl') else term}"
-            place.metric(label, nats(model.checkpoint.test[term]), help=f"{meaning} {HOW_MEASURED}")
+def _draw_metrics(pair: ModelPair) -> None:
+    shown = (
+        ("vae", "elbo", "A lower bound of log p(x), the log-probability the model gives to a test image."),
+        ("vae", "reconstruction", "log p(x|z), averaged over z drawn from the encoder's Gaussian."),
+        ("vae", "kl", "How far the encoder's Gaussians are from the prior N(0, I), on average."),
+        ("autoencoder", "reconstruction", "log p(x|f(x)). Not comparable with an ELBO, since it pays no KL."),
+    )
+    told = [(model, *each) for (name, *each) in shown if (model := pair.find(name))]
+    for place, (model, term, meaning) in zip(st.columns(len(told)), told, strict=True):
+        label = f"{model.short} {term.upper() if term in ('elbo', 'kl') else term}"
+        place.metric(label, nats(model.checkpoint.test[term]), help=f"{meaning} {HOW_MEASURED}")
 
 
 def reset(pair: ModelPair) -> None:
