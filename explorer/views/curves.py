@@ -156,7 +156,7 @@ def _draw_metrics(pair: ModelPair) -> None:
         ("vae", "kl", "How far the encoder's Gaussians are from the prior N(0, I), on average."),
         ("autoencoder", "reconstruction", "log p(x|f(x)). Not comparable with an ELBO, since it pays no KL."),
     )
-    told = [(model, *each) for (name, *each) in shown if (model := pair.find(name))]
+    told = [(found, term, meaning) for name, term, meaning in shown if (found := pair.find(name))]
     for place, (model, term, meaning) in zip(st.columns(len(told)), told, strict=True):
         label = f"{model.short} {term.upper() if term in ('elbo', 'kl') else term}"
         place.metric(label, nats(model.checkpoint.test[term]), help=f"{meaning} {HOW_MEASURED}")
