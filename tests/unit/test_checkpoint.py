@@ -130,6 +130,7 @@ DEFECTS: dict[str, tuple[Callable[[Arrays, dict[str, Any]], Any], str]] = {
     ),
     "size with a point": (lambda a, s: s["experiment"].update(image_size=28.0), "settings that cannot be read"),
     "half a character": (lambda a, s: s["experiment"].update(dataset="\ud800"), "it has no settings"),
+    "layers of no import": (lambda a, s: s["experiment"].update(encoder_layers=["linear 784 2"]), "cannot be read"),
     "recipe of words": (lambda a, s: s["experiment"].update(latent_dim="two"), "settings that cannot be read"),
 }
 

@@ -12,11 +12,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from tests.conftest import run_command
+from tests.conftest import rewrite, run_command
 from training.__main__ import app
-from training.checkpoint import Checkpoint, checkpoint_path
+from training.checkpoint import Checkpoint, CheckpointError, checkpoint_path
 from training.datasets import Data
 from training.foreign import how_to_bring
+from training.live import unfinished_path
 from training.models import VariationalAutoencoder
 from training.weights import WeightsError, read_weights
 
@@ -201,6 +202,7 @@ DEFECTS: dict[str, tuple[Callable[[Tensors], None], dict[str, Any], str]] = {
         "the decoder ends in fc4 with 9; it must end in 784",
     ),
     "whole numbers": (_set("fc1.bias", lambda b: b.long()), {}, "fc1.bias .* holds int64, expected floating-point"),
+    "too large": (_set("fc3.bias", lambda b: b + 1e5), {}, "fc3.bias .* not finite in half precision"),
     "not finite": (_set("fc3.bias", _infinite), {}, "fc3.bias .* not finite"),
     "half a VAE": (lambda t: None, {"log_variance": None}, "a VAE has --mean and --log-variance, an AE neither"),
     "heads that differ": (
@@ -258,6 +260,40 @@ def test_names_and_settings_are_checked(arguments: list[str], sentence: str, fil
     assert done.exit_code == 1
     assert sentence in done.stderr
     assert not (tmp_path / "c").exists()
+
+
+IMPORTED: dict[str, tuple[dict[str, Any], str]] = {
+    "no layer": ({"decoder_layers": ["dense 2 784"]}, "'dense 2 784' is no layer"),
+    "no text": ({"decoder_layers": [784]}, "784 is no layer"),
+    "monstrous layer": ({"encoder_layers": ["linear 784 9999999"]}, "out of range"),
+    "broken chain": ({"decoder_layers": ["linear 2 40", "linear 50 784"]}, "takes 50 numbers, and gets 40"),
+    "short end": ({"decoder_layers": ["linear 2 40"]}, "the decoder ends in 40; it must end in 784"),
+    "other channels": ({"encoder_layers": ["convolution 3 8 3 1 0"]}, "takes 3 channels, and gets 784"),
+    "too large a kernel": ({"encoder_layers": ["convolution 1 8 30 1 0"]}, "makes pictures of -1 x -1"),
+    "endless": ({"encoder_layers": ["linear 784 784"] * 65}, "there are 67 layers"),
+}
+
+
+@pytest.mark.parametrize("defect", IMPORTED)
+def test_forged_layers_are_told(defect: str, file: Path, tmp_path: Path) -> None:
+    change, sentence = IMPORTED[defect]
+    folder, options = tmp_path / "checkpoints", [*VAE_OPTIONS, "--dataset", "digits"]
+    assert run_command(app, "import-weights", "mine", file, *options, "--checkpoints", folder).exit_code == 0
+    path = checkpoint_path(folder / "mine", "vae")
+    Checkpoint(path)
+    rewrite(path, lambda arrays, settings: settings["experiment"].update(change))
+    with pytest.raises(CheckpointError, match="settings that cannot be read") as told:
+        Checkpoint(path)
+    assert sentence in str(told.value)
+
+
+def test_weights_are_not_mixed_with_an_unfinished_run(file: Path, tmp_path: Path) -> None:
+    unfinished = unfinished_path(checkpoint_path(tmp_path / "mine", "autoencoder"))
+    unfinished.parent.mkdir()
+    unfinished.touch()
+    done = run_command(app, "import-weights", "mine", file, *VAE_OPTIONS, "--checkpoints", tmp_path)
+    assert done.exit_code == 1
+    assert f"{unfinished} is of an unfinished run" in done.stderr
 
 
 class Payload:
