@@ -50,7 +50,7 @@ BATCH = 1000  # images at a time; bounds the memory
 
 def reset(pair: ModelPair) -> None:
     """Take the size of another experiment's images."""
-    PIXELS.set(pair.vae.checkpoint.experiment.image_size**2)
+    PIXELS.set(pair.experiment.image_size**2)
     LATENT_DIM.set(pair.latent_dim)
 
 
@@ -78,7 +78,7 @@ def translator(pair: ModelPair) -> None:
 
 def _loss_inputs(pair: ModelPair) -> Loss:
     """Draw the widgets that say what a number is; return it, in the sign of a loss."""
-    experiment = pair.vae.checkpoint.experiment
+    experiment = pair.experiment
     with st.container(horizontal=True, vertical_alignment="bottom"):
         value = st.number_input(
             "Your number",
@@ -168,7 +168,7 @@ def _view(pair: ModelPair, finding: Finding) -> tuple[str, dict[Choice[Any], Any
 
 def _scale(pair: ModelPair, loss: Loss) -> tuple[Scale, list[str]]:
     """Return the landmarks of a loss in the experiment; and what is to be said of them, and why others lack."""
-    experiment = pair.vae.checkpoint.experiment
+    experiment = pair.experiment
     own_pixels = experiment.image_size**2
     half = -loss.pixels * float(np.log(2)) if loss.error != Error.SQUARED else None
     if loss.pixels != own_pixels:
@@ -217,7 +217,7 @@ def _binary_scale(pair: ModelPair, loss: Loss) -> tuple[Scale, list[str]]:
 
 def _study(pair: ModelPair, *, has_kl: bool) -> tuple[list[Landmark], str]:
     """Return what VAEs of a few latent sizes reach, if they were fitted to such images; and of what they are."""
-    own = pair.vae.checkpoint.experiment
+    own = pair.experiment
     if any(getattr(own, name) != getattr(SWEEP_EXPERIMENT, name) for name in ("dataset", "image_size", "binarised")):
         size = SWEEP_EXPERIMENT.image_size
         return [], (
@@ -290,7 +290,7 @@ def _errors(pair: ModelPair, error: Error) -> dict[str, float]:
 
 def _how_measured(pair: ModelPair, loss: Loss) -> str:
     """Say what the scale is of."""
-    experiment = pair.vae.checkpoint.experiment
+    experiment = pair.experiment
     if loss.error == Error.BINARY:
         drawn = (
             "black or white, cut at one half."
