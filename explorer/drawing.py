@@ -9,12 +9,14 @@ References:
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFile, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageOps
+
+from explorer.ink import InkError, find_digits, has_light_border, separate
 
 __all__ = [
     "BRUSH",
@@ -24,7 +26,8 @@ __all__ = [
     "enlarged",
     "has_light_border",
     "mnist_form",
-    "open_grey",
+    "open_digits",
+    "open_image",
     "open_picture",
     "rasterize",
     "reduced",
@@ -38,18 +41,16 @@ BRUSH = 24  # its thickness, in the pad's units: MNIST's strokes are some 2.4 pi
 MAX_POINTS = 20_000  # of all strokes: half an hour of drawing, a fifth of a second to rasterize
 MNIST_SIDE, DIGIT_SIDE = 28, 20  # pixels
 MIDDLE = MNIST_SIDE // 2  # the pixel, from 0, at which the centres of mass of MNIST's digits lie
-FILE_TYPES = ("png", "jpg", "jpeg", "gif", "bmp", "webp")
+FILE_TYPES = ("png", "jpg", "jpeg", "gif", "bmp", "webp", "heic", "heif")
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-READABLE = "a PNG, JPEG, GIF, BMP or WebP picture"
+READABLE = "a PNG, JPEG, GIF, BMP, WebP or HEIC picture"
 # Memory that opening a picture may take, and how much it takes, measured.
 MAX_MEMORY = 64 * 2**20
 BYTES_PER_PIXEL = {"PNG": 4, "GIF": 4, "BMP": 4, "WEBP": 16, "JPEG": 1 / 16}
 BYTES_PER_PIXEL_PROGRESSIVE = 6  # a JPEG of several scans is decoded whole
+MAX_MEMORY_HEIC, BYTES_PER_PIXEL_HEIC = 2 * MAX_MEMORY, 5  # phones' photographs have 12 or 24 megapixels
 MAX_SIDE = 560  # pixels along the longer side after reduction; a digit in a corner is still large enough
-MIN_INK = 1 / 16  # of the full ink; what is paler counts as dirt
-MIN_PIECE = 0.02  # of the largest piece's ink; a smaller piece counts as dirt
-MIN_CONTRAST = 0.08  # between ink and paper
-EVEN_LIGHT = 1 / 32  # differences along the border up to which the light counts as even, as on a screen
+MAX_DIGITS = 20  # on one picture, to choose from
 
 
 class DrawingError(Exception):
@@ -121,8 +122,7 @@ def _start(mass: Array) -> int:
 def open_picture(file: bytes, name: str) -> Array:
     """Find the ink of a picture: float32 (h, w) in [0, 1], at most `MAX_SIDE` pixels along each side.
 
-    Photographs and scans have dark ink on light paper, screens often light on dark: the paper is what the picture's
-    border is of. Uneven light is taken out, and the contrast brought to the full. Of an animation the first is taken.
+    What is in MNIST's form stays as it is; see `ink.separate` for all else.
 
     Args:
         file: its content.
@@ -131,13 +131,56 @@ def open_picture(file: bytes, name: str) -> Array:
     Raises:
         DrawingError: no picture, damaged, too large, or nothing on it.
     """
-    return _ink(open_grey(file, name), name)
-
-
-def open_grey(file: bytes, name: str) -> Array:
-    """Open a picture in shades of grey, float32 (h, w) in [0, 1]; arguments and errors as `open_picture`."""
+    grey = _on_paper(open_image(file, name))
+    own = _once(1 - grey if has_light_border(grey) else grey)
+    if _is_mnist_form(own):
+        return own
     try:
-        return _grey(file, name)
+        return separate(grey)
+    except InkError as error:
+        raise DrawingError(f"{error} on {name}; expected is a digit that stands out from the paper.") from error
+
+
+def open_digits(file: bytes, name: str) -> list[Array]:
+    """Bring the digits of a picture into MNIST's form, in reading order; arguments and errors as `open_picture`."""
+    ink = open_picture(file, name)
+    digits = [ink] if _is_mnist_form(ink) else find_digits(ink)
+    if len(digits) > MAX_DIGITS:
+        raise DrawingError(f"{name} shows {len(digits)} digits or letters; cut out one, or at most {MAX_DIGITS}.")
+    return [form for digit in digits if (form := mnist_form(digit)) is not None]
+
+
+def _once(grey: Array) -> Array:
+    """Undo an enlargement in which each pixel became a square: (28 k, 28 k) -> (28, 28); all else stays as it is."""
+    step = grey.shape[0] // MNIST_SIDE
+    if grey.shape != (MNIST_SIDE * step, MNIST_SIDE * step) or step == 0:
+        return grey
+    small = grey[::step, ::step]
+    return small if np.array_equal(small.repeat(step, 0).repeat(step, 1), grey) else grey
+
+
+def _is_mnist_form(ink: Array) -> bool:
+    """Tell whether a picture is one of MNIST's, or of a model of MNIST: 28 x 28, its margin black, its mass central."""
+    if ink.shape != (MNIST_SIDE, MNIST_SIDE) or ink.max() < 0.5:
+        return False
+    rows, columns = (np.flatnonzero((ink > 0.5 * ink.max()).any(axis=axis)) for axis in (1, 0))
+    margin = (MNIST_SIDE - DIGIT_SIDE) // 4
+    inner = ink[margin:-margin, margin:-margin]
+    centres = [ink.sum(axis=axis) @ np.arange(MNIST_SIDE) / ink.sum() for axis in (1, 0)]
+    return bool(
+        np.isclose(ink.sum(), inner.sum(), rtol=0.01)
+        and max(np.ptp(rows), np.ptp(columns)) + 1 <= DIGIT_SIDE + 1
+        and max(abs(centre - MIDDLE) for centre in centres) <= 1.5
+    )
+
+
+def open_image(file: bytes, name: str) -> Image.Image:
+    """Open a picture in shades of grey, with its transparency, at most `MAX_SIDE` pixels along each side.
+
+    Arguments and errors as `open_picture`. Of an animation the first image is taken.
+    """
+    try:
+        return _opened(file, name)
     except Image.UnidentifiedImageError as error:
         raise DrawingError(f"{name} is no picture that can be read here; expected is {READABLE}.") from error
     except Image.DecompressionBombError as error:
@@ -148,101 +191,76 @@ def open_grey(file: bytes, name: str) -> Array:
         raise DrawingError(f"{name} is damaged ({error}); save it again, as {READABLE}.") from error
 
 
-def _grey(file: bytes, name: str) -> Array:
-    """Convert a picture to shades of grey, transparency over white, reduced to `MAX_SIDE` pixels: (h, w) in [0, 1]."""
-    opened = Image.open(io.BytesIO(file), formats=FORMATS)
-    _check_size(opened, file, name)
-    image: Image.Image = opened
-    longer = max(image.size)
-    if image.format == "JPEG":  # it is decoded at an eighth of its size, if that suffices
-        opened.draft("L", (max(1, image.width * MAX_SIDE // longer), max(1, image.height * MAX_SIDE // longer)))
-        image = ImageOps.exif_transpose(image)  # cameras lie on their side
-        longer = max(image.size)
-    step = -(-longer // MAX_SIDE)
+def _opened(file: bytes, name: str) -> Image.Image:
+    """Reduce a picture to `MAX_SIDE`, as L, or LA where parts of it may be transparent."""
+    (width, height), has_alpha, band = (_open_heic if file[4:8] == b"ftyp" else _open_by_pillow)(file, name)
+    step = -(-max(width, height) // MAX_SIDE)
+    small = Image.new("LA" if has_alpha else "L", (-(-width // step), -(-height // step)))
     # In bands: a second copy of the whole would take as much memory again.
-    rows = step * max(1, 2**20 // (image.width * step))
-    bands = []
-    for top in range(0, image.height, rows):
-        band = image.crop((0, top, image.width, min(top + rows, image.height)))
-        if band.has_transparency_data:
-            paper = Image.new("RGBA", band.size, "white")
-            paper.alpha_composite(band.convert("RGBA"))
-            band = paper
-        bands.append(np.asarray(band.convert("L").reduce(step), np.float32) / 255)
-    return np.concatenate(bands)
+    rows = max(1, 2**20 // (width * step))
+    for top in range(0, small.height, rows):
+        part = band(top * step, min((top + rows) * step, height))
+        part = part.convert("RGBA") if has_alpha else part  # what is transparent may be said by a palette
+        small.paste(part.convert(small.mode).reduce(step), (0, top))
+    return small
 
 
-def _check_size(image: ImageFile.ImageFile, file: bytes, name: str) -> None:
-    kind = image.format or ""
-    cost, instead = BYTES_PER_PIXEL[kind], "save it as JPEG, or make it smaller"
+Source = tuple[tuple[int, int], bool, Callable[[int, int], Image.Image]]
+"""A picture's width and height, whether it has transparency, and what cuts out its rows from one to before another."""
+
+
+def _open_by_pillow(file: bytes, name: str) -> Source:
+    opened = Image.open(io.BytesIO(file), formats=FORMATS)
+    kind, cost, instead = opened.format or "", BYTES_PER_PIXEL[opened.format or ""], "save it as JPEG"
     if kind == "JPEG":
-        assert image.fp is not None
-        start = image.fp.tell()  # behind the mark of the first scan
+        assert opened.fp is not None
+        start = opened.fp.tell()  # behind the mark of the first scan
         if file.count(b"\xff\xda", start, file.find(b"\xff\xd9", start)):
-            kind, cost, instead = (
-                "progressive JPEG",
-                BYTES_PER_PIXEL_PROGRESSIVE,
-                "save it as a plain JPEG, or make it smaller",
-            )
-    pixels, most = image.width * image.height, min(MAX_MEMORY / cost, Image.MAX_IMAGE_PIXELS or np.inf)
-    if pixels > most:
+            kind, cost, instead = "progressive JPEG", BYTES_PER_PIXEL_PROGRESSIVE, "save it as a plain JPEG"
+    _check_size(opened.size, min(MAX_MEMORY / cost, Image.MAX_IMAGE_PIXELS or np.inf), f"a {kind}", instead, name)
+    image: Image.Image = opened
+    if opened.format == "JPEG":  # it is decoded at an eighth of its size, if that suffices
+        longer = max(opened.size)
+        opened.draft("L", (max(1, opened.width * MAX_SIDE // longer), max(1, opened.height * MAX_SIDE // longer)))
+        image = ImageOps.exif_transpose(opened)  # cameras lie on their side
+    return image.size, image.has_transparency_data, lambda top, end: image.crop((0, top, image.width, end))
+
+
+def _open_heic(file: bytes, name: str) -> Source:
+    """Decode a HEIC, whatever the file is called: phones send it as .jpg, too. It is turned as it is to be seen."""
+    try:
+        # Imported here: few pictures need it. Its plugin for Pillow takes three more bytes a pixel.
+        import pi_heif
+
+        image = pi_heif.open_heif(io.BytesIO(file), thumbnails=False, depth_images=False, aux_images=False)
+        _check_size(image.size, MAX_MEMORY_HEIC / BYTES_PER_PIXEL_HEIC, "a HEIC", "save it as JPEG", name)
+        pixels = np.asarray(image)
+    except DrawingError:
+        raise
+    except Exception as error:  # libheif's own, or it is not there
+        raise DrawingError(f"{name} is a HEIC or AVIF that cannot be read ({error}); save it as JPEG or PNG.") from error
+    return image.size, image.has_alpha, lambda top, end: Image.fromarray(pixels[top:end])
+
+
+def _check_size(size: tuple[int, int], most: float, kind: str, instead: str, name: str) -> None:
+    width, height = size
+    if width * height > most:
         raise DrawingError(
-            f"{name} has {pixels / 1e6:.0f} megapixels ({image.width} x {image.height}), and a {kind} "
-            f"may have {most / 1e6:.0f}; {instead}."
+            f"{name} has {width * height / 1e6:.0f} megapixels ({width} x {height}), and {kind} "
+            f"may have {most / 1e6:.0f}; {instead}, or make it smaller."
         )
 
 
-def _ink(grey: Array, name: str) -> Array:
-    """Separate ink from paper: (h, w) in [0, 1] -> float32 (h, w), 0 is paper and 1 is ink."""
-    if np.ptp(grey) < MIN_CONTRAST:
-        raise DrawingError(f"nothing can be seen on {name}; expected is a digit that stands out from the paper.")
-    ink = grey if np.median(_border(grey)) <= _threshold(grey) else 1 - grey
-    ink = ink - np.median(_border(ink))
-    # Illumination correction: fit and subtract a plane, then a quadratic; pixels near the ink are left out.
-    for degree in (1, 2) if np.ptp(_border(ink)) > EVEN_LIGHT else ():
-        mask = Image.fromarray(ink > _threshold(ink))
-        wide = mask.convert("L").filter(ImageFilter.MaxFilter(2 * (max(ink.shape) // 80) + 3))
-        paper = np.asarray(wide) == 0
-        ink = ink - _surface(ink, paper if paper.any() else ~np.asarray(mask), degree)
-    threshold = _threshold(ink)
-    noise = 1.5 * np.median(np.abs(_border(ink)))  # its standard deviation, whatever touches the border
-    lowest, highest = min(4 * noise, threshold), np.quantile(ink[ink >= threshold], 0.9)
-    ink = ((ink - lowest) / max(highest - lowest, MIN_CONTRAST)).clip(0, 1)
-    return _without_dirt(np.where(ink < MIN_INK, 0, ink)).astype(np.float32)
+def _on_paper(image: Image.Image) -> Array:
+    """Lay a picture on paper: white, but under what is light all over, which could not be seen on it, black.
 
-
-def _border(values: Array) -> Array:
-    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-
-
-def _threshold(values: Array) -> float:
-    """Return Otsu's threshold, which maximises the variance between the two parts."""
-    counts, edges = np.histogram(values, 256)
-    centres = (edges[1:] + edges[:-1]) / 2
-    below = counts.cumsum()[:-1]
-    above, mass = values.size - below, (counts * centres).cumsum()
-    between = (mass[-1] * below - mass[:-1] * values.size) ** 2 / np.maximum(below * above, 1)
-    return float(edges[between.argmax() + 1])
-
-
-def _surface(values: Array, known: Array, degree: int) -> Array:
-    """Fit a polynomial in both coordinates to values where they are known: (h, w), (h, w) -> (h, w)."""
-    y, x = (np.linspace(-1, 1, side) for side in values.shape)
-    terms = [y[:, None] ** j * x**i for i in range(degree + 1) for j in range(degree + 1 - i)]
-    stack = np.stack([np.broadcast_to(term, values.shape) for term in terms], axis=-1)
-    weights, *_ = np.linalg.lstsq(stack[known], values[known], rcond=None)
-    return stack @ weights
-
-
-def _without_dirt(ink: Array) -> Array:
-    # Imported here: half a second, and only pictures need it.
-    from scipy.ndimage import label
-
-    pieces, _ = label(ink > 0, np.ones((3, 3)))
-    masses = np.bincount(pieces.ravel(), ink.ravel())
-    return np.where((masses >= MIN_PIECE * masses.max())[pieces], ink, 0)
-
-
-def has_light_border(grey: Array) -> bool:
-    """Return whether a picture's border is lighter than half of white: (h, w) in [0, 1]."""
-    return bool(np.median(_border(grey)) > 0.5)
+    Returns:
+        (h, w) in [0, 1].
+    """
+    if image.mode == "L":
+        return np.asarray(image, np.float32) / 255
+    grey, alpha = np.moveaxis(np.asarray(image, np.float32) / 255, 2, 0)
+    is_there = alpha > 0.5
+    is_light = is_there.any() and np.quantile(grey[is_there], 0.05) > 0.5
+    is_laid = np.median(np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])) < 0.5
+    return grey * alpha + (0 if is_light and is_laid else 1 - alpha)
