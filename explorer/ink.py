@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
@@ -22,9 +23,12 @@ MIN_INK = 1 / 16  # of the full ink; what is paler counts as dirt
 MIN_PIECE = 0.02  # of the largest piece's ink; a smaller piece counts as dirt
 MIN_CONTRAST = 0.08  # between ink and paper
 EVEN_LIGHT = 1 / 32  # differences along the border up to which the light counts as even, as on a screen
+MAX_SAMPLE = 10_000  # pixels, from which the light is estimated
 MAX_SLOPE = 0.2  # of a rule, in pixels a pixel: 11 degrees, a paper that lies askew
-MIN_COVERAGE = 0.6  # of a line across the picture that a rule darkens; the rest is noise, or under the digit
+MIN_COVERAGE = 0.6  # of a line across the picture that a rule darkens, where no stroke hides it
+MIN_SEEN = 0.3  # of a rule; the rest may be hidden
 LIGHTER, THINNER = 0.75, 0.6  # than the strokes: a rule, for sure
+MIN_SIDE = 16  # pixels, below which rules cannot be told
 MANY_RULES = 3  # parallel lines across a picture that are no digit, however dark and thick
 MIN_WRITTEN = 0.02  # of the ink of all lines, lest they be the digit
 THICKEST_RULE = 60  # times it fit along a picture's longer side
@@ -91,15 +95,22 @@ def _threshold(values: Array) -> float:
 
 
 def _surface(values: Array, known: Array, degree: int) -> Array:
-    """Fit a polynomial in both coordinates to values where they are known: (h, w), (h, w) -> (h, w)."""
+    """Fit a polynomial in both coordinates to most values where they are known: (h, w), (h, w) -> (h, w)."""
     y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in values.shape)
     powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
     rows, columns = np.nonzero(known)
-    some = np.s_[:: max(1, len(rows) // 10_000)]  # plenty for six unknowns
+    some = np.s_[:: len(rows) // MAX_SAMPLE + 1]
     rows, columns = rows[some], columns[some]
     stack = np.stack([y[rows] ** j * x[columns] ** i for i, j in powers], axis=-1)
-    weights, *_ = np.linalg.lstsq(stack, values[rows, columns], rcond=None)
-    return np.sum([weight * y[:, None] ** j * x**i for weight, (i, j) in zip(weights, powers, strict=True)], axis=0)
+    samples = values[rows, columns]
+    weights, *_ = np.linalg.lstsq(stack, samples, rcond=None)
+    # Again, without what is far off: rules, and dirt.
+    rest = samples - stack @ weights
+    rest = np.abs(rest - np.median(rest))
+    most = rest <= 4 * np.median(rest) + 1 / 255
+    weights, *_ = np.linalg.lstsq(stack[most], samples[most], rcond=None)
+    terms = (weight * y[:, None] ** j * x**i for weight, (i, j) in zip(weights.astype(np.float32), powers, strict=True))
+    return np.sum(list(terms), axis=0)
 
 
 def _without_dirt(ink: Array) -> Array:
@@ -141,8 +152,8 @@ def _without_rules(ink: Array) -> Array:
     from scipy.ndimage import distance_transform_edt
 
     threshold = _threshold(ink)
-    faint = max(4 * _noise(ink), MIN_INK * float(np.quantile(ink[ink >= threshold], 0.9)))
-    lines = [*_lines(ink, faint), *_lines(ink, faint, upright=True)]
+    faint = max(4 * _noise(ink), MIN_INK / 2 * float(np.quantile(ink[ink >= threshold], 0.9)))
+    lines = [] if min(ink.shape) < MIN_SIDE else [*_lines(ink, faint), *_lines(ink, faint, upright=True)]
     if not lines:
         return ink
     on_lines = np.any([line.on(ink.shape) for line in lines], axis=0)
@@ -170,8 +181,8 @@ def _lines(ink: Array, faint: float, upright: bool = False) -> list[_Line]:
     edges = np.diff(np.pad(ink > faint, ((1, 1), (0, 0))).astype(np.int8), axis=0).T
     (columns, tops), (_, bottoms) = np.nonzero(edges == 1), np.nonzero(edges == -1)
     middles = (tops + bottoms - 1) / 2
-    left = bottoms - tops <= 2 + max(ink.shape) / THICKEST_RULE
-    tolerance = max(1, round(max(ink.shape) / 200))  # for a sheet that is not quite flat
+    is_thin = bottoms - tops <= 2 + max(ink.shape) / THICKEST_RULE
+    tolerance = max(1, round(max(ink.shape) / 200))  # pixels
     steps = int(np.ceil(MAX_SLOPE * width / (2 * tolerance)))
     slopes = np.linspace(-MAX_SLOPE, MAX_SLOPE, 2 * steps + 1)
     offsets = np.arange(-height, 2 * height)  # of a line, in the middle column
@@ -180,22 +191,34 @@ def _lines(ink: Array, faint: float, upright: bool = False) -> list[_Line]:
         ends = np.stack([-offsets, height - offsets]) / slopes[:, None, None]
     inside = np.abs(np.diff(ends.clip(-width / 2, width / 2), axis=1)[:, 0])
     inside[steps] = np.where((offsets >= 0) & (offsets < height), width, 0)
+    shift = slopes[:, None] * x - height
+    thick = ~is_thin
+    under = _histograms(tops[thick] - shift[:, thick], 3 * height) - _histograms(bottoms[thick] - shift[:, thick], 3 * height)
+    seen = np.maximum(inside - under.cumsum(1), 1)  # columns in which the line is not under a stroke
+    left = is_thin.copy()
     lines: list[_Line] = []
     while len(lines) < MAX_LINES:
         at = np.flatnonzero(left)
-        rows = np.rint(middles[at] - slopes[:, None] * x[at]).astype(int) + height
-        counts = np.stack([np.bincount(row[(row >= 0) & (row < 3 * height)], minlength=3 * height) for row in rows])
-        sums = np.pad(counts, ((0, 0), (tolerance + 1, tolerance))).cumsum(1)
+        rows = middles[at] - shift[:, at]
+        sums = np.pad(_histograms(rows, 3 * height), ((0, 0), (tolerance + 1, tolerance))).cumsum(1)
         near = sums[:, 2 * tolerance + 1 :] - sums[:, : -2 * tolerance - 1]
-        coverage = np.where(inside >= width / 2, near / np.maximum(inside, 1), 0)
+        coverage = np.where((inside >= width / 2) & (near >= MIN_SEEN * inside), near / seen, 0)
         slope, offset = np.unravel_index(coverage.argmax(), coverage.shape)
         if coverage[slope, offset] < MIN_COVERAGE:
             break
-        chosen = at[np.abs(rows[slope] - offset) <= tolerance]
+        chosen = at[np.abs(np.rint(rows[slope]) - offset) <= tolerance]
+        bend = Polynomial.fit(x[chosen], middles[chosen], 2)  # no sheet is quite flat
+        chosen = at[np.abs(middles[at] - bend(x[at])) <= tolerance + 1]
         left[chosen] = False
         levels = ink[middles[chosen].astype(int), columns[chosen]]
         lines.append(_Line(upright, columns[chosen], tops[chosen], bottoms[chosen], float(np.median(levels))))
     return lines
+
+
+def _histograms(rows: Array, n: int) -> Array:
+    """Count what is nearest to 0, 1, ..., n - 1: (m, points) -> (m, n)."""
+    rows = np.rint(rows).astype(np.int64).clip(0, n - 1)
+    return np.stack([np.bincount(row, minlength=n) for row in rows])
 
 
 def find_digits(ink: Array) -> list[Array]:
