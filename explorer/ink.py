@@ -193,8 +193,8 @@ def _lines(ink: Array, faint: float, upright: bool = False) -> list[_Line]:
     inside[steps] = np.where((offsets >= 0) & (offsets < height), width, 0)
     shift = slopes[:, None] * x - height
     thick = ~is_thin
-    under = _histograms(tops[thick] - shift[:, thick], 3 * height) - _histograms(bottoms[thick] - shift[:, thick], 3 * height)
-    seen = np.maximum(inside - under.cumsum(1), 1)  # columns in which the line is not under a stroke
+    begun, ended = (_histograms(rows[thick] - shift[:, thick], 3 * height).cumsum(1) for rows in (tops, bottoms))
+    seen = np.maximum(inside - (begun - ended), 1)  # columns in which the line is not under a stroke
     left = is_thin.copy()
     lines: list[_Line] = []
     while len(lines) < MAX_LINES:
@@ -233,7 +233,7 @@ def find_digits(ink: Array) -> list[Array]:
     rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return []
-    reach = round(0.015 * min(np.ptp(rows), np.ptp(columns)))
+    reach = int(0.015 * min(np.ptp(rows), np.ptp(columns)))
     wide = binary_dilation(ink > 0, np.ones((3, 3)), iterations=reach) if reach else ink > 0
     pieces, _ = label(wide, np.ones((3, 3)))
     boxes = _boxes(pieces)

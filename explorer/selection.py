@@ -313,6 +313,8 @@ class Drawing:
     has_base: bool = False  # whether it is still there: removing it can be undone
     version: int = 0  # of the base
     answered: int = 0  # the number of the pad's last report
+    found: list[np.ndarray] = field(default_factory=list)  # the digits of the last file, in the same form
+    taken: int = 0  # which of them is the base
     uploads: int = 0
     complaint: str = ""  # what is wrong with the last file
 

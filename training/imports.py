@@ -9,6 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,17 @@ from training.own_dataset import (
     write_dataset,
 )
 
-__all__ = ["AddError", "Imported", "contact_sheet", "contact_sheet_path", "may_replace", "read", "save", "to_image"]
+__all__ = [
+    "AddError",
+    "Imported",
+    "contact_sheet",
+    "contact_sheet_path",
+    "has_light_background",
+    "may_replace",
+    "read",
+    "save",
+    "to_image",
+]
 
 SIDE = 28  # pixels
 MAX_PICTURE_BYTES, MAX_PIXELS = 2**26, 2**25  # of one picture: enough for a camera's
@@ -79,6 +90,23 @@ def to_image(picture: Image.Image, *, inverted: bool) -> Array:
         grey.paste(small, ((SIDE - width) // 2, (SIDE - height) // 2))
     image = np.array(grey)
     return 255 - image if inverted else image
+
+
+def has_light_background(picture: Image.Image) -> bool:
+    """Tell whether a picture has a light background; a transparent one counts as light under what is dark.
+
+    Raises:
+        OSError, ValueError, SyntaxError: the picture is damaged.
+    """
+    alpha = np.zeros(1)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        alpha = np.asarray(picture.getchannel("A"), np.float64)
+    # Without its alpha: the colours alone.
+    grey = np.asarray(_grey(picture.convert("RGB") if alpha.any() else picture, 0))
+    if alpha.any() and np.median(_border(alpha)) < LIGHT:
+        return bool(np.average(grey, weights=alpha) < LIGHT)
+    return bool(np.median(_border(grey)) >= LIGHT)
 
 
 def read(
@@ -272,23 +300,11 @@ def _border(image: Array) -> Array:
 
 
 def _share_with_light_background(pictures: Array | list[File]) -> float:
-    """Look at some of the pictures; a transparent background counts as light where what stands on it is dark."""
+    """Look at some of the pictures."""
     are_light = []
     for i in np.linspace(0, len(pictures) - 1, min(SAMPLE, len(pictures))).astype(int):
-        try:
-            picture = _opened(pictures[i])
-            alpha = np.zeros(1)
-            if picture.has_transparency_data:
-                picture = picture.convert("RGBA")
-                alpha = np.asarray(picture.getchannel("A"), np.float64)
-            # Without its alpha: the colours alone.
-            grey = np.asarray(_grey(picture.convert("RGB") if alpha.any() else picture, 0))
-        except Exception:  # whoever converts it says so
-            continue
-        if alpha.any() and np.median(_border(alpha)) < LIGHT:
-            are_light.append(np.average(grey, weights=alpha) < LIGHT)
-        else:
-            are_light.append(np.median(_border(grey)) >= LIGHT)
+        with suppress(Exception):  # whoever converts it says so
+            are_light.append(has_light_background(_opened(pictures[i])))
     return float(np.mean(are_light)) if are_light else 0.0
 
 

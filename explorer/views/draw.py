@@ -1,5 +1,6 @@
 """Draw: an image of one's own, as the data set would have it, and what both models make of it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from html import escape
 from typing import Any, NamedTuple
@@ -7,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from PIL import Image
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from explorer import (
     catalog,
@@ -42,6 +44,8 @@ NOT_TAKEN = "Picture not taken"
 NEAREST = "nearest test images"
 NEIGHBOURS_SHOWN = 3  # test images beside a drawn one
 BLANK = '<div class="blank"></div>'
+# Pictures are read one after the other, in one thread: each keeps memory that it once took, and a class has many.
+_reader = ThreadPoolExecutor(1, "pictures")
 WHAT_NATS_ARE = (
     "The cross is the code of the grey picture; what comes back is decoded from that code. "
     "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once. The VAE's log p(x|z) "
@@ -72,6 +76,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     upload, form, *near = st.columns([3, 3, 4, 4])
     with upload, st.container(key=UPLOADER):
         _picture_input(pair, on_pad)
+        _digit_input(on_pad)
     with form:
         _form(pair, drawn, encoded[0].preprocessed if encoded[0] is not None else None, on_pad.complaint)
     for column, map_, each in zip(near, stage.maps, encoded, strict=False):
@@ -133,11 +138,11 @@ def encode_drawing(pair: ModelPair, map_: Map, picture: Array) -> EncodedDrawing
     )
 
 
-def _set_picture(image: Array | None) -> None:
+def _set_picture(image: Array) -> None:
     """Put a picture in the data set's form on the pad, in place of all that is on it."""
     on_pad = selection.drawing()
     on_pad.image = on_pad.base = image
-    on_pad.has_base, on_pad.strokes, on_pad.complaint = image is not None, [], ""
+    on_pad.has_base, on_pad.strokes, on_pad.complaint = True, [], ""
     on_pad.version += 1
 
 
@@ -176,7 +181,7 @@ def _picture_input(pair: ModelPair, on_pad: Drawing) -> None:
         key=key,
         on_change=_take_file,
         args=(key, pair),
-        help="A photograph, a scan or a screenshot of one digit, dark on light or light on dark."
+        help="A photograph, a scan or a screenshot of a digit, dark on light or light on dark, on any paper."
         if pair.classes.are_digits
         else "A picture like those of the data set; what is not square gets a black margin.",
     )
@@ -187,20 +192,58 @@ def _take_file(key: str, pair: ModelPair) -> None:
     if file is None:
         return
     name = file.name if len(file.name) <= 24 else f"{file.name[:11]}…{file.name[-11:]}"
+    have_light_borders = not pair.classes.are_digits and originals.have_light_borders(pair)
+    reading = _reader.submit(_read_file, file.getvalue(), name, pair.classes.are_digits, have_light_borders)
     try:
-        if pair.classes.are_digits:
-            _set_picture(mnist_form(drawing.open_picture(file.getvalue(), name)))
-        else:
-            grey = drawing.open_grey(file.getvalue(), name)
-            inverted = drawing.has_light_border(grey) and not originals.have_light_borders(pair)
-            levels = Image.fromarray((255 * grey).round().astype(np.uint8))
-            # Imported here: drawing on the pad does without.
-            from training.imports import to_image
-
-            _set_picture(to_image(levels, inverted=inverted))
+        on_pad.found, on_pad.taken = reading.result(), 0
+        _set_picture(on_pad.found[0])
     except drawing.DrawingError as error:
         on_pad.complaint = str(error)
     on_pad.uploads += 1
+    # Streamlit keeps an upload as long as its session.
+    context = get_script_run_ctx()
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+
+
+def _read_file(file: bytes, name: str, are_digits: bool, have_light_borders: bool) -> list[Array]:
+    """Bring the digits of a picture into the data set's form; of one of other things there is one."""
+    if are_digits:
+        return drawing.open_digits(file, name)
+    picture = drawing.open_image(file, name)
+    # Imported here: drawing on the pad does without.
+    from training.imports import has_light_background, to_image
+
+    return [to_image(picture, inverted=has_light_background(picture) and not have_light_borders)]
+
+
+def _digit_input(on_pad: Drawing) -> None:
+    """Draw the widget that chooses among the digits of a picture, where there are several."""
+    n = len(on_pad.found)
+    if n < 2 or not on_pad.has_base:
+        return
+    key = f"digit_found_{on_pad.uploads}"
+    st.pills(
+        f"{n} digits found; the {_ordinal(on_pad.taken)} is taken",
+        range(n),
+        default=on_pad.taken,
+        required=True,
+        format_func=lambda i: f"![{_ordinal(i)}]({images.address(images.png_of_levels(on_pad.found[i]))})",
+        key=key,
+        on_change=_take_digit,
+        args=(key,),
+    )
+
+
+def _take_digit(key: str) -> None:
+    on_pad = selection.drawing()
+    on_pad.taken = st.session_state[key]
+    _set_picture(on_pad.found[on_pad.taken])
+
+
+def _ordinal(i: int) -> str:
+    """Return 1st for 0, up to 20th for 19."""
+    return f"{i + 1}{('st', 'nd', 'rd')[i] if i < 3 else 'th'}"
 
 
 def _pad(classes: Classes, on_pad: Drawing) -> None:

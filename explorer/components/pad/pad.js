@@ -330,7 +330,9 @@ class Pad {
   /** Hand a picture that was pasted or dropped to the file uploader, which sends it and says what is wrong with it.
    * @param {Event} event @param {DataTransfer | null} source */
   take(event, source) {
-    const picture = [...(source?.files ?? [])].find((file) => event.type === "drop" || file.type.startsWith("image/"));
+    // Not every browser knows the type of a phone's photographs.
+    const isPicture = (/** @type {File} */ file) => file.type.startsWith("image/") || /\.hei[cf]$/i.test(file.name);
+    const picture = [...(source?.files ?? [])].find((file) => event.type === "drop" || isPicture(file));
     if (!picture) return;
     event.preventDefault();
     this.late?.disconnect();
