@@ -75,8 +75,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
         pad_place = st.container()
     upload, form, *near = st.columns([3, 3, 4, 4])
     with upload, st.container(key=UPLOADER):
-        _picture_input(pair, on_pad)
         _digit_input(on_pad)
+        _picture_input(pair, on_pad)
     with form:
         _form(pair, drawn, encoded[0].preprocessed if encoded[0] is not None else None, on_pad.complaint)
     for column, map_, each in zip(near, stage.maps, encoded, strict=False):
