@@ -1,6 +1,6 @@
 """Ink and paper: what on a grey picture is written, without the paper's rules, and which digits that is. Arrays only.
 
-Rules are lines that cross the whole picture, and are lighter or thinner than the strokes, or at least three.
+Rules are straight lines that cross the whole picture, and are lighter or thinner than the strokes.
 
 References:
     Otsu 1979, A Threshold Selection Method from Gray-Level Histograms, https://doi.org/10.1109/TSMC.1979.4310076
@@ -29,7 +29,7 @@ MIN_COVERAGE = 0.6  # of a line across the picture that a rule darkens, where no
 MIN_SEEN = 0.3  # of a rule; the rest may be hidden
 LIGHTER, THINNER = 0.75, 0.6  # than the strokes: a rule, for sure
 MIN_SIDE = 16  # pixels, below which rules cannot be told
-MANY_RULES = 3  # parallel lines across a picture that are no digit, however dark and thick
+MANY_RULES = 3  # parallel lines across a picture are no digit
 MIN_WRITTEN = 0.02  # of the ink of all lines, lest they be the digit
 THICKEST_RULE = 60  # times it fit along a picture's longer side
 MAX_LINES = 150  # of rules, in each direction
@@ -157,21 +157,39 @@ def _without_rules(ink: Array) -> Array:
     if not lines:
         return ink
     on_lines = np.any([line.on(ink.shape) for line in lines], axis=0)
-    written = _without_dirt(np.where(on_lines | (ink <= faint), 0, ink))
-    strokes = written > 0.5 * np.quantile(written[written > 0], 0.9) if written.any() else written > 0
-    if not strokes.any() or written.sum() < MIN_WRITTEN * ink[on_lines].sum():
-        if max(sum(line.upright == upright for line in lines) for upright in (False, True)) >= MANY_RULES:
+    crossing = max(line.thickness for line in lines) + 2  # what two lines leave where they cross
+    written = _without_dirt(_without_specks(np.where(on_lines | (ink <= faint), 0, ink), crossing))
+    is_many = max(sum(line.upright == upright for line in lines) for upright in (False, True)) >= MANY_RULES
+    if written.sum() < MIN_WRITTEN * ink[on_lines].sum():
+        if is_many:
             raise InkError("nothing but rules can be seen")
         return ink  # a 1, as high as its picture
+    strokes = written > 0.5 * np.quantile(written[written > 0], 0.9)
     level = np.median(written[strokes])
     thickness = 4 * distance_transform_edt(strokes)[strokes].mean()  # a bar's mean distance to its edge is a quarter
     for line in lines:
-        is_lighter = line.level < LIGHTER * level
-        number = sum(line.upright == other.upright for other in lines)
-        if is_lighter or line.thickness <= THINNER * thickness or number >= MANY_RULES:
-            darkest = (line.level + level) / 2 if is_lighter else np.inf  # what is darker is a stroke along the rule
-            ink = np.where(line.on(ink.shape) & (ink < darkest), np.minimum(ink, 0), ink)
-    return ink
+        if line.level < LIGHTER * level:
+            darkest = (line.level + level) / 2  # what is darker is a stroke along the rule
+        elif line.thickness <= THINNER * thickness:
+            darkest = np.inf
+        elif is_many:
+            raise InkError("rules cannot be told from ink")
+        else:
+            continue
+        ink = np.where(line.on(ink.shape) & (ink < darkest), np.minimum(ink, 0), ink)
+    return _without_specks(ink, crossing)
+
+
+def _without_specks(ink: Array, size: float) -> Array:
+    """Take out the pieces that are no larger than so many pixels: (h, w) -> (h, w)."""
+    from scipy.ndimage import label
+
+    pieces, n = label(ink > 0, np.ones((3, 3)))
+    if n == 0:
+        return ink
+    boxes = _boxes(pieces)
+    is_speck = (boxes[:, 1] - boxes[:, 0]).max(axis=1) <= size
+    return np.where(np.concatenate([[False], is_speck])[pieces], 0, ink)
 
 
 def _lines(ink: Array, faint: float, upright: bool = False) -> list[_Line]:
