@@ -248,12 +248,14 @@ def find_digits(ink: Array) -> list[Array]:
     from scipy.ndimage import binary_dilation, label
     from scipy.sparse.csgraph import connected_components
 
-    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
+    pieces, n = label(ink > 0, np.ones((3, 3)))
+    if n == 0:
         return []
-    reach = int(0.015 * min(np.ptp(rows), np.ptp(columns)))
-    wide = binary_dilation(ink > 0, np.ones((3, 3)), iterations=reach) if reach else ink > 0
-    pieces, _ = label(wide, np.ones((3, 3)))
+    boxes = _boxes(pieces)
+    # Broken strokes are whole again.
+    reach = int(0.015 * (boxes[:, 1] - boxes[:, 0]).max())
+    if reach:
+        pieces, _ = label(binary_dilation(ink > 0, np.ones((3, 3)), iterations=reach), np.ones((3, 3)))
     boxes = _boxes(pieces)
     _, digits = connected_components(_are_one(boxes), directed=False)
     pieces = np.where(ink > 0, np.concatenate([[0], digits + 1])[pieces], 0)

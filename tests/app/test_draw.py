@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
 from explorer.classes import DIGITS, Classes
 from explorer.components.pad import Drawn
 from explorer.drawing import mnist_form, rasterize
-from explorer.views.draw import take_report
+from explorer.views.draw import _read_file, take_report
 from tests.app.conftest import html, shown
 from tests.conftest import ROOT, rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -93,6 +94,67 @@ def test_a_picture_is_brought_into_mnists_form_and_through_both_models(
     probabilities = classify(load_classifier(checkpoints, "digits")[0], drawn[None] / 255)[0]
     called = Classes(DIGITS).called(int(probabilities.argmax()))
     assert f"<b>{called}</b>, {probabilities.max() * 100:.0f}&nbsp;% sure" in html(app)
+
+
+def three_digits() -> np.ndarray:
+    """Black on white: a 1, a 0 and a 7."""
+    zero = [90, 60, 190, 60, 190, 230, 90, 230, 90, 60]
+    digits = [rasterize([path]) for path in ([140, 50, 140, 230], zero, [60, 60, 200, 60, 120, 230])]
+    return ((1 - np.concatenate(digits, axis=1)) * 255).astype(np.uint8)
+
+
+def test_of_several_digits_one_is_taken_and_the_others_are_offered(app: AppTest) -> None:
+    app.run()
+    upload(app, png(three_digits()))
+    (choice,) = app.get("button_group")
+    assert choice.label == "3 digits found; the 1st is taken"  # type: ignore[union-attr]
+    ones = shown(app, "drawn")
+    assert np.ptp(np.flatnonzero(ones.any(0))) < 8
+    form = mnist_form(rasterize([[60, 60, 200, 60, 120, 230]]))
+    assert form is not None
+    choice.set_value([2]).run()  # type: ignore[union-attr]
+    assert not app.exception
+    assert np.corrcoef(shown(app, "drawn").ravel(), form.ravel())[0, 1] > 0.98
+    (choice,) = app.get("button_group")
+    assert choice.label == "3 digits found; the 3rd is taken"  # type: ignore[union-attr]
+    # It is still so after a look at another tool; a picture of one digit leaves no choice.
+    for tab in ("Generate", "Draw"):
+        app.session_state["tab"] = tab
+        app.run()
+    (choice,) = app.get("button_group")
+    assert choice.label == "3 digits found; the 3rd is taken"  # type: ignore[union-attr]
+    upload(app, seven())
+    assert not app.get("button_group")
+
+
+def test_of_an_upload_nothing_is_kept_but_its_digits(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = []
+    remove = MemoryUploadedFileManager.remove_file
+
+    def watched(manager: MemoryUploadedFileManager, session_id: str, file_id: str) -> None:
+        assert len(manager.file_storage[session_id]) == 1
+        remove(manager, session_id, file_id)
+        left.append(len(manager.file_storage[session_id]))
+
+    monkeypatch.setattr(MemoryUploadedFileManager, "remove_file", watched)
+    app.run()
+    for content in (png(three_digits()), b"no picture"):
+        upload(app, content)
+    assert left == [0, 0]
+    drawing = app.session_state["drawing"]
+    assert [form.shape for form in drawing.found] == [(28, 28)] * 3
+    assert {drawing.image.shape, drawing.base.shape} == {(28, 28)}
+    assert "picture_0" not in app.session_state
+    assert "picture_1" not in app.session_state
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_what_is_no_digit_lies_light_on_dark_whatever_its_colour(colour: int) -> None:
+    shape = np.zeros((56, 40), np.uint8)
+    shape[10:40, 8:30] = 255
+    (image,) = _read_file(png(np.dstack([np.full_like(shape, colour)] * 3 + [shape])), "shirt.png", False, False)
+    assert image[14, 14] == 255
+    assert image[1, 14] == image[14, 1] == 0
 
 
 def test_it_is_kept_while_other_tabs_are_open(app: AppTest) -> None:

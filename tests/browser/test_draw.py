@@ -25,13 +25,14 @@ from tests.browser.conftest import (
     wait_until,
     wait_until_idle,
 )
-from tests.conftest import likeness, png_header
+from tests.conftest import ROOT, likeness, png_header
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
 
 SEVEN = [(60, 60), (200, 60), (120, 230)]  # in the pad's units
+HEIC = ROOT / "tests" / "unit" / "seven.heic"
 MODELS = ("autoencoder", "vae")
 
 
@@ -321,22 +322,26 @@ def test_bad_file_is_told_without_moving_the_page(page: Page, served: str) -> No
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-@pytest.mark.parametrize("event", ["paste", "drop"])
+@pytest.mark.parametrize(
+    ("event", "name", "kind"),
+    [("paste", "image.jpg", "image/jpeg"), ("drop", "image.jpg", "image/jpeg"), ("paste", "IMG_1.HEIC", "")],
+)
 def test_picture_is_pasted_or_dropped(
-    event: str, page: Page, served: str, fitted: Path, experiment: Experiment
+    event: str, name: str, kind: str, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
+    content = photograph() if kind else HEIC.read_bytes()  # not every system knows the type of a HEIC
     open_pad(page, served)
     page.evaluate(
-        """([kind, content]) => {
+        """([kind, content, name, type]) => {
             const data = new DataTransfer();
             const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0));
-            data.items.add(new File([bytes], "image.jpg", {type: "image/jpeg"}));
+            data.items.add(new File([bytes], name, {type}));
             const event = kind === "paste"
                 ? new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true})
                 : new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
             (kind === "paste" ? document.body : document.querySelector(".pad canvas")).dispatchEvent(event);
         }""",
-        [event, base64.b64encode(photograph()).decode()],
+        [event, base64.b64encode(content).decode(), name, kind],
     )
     wait_for_form(page, form(SEVEN))
     assert_models_answer_the_picture(page, fitted, experiment)
