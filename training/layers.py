@@ -10,7 +10,7 @@ __all__ = ["Layer", "Shape", "chain", "read_layer", "shape_text"]
 Shape = tuple[int, ...]  # (features,), or (channels, h, w)
 
 KINDS = {"linear": 2, "convolution": 5, "transposed": 6}  # how many numbers follow the kind in a layer's text
-MAX_NUMBER, MAX_SIDE = 1_000_000, 1024  # what is beyond is a slip, or a forged checkpoint
+MAX_NUMBER, MAX_SIDE, MAX_OUTPUTS = 1_000_000, 1024, 2**22  # what is beyond is a slip, or a forged checkpoint
 
 
 class Layer(NamedTuple):
@@ -54,8 +54,8 @@ class Layer(NamedTuple):
             after = (side + 2 * self.padding - self.kernel) // self.stride + 1
         else:
             after = (side - 1) * self.stride - 2 * self.padding + self.kernel + self.output_padding
-        if not 1 <= after <= MAX_SIDE:
-            raise ValueError(f"makes pictures of {after} x {after} of those of {side} x {side}")
+        if not 1 <= after <= MAX_SIDE or self.outputs * after**2 > MAX_OUTPUTS:
+            raise ValueError(f"makes {self.outputs} pictures of {after} x {after} of those of {side} x {side}")
         return square, (self.outputs, after, after)
 
 

@@ -269,7 +269,11 @@ IMPORTED: dict[str, tuple[dict[str, Any], str]] = {
     "broken chain": ({"decoder_layers": ["linear 2 40", "linear 50 784"]}, "takes 50 numbers, and gets 40"),
     "short end": ({"decoder_layers": ["linear 2 40"]}, "the decoder ends in 40; it must end in 784"),
     "other channels": ({"encoder_layers": ["convolution 3 8 3 1 0"]}, "takes 3 channels, and gets 784"),
-    "too large a kernel": ({"encoder_layers": ["convolution 1 8 30 1 0"]}, "makes pictures of -1 x -1"),
+    "too large a kernel": ({"encoder_layers": ["convolution 1 8 30 1 0"]}, "makes 8 pictures of -1 x -1"),
+    "too much memory": (
+        {"encoder_layers": ["convolution 1 9000 1 1 0"]},
+        "makes 9000 pictures of 28 x 28",
+    ),
     "endless": ({"encoder_layers": ["linear 784 784"] * 65}, "there are 67 layers"),
 }
 
