@@ -232,7 +232,7 @@ def go_to(page: Page, address: str) -> None:
     """Go to another view as Back and Forward do, in a page that shows the app."""
     page.keyboard.press("Escape")
     page.locator('.classes button[aria-pressed="false"]').evaluate_all("greyed => greyed.forEach(each => each.click())")
-    page.evaluate("document.activeElement.blur()")
+    page.evaluate("document.activeElement.blur(); document.querySelector('.stMain').scrollTo(0, 0)")
     wait_until_idle(page)
     with WIRES[page].until_run_ends():
         page.evaluate(
