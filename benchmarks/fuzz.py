@@ -33,7 +33,16 @@ from benchmarks.load import answers, session
 from explorer import atlas
 from training.folders import CHECKPOINTS_VARIABLE, checkpoints_dir
 
-__all__ = ["Failure", "address", "checkpoint", "main", "messages"]
+__all__ = [
+    "TOOLS",
+    "Failure",
+    "address",
+    "checkpoint",
+    "coarse_atlases",
+    "components_after_run",
+    "main",
+    "messages",
+]
 
 ROOT = Path(__file__).parent.parent
 SMALL, DEEP = "digits-2d", "mnist-14px-8d"  # what is spoiled: little data, and more than two dimensions
@@ -41,7 +50,7 @@ TOOLS = (
     *("Explore", "Interpolate", "Draw", "Traverse", "Generate", "Reconstruct", "Posterior", "Training curves", "Train"),
     *("Beta", "Compare", "Learn"),
 )
-AT_MOST = 30.0  # seconds for a page
+AT_MOST = 60.0  # seconds for a page
 SESSION_LASTS = 20  # messages
 
 NUMBERS = (0.0, 1.0, -1.0, 1e-30, 4.0, -20.0, -210.0, -1500.0, 65504.0, -65504.0, 1e19, 3e38, math.nan, math.inf)
@@ -119,13 +128,13 @@ async def messages(host: str, number: int) -> Failure | None:
             rerun = BackMsg()
             rerun.rerun_script.query_string = f"experiment={SMALL}&tab={tool.replace(' ', '%20')}"
             await client.connection.send(rerun.SerializeToString())
-            components = await _components_after_run(client.connection)
+            components = await components_after_run(client.connection)
             for _ in range(SESSION_LASTS):
                 event, value = rng.choice(EVENTS), _forged(rng)
                 component, fragment = rng.choice(sorted(components.items()))
                 sent.append(f"{component.rsplit('-', 1)[-1]}.{event} = {value!r:.200}")
                 await client.trigger(component, event, value, rng.choice(["", fragment]))
-                components |= await _components_after_run(client.connection)
+                components |= await components_after_run(client.connection)
     except Exception as error:  # whatever it is, the page has failed
         return Failure(f"messages {number} to {tool}: {'; '.join(sent[-3:])}", f"{type(error).__name__}: {error}")
     return None
@@ -174,7 +183,7 @@ def _exchange(rng: random.Random, value: Any, others: list[Any]) -> Any:
     return rng.choice(others)
 
 
-async def _components_after_run(connection: ClientConnection) -> dict[str, str]:
+async def components_after_run(connection: ClientConnection) -> dict[str, str]:
     """Wait for the end of a run; return the components that it mounted, and their fragments.
 
     Raises:

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import psutil
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -104,7 +105,9 @@ class Client:
 @asynccontextmanager
 async def session(host: str) -> AsyncIterator[Client]:
     """A session of the server at `host:port`."""
-    async with connect(f"ws://{host}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as connection:  # type: ignore[list-item]
+    # A session that waits for its turn reads nothing meanwhile, and is not to be taken for dead.
+    unbounded: dict[str, Any] = {"max_size": None, "max_queue": None}
+    async with connect(f"ws://{host}/_stcore/stream", subprotocols=["streamlit"], **unbounded) as connection:  # type: ignore[list-item]
         yield Client(connection)
 
 

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ __all__ = ["TITLES", "ElboTerms", "Model", "ModelPair", "freeze_gc", "open_model
 Array = NDArray[Any]
 
 DECODE_BATCH = 128  # larger batches fall out of the CPU cache, and convolutions are slower
+MANY_MODULES = 100
 LIKELIHOOD_SAMPLES = 5  # posterior samples of each image; with fewer, the worst images would be the unlucky ones
 TITLES = {"autoencoder": ("Autoencoder (AE)", "AE"), "vae": ("Variational autoencoder (VAE)", "VAE")}
 
@@ -282,14 +284,21 @@ def _load_network(path: Path, version: int) -> "Autoencoder":
 
 
 def freeze_gc() -> None:
-    """Take what lives now out of the garbage collector's sight; to be called after a large import.
+    """Take what lives now out of the garbage collector's sight, where much was imported since the last time.
 
-    It leaves hundreds of thousands of objects behind for good, and each full collection would walk them, for 150 ms on
-    two cores in which no click is answered. What becomes garbage later is still collected.
+    Imports leave hundreds of thousands of objects behind for good, and each full collection would walk them, for 150 ms
+    on two cores in which no click is answered. What becomes garbage later is still collected, but for what lives now
+    and holds itself by a cycle, as figures do: so it is done seldom, and what it missed the last time is freed.
     """
+    global _modules_frozen
+    if len(sys.modules) < _modules_frozen + MANY_MODULES:
+        return
+    _modules_frozen = len(sys.modules)
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
 
+_modules_frozen = 0
 # Or the frozen objects are reported as leaks when the server stops.
 atexit.register(gc.unfreeze)
