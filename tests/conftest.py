@@ -175,6 +175,21 @@ def rewrite(path: Path, change: Callable[[Arrays, dict[str, Any]], None]) -> Non
     save_file(arrays, path, metadata={"settings": json.dumps(settings)})
 
 
+def hide(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take from this process the right to search a folder, and to look at what is in it: root cannot lose it."""
+    stat, access = Path.stat, os.access
+
+    def refuse(path: Path, **options: Any) -> os.stat_result:
+        if path.parent == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: access(path, mode) and not (Path(path) == folder and mode & os.X_OK)
+    )
+
+
 def call_mnist(checkpoints: Path, experiment: Experiment) -> Path:
     """Say that an experiment of digits, and what reads them, are of MNIST, whose images need not be there."""
     for model in MODEL_NAMES:

@@ -1,6 +1,5 @@
 """What can be empty says in a sentence what is missing and what to do; nothing is left blank."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from explorer import evaluation
 from explorer.selection import Drawing
 from tests.app.conftest import html
-from tests.conftest import ROOT, rewrite
+from tests.conftest import ROOT, hide, rewrite
 from training.checkpoint import MODEL_NAMES, checkpoint_path
 from training.classifier import classifier_path
 from training.datasets import Data
@@ -143,14 +142,6 @@ def test_a_data_folder_that_may_not_be_read(
     hidden = tmp_path / "hidden"
     hidden.mkdir()
     (hidden / "kmnist.safetensors").touch()
-    stat, access = Path.stat, os.access
-
-    def refuse(path: Path, **options: Any) -> os.stat_result:  # as without the right to search a folder
-        if path.parent == hidden:
-            raise PermissionError(13, "Permission denied", str(path))
-        return stat(path, **options)
-
-    monkeypatch.setattr(Path, "stat", refuse)
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != hidden and access(path, mode))
+    hide(hidden, monkeypatch)
     monkeypatch.setenv("LATENT_DATA_DIR", str(hidden))
     assert "may not be read; allow it, or name another folder" in told(opened(without_images, tab=tab))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from explorer.models import open_models
-from tests.conftest import Arrays, rewrite, run_command
+from tests.conftest import Arrays, hide, rewrite, run_command
 from training.__main__ import app
 from training.checkpoint import Checkpoint, CheckpointError, checkpoint_path, experiment_names, other_betas
 from training.datasets import Data
@@ -88,17 +88,7 @@ def test_a_checkpoint_of_one_dimension_is_refused(checkpoints: Path) -> None:
 
 def test_a_folder_that_may_not_be_read_is_told(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = checkpoints / "digits-2d"
-    stat, access = Path.stat, os.access
-
-    def refuse(path: Path, **options: Any) -> os.stat_result:  # as without the right to search a folder
-        if path.parent == hidden:
-            raise PermissionError(13, "Permission denied", str(path))
-        return stat(path, **options)
-
-    monkeypatch.setattr(Path, "stat", refuse)
-    monkeypatch.setattr(
-        os, "access", lambda path, mode: access(path, mode) and not (path == hidden and mode == os.X_OK)
-    )
+    hide(hidden, monkeypatch)
     with pytest.raises(CheckpointError, match=r"autoencoder.safetensors may not be read; allow it"):
         open_models(hidden)
     assert "may not be read" in run_command(app, "list", "--checkpoints", checkpoints).stdout
