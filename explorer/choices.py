@@ -90,7 +90,7 @@ def drop_unusable() -> None:
 
     Streamlit fails to make a whole number of the latter, and takes the former for no choice where there must be one.
     """
-    if st.session_state.setdefault(_CAME, False):
+    if _CAME in st.session_state:
         return  # what comes now is written by the page itself
     st.session_state[_CAME] = True
     unusable = [name for name, text in st.query_params.items() if not text or _is_infinite(text)]

@@ -1,7 +1,9 @@
 """What all sessions share is computed once, and anew for what differs."""
 
+import gc
 import os
 import threading
+import weakref
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ import torch
 from explorer import cache
 from explorer.cache import cached
 from explorer.maps import Map
-from explorer.models import open_models
+from explorer.models import freeze_gc, open_models
 from training.experiments import Experiment
 
 
@@ -157,3 +159,14 @@ def test_only_the_outermost_value_has_a_spinner(monkeypatch: pytest.MonkeyPatch)
     assert said == ["outer"]
     assert (inner(2), inner(5)) == (2, 5)
     assert said == ["outer", "inner"]
+
+
+def test_what_holds_itself_is_freed_though_models_are_loaded_meanwhile() -> None:
+    freeze_gc()
+    figure = Held(np.zeros(1))
+    figure.__dict__["itself"] = figure
+    seen = weakref.ref(figure)
+    freeze_gc()  # as at each model's first decode
+    del figure
+    gc.collect()
+    assert seen() is None
