@@ -90,7 +90,7 @@ class ArrayFile:
         """Return the length of an array, which must not be too short."""
         _, shape = self._found.get(name, ("", ()))
         if not shape or shape[0] < at_least:
-            raise self.defect_error(f"lacks the array {name}, or it is empty")
+            raise self.defect_error(f"lacks the array {name}, or has fewer than {at_least} rows of it")
         return shape[0]
 
     def expect(self, group: str, expected: dict[str, tuple[str, tuple[int, ...]]]) -> None:

@@ -126,7 +126,7 @@ DEFECTS: dict[str, tuple[Callable[[Arrays, dict[str, Any]], Any], str]] = {
     ),
     "a single code": (
         lambda a, s: a.update({name: a[name][:1] for name in a if name.startswith("codes")}),
-        r"lacks the array codes\.label, or it is empty",
+        r"lacks the array codes\.label, or has fewer than 2 rows of it",
     ),
     "size with a point": (lambda a, s: s["experiment"].update(image_size=28.0), "settings that cannot be read"),
     "half a character": (lambda a, s: s["experiment"].update(dataset="\ud800"), "it has no settings"),
