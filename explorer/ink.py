@@ -26,6 +26,7 @@ EVEN_LIGHT = 1 / 32  # differences along the border up to which the light counts
 MAX_SAMPLE = 10_000  # pixels, from which the light is estimated
 MAX_SLOPE = 0.2  # of a rule, in pixels a pixel: 11 degrees, a paper that lies askew
 MIN_COVERAGE = 0.6  # of a line across the picture that a rule darkens, where no stroke hides it
+MAX_MISSING = 0.1  # of a rule, at either end
 MIN_SEEN = 0.3  # of a rule; the rest may be hidden
 LIGHTER, THINNER = 0.75, 0.6  # than the strokes: a rule, for sure
 MIN_SIDE = 16  # pixels, below which rules cannot be told
@@ -166,7 +167,8 @@ def _without_rules(ink: Array) -> Array:
         return ink  # a 1, as high as its picture
     strokes = written > 0.5 * np.quantile(written[written > 0], 0.9)
     level = np.median(written[strokes])
-    thickness = 4 * distance_transform_edt(strokes)[strokes].mean()  # a bar's mean distance to its edge is a quarter
+    # A bar's mean distance to its edge is a quarter; the transform's is to the first pixel's middle beyond it.
+    thickness = 4 * (distance_transform_edt(strokes)[strokes].mean() - 0.5)
     for line in lines:
         if line.level < LIGHTER * level:
             darkest = (line.level + level) / 2  # what is darker is a stroke along the rule
@@ -228,6 +230,12 @@ def _lines(ink: Array, faint: float, upright: bool = False) -> list[_Line]:
         bend = Polynomial.fit(x[chosen], middles[chosen], 2)  # no sheet is quite flat
         chosen = at[np.abs(middles[at] - bend(x[at])) <= tolerance + 1]
         left[chosen] = False
+        # A 1 is as straight, but ends within the picture.
+        course = bend(np.arange(width) - (width - 1) / 2)
+        on_picture = np.flatnonzero((course > -0.5) & (course < height - 0.5))
+        most = MAX_MISSING * len(on_picture)
+        if columns[chosen].min() > on_picture[0] + most or columns[chosen].max() < on_picture[-1] - most:
+            continue
         levels = ink[middles[chosen].astype(int), columns[chosen]]
         lines.append(_Line(upright, columns[chosen], tops[chosen], bottoms[chosen], float(np.median(levels))))
     return lines

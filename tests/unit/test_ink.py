@@ -156,6 +156,19 @@ def test_strokes_from_edge_to_edge_are_no_rules(pen: int, digit: int) -> None:
     assert likeness(the_digit(saved(cropped)), the_digit(saved(paper))) > 0.98
 
 
+@pytest.mark.parametrize("share", [0.6, 0.7, 0.8])  # of the page
+@pytest.mark.parametrize("rules", ["-", "-|"])
+@pytest.mark.parametrize(("grey", "width"), [(230, 1), (170, 2)])
+def test_a_1_as_straight_as_a_rule_is_none(share: float, rules: str, grey: int, width: int) -> None:
+    paper = page(300, 1, rules=rules, every=40, grey=grey, width=width, ink=255)  # nothing is written yet
+    image = Image.fromarray(paper)
+    top = 300 * (1 - share) / 2
+    ImageDraw.Draw(image).line((150, top, 150, 300 - top), 20, 6)
+    form = the_digit(saved(np.asarray(image)))
+    assert height(form) == 20
+    assert np.count_nonzero((form > 127).any(axis=0)) <= 3
+
+
 @pytest.mark.parametrize(
     ("paper", "sentence"),
     [
