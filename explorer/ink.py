@@ -26,7 +26,7 @@ EVEN_LIGHT = 1 / 32  # differences along the border up to which the light counts
 MAX_SAMPLE = 10_000  # pixels, from which the light is estimated
 MAX_SLOPE = 0.2  # of a rule, in pixels a pixel: 11 degrees, a paper that lies askew
 MIN_COVERAGE = 0.6  # of a line across the picture that a rule darkens, where no stroke hides it
-MAX_MISSING = 0.1  # of a rule, at either end
+MAX_MISSING = 0.05  # of a rule, at either end
 MIN_SEEN = 0.3  # of a rule; the rest may be hidden
 LIGHTER, THINNER = 0.75, 0.6  # than the strokes: a rule, for sure
 MIN_SIDE = 16  # pixels, below which rules cannot be told
@@ -77,7 +77,10 @@ def has_light_border(grey: Array) -> bool:
 
 
 def _border(values: Array) -> Array:
-    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    """Return the values along the border, each the median of a few inwards: a rule may lie on the very edge."""
+    depth = 1 + 2 * (min(values.shape) // 60)
+    sides = (values[:depth], values[-depth:], values[:, :depth].T, values[:, -depth:].T)
+    return np.concatenate([np.median(side, axis=0) for side in sides])
 
 
 def _noise(ink: Array) -> float:
