@@ -368,8 +368,10 @@ class RedisWall:
         return int(number)
 
     def set_hidden(self, numbers: Iterable[int], hidden: bool) -> None:
+        with self._errors():
+            there = {int(number) for number in self._client.hkeys(self._drawings)}
         with self._changing() as change:
-            if chosen := list(numbers):
+            if chosen := there.intersection(numbers):
                 (change.sadd if hidden else change.srem)(self._hidden, *chosen)
 
     def show_names(self, shows: bool) -> None:
