@@ -110,7 +110,7 @@ def _send_input(on_pad: Drawing) -> None:
     is_sent = on_pad.image is not None and on_pad.on_wall is not None and np.array_equal(on_pad.image, on_pad.on_wall)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.button(
-            "Sent" if is_sent else "Send",
+            "On the wall" if is_sent else "To the wall",
             key="send_drawing",
             icon=":material/check:" if is_sent else ":material/send:",
             disabled=on_pad.image is None or is_sent,

@@ -29,7 +29,7 @@ Array = NDArray[Any]
 
 TEACHER_VARIABLE = "LATENT_TEACHER"
 TEACHER = "teacher"  # in the address, from where it is taken at once: a beamer shows the address
-TICK = 1.0  # seconds
+TICK, STUDENT_TICK = 1.0, 3.0  # seconds: there is one teacher, and hundreds may look
 # In the session, not in the URL.
 CHOSEN = "wall_chosen"  # the number of the drawing that was clicked
 COMPLAINT = "wall_complaint"  # what went wrong in a callback
@@ -50,7 +50,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
             "Point at one to see what comes back. Pale at an edge: it lies beyond."
         )
         with st.container(key="watched_wall", gap="xsmall"):
-            _watch(stage.maps, pair, is_teacher)
+            watch = st.fragment(_watch, run_every=TICK if is_teacher else STUDENT_TICK)
+            watch(stage.maps, pair, is_teacher)
     with stage.strip:
         if is_teacher:
             _controls(pair, stage.maps)
@@ -124,7 +125,6 @@ def _tiled(pictures: Array) -> str:
     return images.data_uri(images.tile(np.pad(pictures, ((0, missing), (0, 0), (0, 0))), COLUMNS))
 
 
-@st.fragment(run_every=TICK)
 def _watch(maps: MapPair, pair: ModelPair, is_teacher: bool) -> None:
     """Show the wall as it stands; what is computed of it is computed only when it has changed."""
     if complaint := st.session_state.get(COMPLAINT):

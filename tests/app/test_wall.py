@@ -91,7 +91,7 @@ def test_a_drawing_is_sent_once(app: AppTest, wall: SqliteWall, drawings: np.nda
     (sent,) = wall.read().drawings
     np.testing.assert_array_equal(sent.image, drawings[0])
     assert (sent.nickname, sent.author) == ("<b>Kim</b>xxxxxxx", app.session_state["author"])
-    assert (app.button("send_drawing").label, app.button("send_drawing").disabled) == ("Sent", True)
+    assert (app.button("send_drawing").label, app.button("send_drawing").disabled) == ("On the wall", True)
     app.session_state["drawing"].image = drawings[1]
     run(app).button("send_drawing").click()
     run(app)

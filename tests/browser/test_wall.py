@@ -33,8 +33,8 @@ def draw_and_send(page: Page) -> np.ndarray:
         page.mouse.move(*point, steps=10)
     page.mouse.up()
     page.locator('img[data-name="drawn"]').wait_for()
-    page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.get_by_role("button", name="Sent")).to_be_visible()
+    page.get_by_role("button", name="To the wall").click()
+    expect(page.get_by_role("button", name="On the wall")).to_be_visible()
     return seen(page, "drawn")
 
 
