@@ -30,6 +30,7 @@ TOOLS = {
     "Explore": "explore",
     "Interpolate": "interpolate",
     "Draw": "draw",
+    "Wall": "wall",
     "Traverse": "traverse",
     "Generate": "generate",
     "Reconstruct": "reconstruct",
