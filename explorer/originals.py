@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from explorer import catalog, drawing, evaluation, images
 from explorer.cache import cached
-from explorer.models import ElboTerms, Model, ModelPair, freeze_gc
+from explorer.memory import freeze_gc
+from explorer.models import ElboTerms, Model, ModelPair
 from explorer.text import duration, escape_markdown
 from training.array_file import CheckpointError
 from training.folders import data_dir
