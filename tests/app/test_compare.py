@@ -8,11 +8,12 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import evaluation
 from explorer.models import open_models
+from explorer.sweeps import latent_sizes
 from tests.app.conftest import html
 from tests.conftest import ROOT, call_mnist
 from training.classifier import load_classifier
 from training.experiments import Experiment
-from training.sweep import read_sweep, sweep_path
+from training.sweep_table import read_table, table_path
 
 
 def test_compare_shows_what_was_measured(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
@@ -43,13 +44,13 @@ def test_compare_shows_what_was_measured(app: AppTest, checkpoints: Path, experi
 def test_compare_shows_the_study_of_latent_sizes(app: AppTest, checkpoints: Path) -> None:
     app.query_params["tab"] = "Compare"
     app.run()
-    assert "latent-sizes.json is missing" in app.error[0].value
-    shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", checkpoints)
+    assert "latent-sizes.sweep.safetensors is missing" in app.error[0].value
+    shutil.copy(ROOT / "checkpoints" / "latent-sizes.sweep.safetensors", checkpoints)
     app.run()
-    (smallest, *_, largest) = read_sweep(sweep_path(checkpoints))
+    (smallest, *_, largest) = latent_sizes(read_table(table_path(checkpoints, "latent-sizes")))
     told = " ".join(text.value for text in app.markdown)
     for model in ("autoencoder", "vae"):
-        first, last = (size.training[model]["reconstruction"] for size in (smallest, largest))
+        first, last = (size.training[model].reconstruction for size in (smallest, largest))
         assert f"goes from {first:.2f} nats to {last:.2f} nats".replace("-", "−") in told
         assert last > first
     assert "The claim does not hold" in told
