@@ -24,7 +24,7 @@ def rate_distortion() -> None:
     st.markdown("### What a nat of KL buys")
     names = table_names(checkpoints_dir())
     if not names:
-        st.info("There is no sweep yet. `python -m training sweep betas --keep` fits VAEs of several betas.")
+        st.markdown("There is no sweep yet. `python -m training sweep betas --keep` fits VAEs of several betas.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         default = SWEEP.default if SWEEP.default in names else names[0]
@@ -60,7 +60,9 @@ def _plane(name: str, colours: Any) -> None:
     own = table.experiment
     seeds = len({row.point.seed for group in groups for row in group.rows})
     spread = "Small dots are seeds, large ones their mean." if seeds > 1 else "Each was fitted with one seed."
-    opened = f"A click opens one of the {len(kept)} models that were kept." if kept else "No model was kept (`--keep`)."
+    opened = {0: "No model was kept (`--keep`).", 1: "One model was kept: a click opens it."}.get(
+        len(kept), f"{len(kept)} models were kept: a click opens one."
+    )
     st.caption(
         f"{spread} {opened} {escape_markdown(own.dataset)}, {number(own.epochs, 'd')} epochs, test images. "
         f"Written by `python -m training sweep {name}`."

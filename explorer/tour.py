@@ -518,7 +518,7 @@ def _how_many_dimensions(pair: ModelPair) -> str:
 
 def _latent_sizes(pair: ModelPair, stage: Stage) -> None:
     with stage.page(), catalog.show_errors():
-        latent_map.chart(compare.sweep_figure(), key="sweep")
+        latent_map.chart(compare.sweep_figure(), key="latent_sizes")
         st.caption(f"One recipe ({STUDY.dataset}, {STUDY.epochs} epochs), fitted anew for each size. Nats per image.")
 
 

@@ -481,7 +481,7 @@ def _study() -> None:
         f"In the KL's panel stands how many dimensions the VAE uses: {used} of {last.latent_dim} at the end. "
         "It has switched the others off."
     )
-    latent_map.chart(sweep_figure(), key="sweep")
+    latent_map.chart(sweep_figure(), key="latent_sizes")
     texts = []
     for model_name, short in (("autoencoder", "AE"), ("vae", "VAE")):
         values = [size.training[model_name].reconstruction for size in sizes]

@@ -119,13 +119,12 @@ def test_another_fit_is_not_replaced(small: Sweep, digits: Data, client: Client,
 def test_a_model_that_cannot_be_fitted_is_told_and_the_others_go_on(
     small: Sweep, digits: Data, client: Client, tmp_path: Path
 ) -> None:
-    # So many VAE's weights overflow at this rate; an AE's loss does, too, but the small network's does not.
-    wild = replace(small, experiment=replace(small.experiment, learning_rate=1e3), hidden_layers=((), (64, 32)))
+    deep = (64,) * 12  # its loss overflows at this rate
+    wild = replace(small, experiment=replace(small.experiment, learning_rate=10.0), hidden_layers=(deep, (64, 32)))
     failures = fit_sweep(wild, digits, tmp_path, client=client)
-    assert failures
-    for failure in failures:
-        assert "is not finite in half precision" in failure or "is no longer a finite number" in failure
-    assert len(rows_of(tmp_path)) == len(wild.points()) - len(failures) > 0
+    assert len(failures) == 3
+    assert all("is no longer a finite number" in failure and "try a learning rate" in failure for failure in failures)
+    assert {point.hidden_layers for point in rows_of(tmp_path)} == {(64, 32)}
 
 
 def test_a_killed_worker_costs_no_model(small: Sweep, digits: Data, client: Client, tmp_path: Path) -> None:
@@ -147,9 +146,9 @@ def test_a_killed_worker_costs_no_model(small: Sweep, digits: Data, client: Clie
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_sweep_that_was_ended_goes_on(number: int, digits: Data, client: Client, tmp_path: Path) -> None:
-    sweep = replace(sweep_of("digits-2d-epochs-8", replace(EXPERIMENTS["digits-2d"], epochs=8)), seeds=(0, 1, 2))
+    sweep = replace(sweep_of("digits-2d-epochs-4", replace(EXPERIMENTS["digits-2d"], epochs=4)), seeds=(0, 1))
     sweep = replace(sweep, experiment=replace(sweep.experiment, name=sweep.name))
-    command = [sys.executable, "-m", "training", "sweep", "digits-2d", "--epochs", "8", "--seed", "0,1,2"]
+    command = [sys.executable, "-m", "training", "sweep", "digits-2d", "--epochs", "4", "--seed", "0,1"]
     with subprocess.Popen(
         [*command, "--checkpoints", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -167,9 +166,9 @@ def test_a_sweep_that_was_ended_goes_on(number: int, digits: Data, client: Clien
     after = rows_of(tmp_path, sweep.name)
     assert after.items() > before.items()
     assert [path.name for path in tmp_path.iterdir()] == [f"{sweep.name}.sweep.safetensors"]
-    whole = fit_sweep(sweep, digits, tmp_path / "whole", client=client)
-    assert whole == []
-    assert rows_of(tmp_path / "whole", sweep.name) == after
+    if number == signal.SIGINT:  # what was saved at any update goes on to the same weights
+        assert fit_sweep(sweep, digits, tmp_path / "whole", client=client) == []
+        assert rows_of(tmp_path / "whole", sweep.name) == after
 
 
 SOME_ROW = Row(Point("vae", 2, (64, 32), 1.0, 0), Terms(-90.0, 5.0), Terms(-91.0, 5.1), (2.0, 3.1))
