@@ -50,9 +50,9 @@ BLANK = '<div class="blank"></div>'
 _reader = ThreadPoolExecutor(1, "pictures")
 WHAT_NATS_ARE = (
     "The cross is the code of the grey picture; what comes back is decoded from that code. "
-    "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once. The VAE's log p(x|z) "
-    "is the mean over its encoder's Gaussian, the ellipse."
+    "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once."
 )
+WHAT_A_VAE_GIVES = " The VAE's log p(x|z) is the mean over its encoder's Gaussian, the ellipse."
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
@@ -99,7 +99,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     if not originals.has_data(pair):
         absent = "Test images are not on this computer: shown are their codes, decoded."
         st.caption(originals.missing(pair, absent))
-    st.caption(WHAT_NATS_ARE)
+    st.caption(WHAT_NATS_ARE + (WHAT_A_VAE_GIVES if pair.find("vae") else ""))
     # Last: the pad sends its next report when this one's answer is there.
     with pad_place:
         _pad(classes, on_pad)
