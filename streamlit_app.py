@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import explorer
-from explorer import catalog, map_layers, originals, selection, tables, warmup
+from explorer import catalog, handover, map_layers, originals, selection, tables, warmup
 from explorer.choices import drop_unusable, forget_kept, restore_kept
 from explorer.components import latent_map
 from explorer.components.present import present_keys
@@ -48,6 +48,7 @@ SPRITE_COLUMNS = 100  # of the picture with all originals
 st.set_page_config("Latent Space Explorer", FOLDER / "favicon.png", layout="wide")
 st.html(FOLDER / "page.css")
 latent_map.overlays()
+handover.rerun_on_reconnect()
 
 
 def tool_module(title: str) -> ModuleType:
@@ -97,6 +98,7 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
             **selection.TOOL.bound,
         )
     restore_kept()
+    handover.keep(pair.classes)
     stage = open_stage(maps, places)
     if not is_ready:
         stage.viewer.caption("The decoders are being loaded …")

@@ -45,6 +45,7 @@ __all__ = [
     "pick_inputs",
     "picks_inputs",
     "plane_inputs",
+    "put_drawing",
     "ringed_image",
     "ringed_image_input",
     "set_for_page",
@@ -323,3 +324,8 @@ def drawing() -> Drawing:
     """Return what is on the pad; it lives in the session, not in the URL."""
     current: Drawing = st.session_state.setdefault("drawing", Drawing())
     return current
+
+
+def put_drawing(on_pad: Drawing) -> None:
+    """Replace what is on the pad, before it is drawn."""
+    st.session_state["drawing"] = on_pad

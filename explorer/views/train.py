@@ -303,7 +303,7 @@ def _add() -> None:
         return
     DATASET.set(name)
     about, *others = imported.sentences
-    st.session_state[ADDED] = (f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others))
+    st.session_state[ADDED] = [f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others)]
 
 
 def _free_name(name: str) -> str:

@@ -24,6 +24,7 @@ SCRIPTS = {
         FOLDER / "film" / "paint.js",
         FOLDER / "live" / "live.js",
     ],
+    "keeper": [FOLDER / "keeper" / "keeper.js"],
     "pad": [FOLDER / "pad" / "pad.js"],
     "present": [FOLDER / "present" / "present.js"],
     "save_picture": [
