@@ -98,14 +98,14 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
             **selection.TOOL.bound,
         )
     restore_kept()
-    handover.keep(pair.classes)
+    module = tool_module(tool)
+    handover.keep(pair.classes, module)
     stage = open_stage(maps, places)
     if not is_ready:
         stage.viewer.caption("The decoders are being loaded …")
         return
     with stage.viewer:
         warmup.load_torch()
-    module = tool_module(tool)
     with stage.strip, catalog.show_errors():
         if lacking := [
             word for each, word in ARTICLES.items() if each in getattr(module, "NEEDS", ()) and not pair.find(each)

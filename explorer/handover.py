@@ -6,15 +6,18 @@ whatever does not fit is left out, and told.
 """
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer import drawing, selection
+from explorer import drawing, selection, stage
+from explorer.choices import Choice, chosen_texts, is_usable
 from explorer.classes import Classes
 from explorer.components import reports
 from explorer.components.keeper import keeper
@@ -22,20 +25,28 @@ from explorer.components.sessions import goes_on
 from explorer.drawing import MAX_DIGITS, MAX_POINTS, MNIST_SIDE, SIDE
 from explorer.selection import Drawing
 
-__all__ = ["HELD", "keep", "pack", "rerun_on_reconnect", "unpack"]
+__all__ = ["HELD", "HELD_BY_PAGE", "keep", "pack", "rerun_on_reconnect", "unpack"]
 
 Array = NDArray[Any]
 T = TypeVar("T")
 
 # By name in the session: how it is checked.
 HELD: Mapping[str, Callable[[Any], Any]] = {
-    "sample": reports.index,  # Generate: the one that is shown large
-    "arranged": reports.text,  # Learn: the step whose choices were made
     "own_fit": reports.text,  # Train: the fit that was begun here
     "added": reports.texts,  # Train: what was found in the file that was dropped last
 }
-_DRAWING = "drawing"
-_SETTLED = "is_settled"  # whether the session has something of its own, or was handed something
+HELD_BY_PAGE: Mapping[str, Callable[[Any], Any]] = {  # not where the page is opened anew, by a link for all
+    "sample": reports.index,  # Generate: the one that is shown large
+    "arranged": reports.text,  # Learn: the step whose choices were made
+}
+# Drawn with every tool, so that the address holds them.
+_ALWAYS_DRAWN = {
+    each.name for module in (stage, selection) for each in vars(module).values() if isinstance(each, Choice)
+}
+_ALWAYS_DRAWN -= {selection.RINGED_IMAGE.name}
+MOST_CHOICES = 200
+_DRAWING, _CHOICES = "drawing", "choices"
+_SETTLED = "is_settled"  # whether the session has something of its own that must stay, or was handed something
 COUNTS, MOST = ("version", "answered", "uploads"), 10**9
 NOT_KEPT = "A drawing that your browser kept cannot be read. Please draw it again."
 LONG = timedelta(days=1)
@@ -50,28 +61,37 @@ def rerun_on_reconnect() -> None:
     """
 
 
-def keep(classes: Classes) -> None:
-    """Let the browser keep what the address does not hold, and take what it has kept; before any of it is read."""
-    held = _held()
-    is_settled = bool(held) or bool(st.session_state.get(_SETTLED))
+def keep(classes: Classes, tool: ModuleType) -> None:
+    """Let the browser keep what the address does not hold, and take what it has kept; before any of it is read.
+
+    Args:
+        classes: of what is drawn.
+        tool: the one that is open: the address holds its choices.
+    """
+    held = _held(tool)
+    is_settled = bool(st.session_state.get(_SETTLED)) or any(name in held for name in (*HELD, _DRAWING))
     handed = keeper(held, is_settled=is_settled)
-    if is_settled or handed is not None:
-        st.session_state[_SETTLED] = True
+    st.session_state[_SETTLED] = is_settled or handed is not None
     if not is_settled and handed is not None and not _take(handed, classes):
         st.toast(NOT_KEPT, icon=":material/warning:", duration="long")
 
 
-def _held() -> dict[str, Any]:
-    found = {name: value for name in HELD if (value := st.session_state.get(name))}
-    return found | ({_DRAWING: packed} if (packed := pack(selection.drawing())) else {})
+def _held(tool: ModuleType) -> dict[str, Any]:
+    in_address = _ALWAYS_DRAWN | {each.name for each in vars(tool).values() if isinstance(each, Choice)}
+    found: dict[str, Any] = {name: st.session_state.get(name) for name in (*HELD, *HELD_BY_PAGE)}
+    found[_DRAWING] = pack(selection.drawing())
+    found[_CHOICES] = {name: text for name, text in chosen_texts().items() if name not in in_address}
+    return {name: value for name, value in found.items() if value}
 
 
 def _take(handed: object, classes: Classes) -> bool:
     """Take what an earlier session held; return whether all of it could be read."""
     found = reports.mapping(handed)
-    for name, check in HELD.items():
+    for name, check in ({**HELD, **HELD_BY_PAGE} if goes_on() else HELD).items():
         if (value := check(found.get(name))) is not None:
             st.session_state[name] = value
+    if goes_on():
+        _take_choices(reports.mapping(found.get(_CHOICES)))
     if _DRAWING not in found:
         return found is handed
     on_pad = unpack(found[_DRAWING])
@@ -83,6 +103,14 @@ def _take(handed: object, classes: Classes) -> bool:
     on_pad.image = drawing.formed(on_pad.strokes, base_shown, are_digits=classes.are_digits)
     selection.put_drawing(on_pad)
     return True
+
+
+def _take_choices(texts: Mapping[str, Any]) -> None:
+    """Put into the address what it lacks: there it is checked where its widget is drawn, as what a link says."""
+    for name, text in list(texts.items())[:MOST_CHOICES]:
+        is_lacking = re.fullmatch(r"\w{1,40}", name) and name not in st.query_params
+        if is_lacking and reports.text(text) is not None and is_usable(text):
+            st.query_params[name] = text
 
 
 def pack(on_pad: Drawing) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.components.scripts import script
+from explorer.components.sessions import session_name
 
 __all__ = ["keeper"]
 
@@ -18,12 +19,11 @@ def keeper(held: Mapping[str, Any], *, is_settled: bool) -> object:
 
     Args:
         held: what the tab is to keep.
-        is_settled: whether the tab keeps this, and no longer what an earlier session held.
+        is_settled: whether the tab need no longer hand over what an earlier session held.
 
     Returns:
         what an earlier session held, as the browser says; None: nothing. In a new session of a page that stays open it
         is there in the first run, after a reload in the second.
     """
-    return _keeper(
-        key="keeper", data={"held": dict(held), "settled": is_settled}, height=0, on_held_change=lambda: None
-    ).held
+    data = {"held": dict(held), "session": session_name(), "settled": is_settled}
+    return _keeper(key="keeper", data=data, height=0, on_held_change=lambda: None).held

@@ -4,13 +4,14 @@
 
 import { lifecycle } from "../lifecycle.js";
 
-/** @typedef {{held: object, settled: boolean}} Data */
+/** @typedef {{held: object, session: string, settled: boolean}} Data */
 /** @typedef {import("../lifecycle.js").Report} Report */
 
 const PLACE = `latent-held ${location.pathname}`; // apps at other paths share the storage
 const CONNECTION = "data-test-connection-state"; // of Streamlit's page
 
 let held = read(); // as JSON; empty: nothing
+let owner = ""; // the session that held it; empty: one of the page that was here before
 
 export default lifecycle(() => new Keeper());
 
@@ -27,8 +28,9 @@ class Keeper {
   /** @param {Data} data @param {Report} report @param {Report} setState */
   update(data, report, setState) {
     this.setState = setState;
-    if (data.settled) keep(JSON.stringify(data.held));
-    else this.handOver();
+    if (!data.settled && held && owner !== data.session) return this.handOver();
+    owner = data.session;
+    keep(JSON.stringify(data.held));
   }
 
   remove() {
