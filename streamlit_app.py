@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import explorer
-from explorer import catalog, handover, map_layers, originals, selection, tables, warmup
+from explorer import catalog, handover, invitation, map_layers, originals, selection, tables, warmup
 from explorer.choices import drop_unusable, forget_kept, restore_kept
 from explorer.components import latent_map
 from explorer.components.present import present_keys
@@ -142,6 +142,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
         class_map = st.container()
         selection.lesson_inputs(list(TOOLS))
         codes_place = st.empty()
+        invitation.draw_invitation()
         details = st.container()
         if missing := catalog.what_is_missing():
             st.caption(missing)

@@ -39,6 +39,7 @@ from training.folders import checkpoints_dir, data_dir
 
 expect.set_options(timeout=30_000)  # a busy two-core machine
 WINDOW: ViewportSize = {"width": 1280, "height": 800}  # a beamer's
+ELSEWHERE = "latent.school.test"  # another name of this computer, in this browser
 FAILED = pytest.StashKey[bool]()
 
 
@@ -83,6 +84,7 @@ def browser() -> Iterator[Browser]:
             cannot_run(NO_BROWSER)
         # Root (a container) needs --no-sandbox; nothing is opened but the app itself.
         arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+        arguments.append(f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1")
         chromium = playwright.chromium.launch(executable_path=found or own, args=arguments)
         yield chromium
         chromium.close()

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from streamlit.testing.v1 import AppTest
 
 from explorer import handover, selection, stage
+from explorer.choices import Choice
 from explorer.drawing import MAX_DIGITS, MAX_POINTS, SIDE, formed
 from explorer.handover import pack, unpack
 from explorer.selection import Drawing
@@ -177,7 +178,7 @@ def test_a_drawing_that_cannot_be_read_is_dropped_and_told(drawn: object, run: A
 
 
 def test_a_closed_tools_choices_are_kept_and_an_open_ones_are_in_the_address(run: Any) -> None:
-    closed = {explore.PATH: True, generate.SHOWN: 20, interpolate.FRAME: interpolate.FRAME.default}
-    shared = {stage.FACE: "grid", selection.RINGED_IMAGE: 107}
-    _, kept = run(None, **{choice.name: value for choice, value in (closed | shared).items()})
+    chosen: dict[Choice[Any], Any] = {explore.PATH: True, generate.SHOWN: 20}
+    chosen |= {interpolate.FRAME: interpolate.FRAME.default, stage.FACE: "grid", selection.RINGED_IMAGE: 107}
+    _, kept = run(None, **{choice.name: value for choice, value in chosen.items()})
     assert kept[0] == ({"choices": {"path": "true", "samples": "20", "digit": "107"}}, False)
