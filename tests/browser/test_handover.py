@@ -88,7 +88,7 @@ def test_pick_path_and_drawing_survive_their_server(
     expect_ink(page, ink)
     assert_models_answer_the_picture(page, fitted, experiment)
 
-    # Before the browser has found the next server.
+    # A stroke counts that was drawn before the browser has found the next server.
     lose_server(page, service, lambda: draw(page, BAR))
     wait_for_form(page, form(SEVEN, BAR))
     assert_models_answer_the_picture(page, fitted, experiment)
@@ -97,6 +97,14 @@ def test_pick_path_and_drawing_survive_their_server(
     expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", pick), 0.02)
     assert pick_on_page(page) == pick
     expect(path).to_have_attribute("src", film)
+
+    # So does a click.
+    wait_until_idle(page)
+    left, top = pixel_of(page, "map_vae", *centre(page, "map_vae"))
+    x, y = point_at(page, "map_vae", left + 70, top + 50)
+    lose_server(page, service, lambda: page.mouse.click(left + 70, top + 50))
+    wait_for_input(page, "VAE pick, x", x)
+    expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", (x, y)), 0.02)
 
     # The tab keeps it, also where the page is loaded anew; another tab has a pad of its own.
     page.reload()
