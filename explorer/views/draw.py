@@ -27,7 +27,6 @@ from explorer.classes import Classes
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.components.pad import Drawn, pad, pad_script
-from explorer.drawing import mnist_form, rasterize
 from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from explorer.selection import Drawing
@@ -207,14 +206,9 @@ def reset(pair: ModelPair) -> None:
 
 
 def _form_image(classes: Classes, on_pad: Drawing) -> None:
-    """Bring what is on the pad into the data set's form: MNIST's for digits, as it stands there for others."""
-    if on_pad.has_base and not on_pad.strokes:
-        on_pad.image = on_pad.base
-        return
-    ink = rasterize(on_pad.strokes)
-    if on_pad.has_base and on_pad.base is not None:
-        ink = np.maximum(ink, drawing.enlarged(on_pad.base))
-    on_pad.image = (mnist_form if classes.are_digits else drawing.reduced)(ink)
+    on_pad.image = drawing.formed(
+        on_pad.strokes, on_pad.base if on_pad.has_base else None, are_digits=classes.are_digits
+    )
 
 
 def _picture_input(pair: ModelPair, on_pad: Drawing) -> None:

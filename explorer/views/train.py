@@ -314,7 +314,7 @@ def add_images(file_name: str, content: bytes) -> str:
     imported = read(path, content)
     save(imported.dataset, data_dir(), name)
     about, *others = imported.sentences
-    st.session_state[ADDED] = (f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others))
+    st.session_state[ADDED] = [f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others)]
     return name
 
 

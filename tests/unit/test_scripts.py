@@ -24,6 +24,7 @@ SCRIPTS = {
         FOLDER / "film" / "paint.js",
         FOLDER / "live" / "live.js",
     ],
+    "keeper": [FOLDER / "keeper" / "keeper.js"],
     "pad": [FOLDER / "pad" / "pad.js"],
     "wall": [FOLDER / "latent_map" / "plotly.js", FOLDER / "wall" / "wall.js"],
     "present": [FOLDER / "present" / "present.js"],

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from explorer.atlas import Atlas
 from explorer.components import reports
 from explorer.components.scripts import script
+from explorer.components.sessions import session_name
 from explorer.latent import Window
 
 __all__ = [
@@ -239,7 +240,7 @@ def is_drawn(chart: str) -> bool:
 def _data(chart: str, **others: Any) -> dict[str, Any]:
     words = {"title": "", "zoom": "", "lens": "", "answer": ""}
     gestures = {"reports": False, "draws": False, "notifies": False}
-    return {"chart": chart, "marks": (), "answered": 0} | words | gestures | others
+    return {"chart": chart, "session": session_name(), "marks": (), "answered": 0} | words | gestures | others
 
 
 def overlay(
