@@ -222,9 +222,7 @@ def streamlit_server(checkpoints: Path, data_dir: Path) -> Iterator[str]:
 
 def start_server(checkpoints: Path, data_dir: Path) -> tuple["subprocess.Popen[bytes]", str]:
     """Start the real app, and wait until it answers at the address that is given."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py")]
     options = ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"]
     environment = os.environ | {CHECKPOINTS_VARIABLE: str(checkpoints), DATA_VARIABLE: str(data_dir)}
@@ -232,6 +230,14 @@ def start_server(checkpoints: Path, data_dir: Path) -> tuple["subprocess.Popen[b
     address = f"http://localhost:{port}"
     _wait_for(f"{address}/_stcore/health")
     return process, address
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def shared_server(name: str, checkpoints: Path, data_dir: Path) -> str:
