@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import explorer
-from explorer import catalog, map_layers, originals, selection, tables, warmup
+from explorer import catalog, map_layers, memory, originals, selection, tables, warmup
 from explorer.choices import drop_unusable, forget_kept, restore_kept
 from explorer.components import latent_map
 from explorer.components.present import present_keys
@@ -30,6 +30,7 @@ TOOLS = {
     "Explore": "explore",
     "Interpolate": "interpolate",
     "Draw": "draw",
+    "Wall": "wall",
     "Traverse": "traverse",
     "Generate": "generate",
     "Reconstruct": "reconstruct",
@@ -45,6 +46,7 @@ ARTICLES = {"autoencoder": "an AE", "vae": "a VAE"}
 FOLDER = Path(explorer.__file__).parent
 SPRITE_COLUMNS = 100  # of the picture with all originals
 
+memory.share_heaps()
 st.set_page_config("Latent Space Explorer", FOLDER / "favicon.png", layout="wide")
 st.html(FOLDER / "page.css")
 latent_map.overlays()

@@ -47,8 +47,8 @@ __all__ = [
 ROOT = Path(__file__).parent.parent
 SMALL, DEEP = "digits-2d", "mnist-14px-8d"  # what is spoiled: little data, and more than two dimensions
 TOOLS = (
-    *("Explore", "Interpolate", "Draw", "Traverse", "Generate", "Reconstruct", "Posterior", "Training curves", "Train"),
-    *("Beta", "Compare", "Learn"),
+    *("Explore", "Interpolate", "Draw", "Wall", "Traverse", "Generate", "Reconstruct", "Posterior", "Training curves"),
+    *("Train", "Beta", "Compare", "Learn"),
 )
 AT_MOST = 60.0  # seconds for a page
 SESSION_LASTS = 20  # messages

@@ -1,9 +1,6 @@
 """The AE and the VAE of an experiment: codes, encoder, decoder of each. Read-only, so they can be shared."""
 
-import atexit
-import gc
 import os
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from explorer import latent
 from explorer.classes import Classes
+from explorer.memory import freeze_gc
 from explorer.pair import Pair
 from training.array_file import MissingError
 from training.checkpoint import (
@@ -38,12 +36,11 @@ if TYPE_CHECKING:
     from training.datasets import Split
     from training.models import Autoencoder
 
-__all__ = ["TITLES", "ElboTerms", "Model", "ModelPair", "freeze_gc", "open_models"]
+__all__ = ["TITLES", "ElboTerms", "Model", "ModelPair", "open_models"]
 
 Array = NDArray[Any]
 
 DECODE_BATCH = 128  # larger batches fall out of the CPU cache, and convolutions are slower
-MANY_MODULES = 100
 LIKELIHOOD_SAMPLES = 5  # posterior samples of each image; with fewer, the worst images would be the unlucky ones
 TITLES = {"autoencoder": ("Autoencoder (AE)", "AE"), "vae": ("Variational autoencoder (VAE)", "VAE")}
 
@@ -281,24 +278,3 @@ def _load_network(path: Path, version: int) -> "Autoencoder":
     network = checkpoint.load_network().to(memory_format=torch.channels_last)
     freeze_gc()
     return network
-
-
-def freeze_gc() -> None:
-    """Take what lives now out of the garbage collector's sight, where much was imported since the last time.
-
-    Imports leave hundreds of thousands of objects behind for good, and each full collection would walk them, for 150 ms
-    on two cores in which no click is answered. What becomes garbage later is still collected, but for what lives now
-    and holds itself by a cycle, as figures do: so it is done seldom, and what it missed the last time is freed.
-    """
-    global _modules_frozen
-    if len(sys.modules) < _modules_frozen + MANY_MODULES:
-        return
-    _modules_frozen = len(sys.modules)
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
-
-
-_modules_frozen = 0
-# Or the frozen objects are reported as leaks when the server stops.
-atexit.register(gc.unfreeze)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from explorer import catalog, drawing, evaluation, images
 from explorer.cache import cached
-from explorer.models import ElboTerms, Model, ModelPair, freeze_gc
+from explorer.memory import freeze_gc
+from explorer.models import ElboTerms, Model, ModelPair
 from explorer.text import duration, escape_markdown
 from training.array_file import CheckpointError
 from training.folders import data_dir
@@ -113,14 +114,19 @@ def binarised(pair: ModelPair, image: int) -> Array | None:
     return all_binarised(pair)[image] if has_data(pair) else None
 
 
-def preprocessed(pair: ModelPair, picture: Array) -> Array:
-    """Preprocess a picture in the data set's form as the models' images were: uint8 (28, 28) -> uint8 (h, w)."""
+def preprocessed(pair: ModelPair, pictures: Array) -> Array:
+    """Preprocess pictures in the data set's form as the models' images were: uint8 (..., 28, 28) -> (..., h, w)."""
     import torch
 
     from training.datasets import preprocess
 
     experiment = pair.experiment
-    return preprocess(torch.as_tensor(picture)[None], experiment.image_size, binarised=experiment.binarised)[0].numpy()
+    found = preprocess(
+        torch.as_tensor(pictures).reshape(-1, *pictures.shape[-2:]),
+        experiment.image_size,
+        binarised=experiment.binarised,
+    )
+    return found.reshape(*pictures.shape[:-2], *found.shape[1:]).numpy()
 
 
 def binarised_drawing(pair: ModelPair, picture: Array) -> Array:

@@ -1,5 +1,6 @@
 """What is chosen everywhere: experiment, beta, plane, how many codes, pick, ringed test image, drawing."""
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -31,6 +32,7 @@ __all__ = [
     "UPWARDS",
     "Drawing",
     "apply_pending",
+    "author",
     "beta_input",
     "chosen_maps",
     "chosen_models",
@@ -317,9 +319,18 @@ class Drawing:
     taken: int = 0  # which of them is the base
     uploads: int = 0
     complaint: str = ""  # what is wrong with the last file
+    on_wall: np.ndarray | None = None  # the image that was sent to the wall last
+    refused: str = ""  # why the wall has not taken it
+    nickname: str = ""  # with which they are sent
 
 
 def drawing() -> Drawing:
     """Return what is on the pad; it lives in the session, not in the URL."""
     current: Drawing = st.session_state.setdefault("drawing", Drawing())
     return current
+
+
+def author() -> str:
+    """Return the mark that the drawings of this session have on the wall."""
+    mark: str = st.session_state.setdefault("author", secrets.token_hex(8))
+    return mark

@@ -3,13 +3,19 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from explorer.models import Model, ModelPair
+from explorer.wall import SIDE, Standing
 from training.checkpoint import Codes, Curve
 
-__all__ = ["codes", "curves", "details"]
+__all__ = ["codes", "curves", "details", "wall"]
+
+Array = NDArray[Any]
 
 
 def codes(models: Mapping[str, Codes], names: Sequence[str]) -> bytes:
@@ -76,6 +82,28 @@ def _details(model: Model) -> dict[str, str]:
         "fitted in": f"{model.checkpoint.seconds / 60:.1f} min",
         **test_images,
     }
+
+
+def wall(standing: Standing, codes: Mapping[str, Array]) -> bytes:
+    """Write one row per drawing on the wall that is shown: number, time (UTC), nickname, codes, 784 pixels.
+
+    Args:
+        standing: the wall. Where it shows no nicknames, that column is empty.
+        codes: of the drawings, (n, d), by the name with which their columns begin: `vae_1`, `vae_2`, ...
+    """
+    header = ["drawing", "sent", "nickname"]
+    header += [f"{name}_{k}" for name, code in codes.items() for k in range(1, code.shape[1] + 1)]
+    rows = [
+        [
+            drawing.number,
+            datetime.fromtimestamp(drawing.sent, UTC).isoformat(timespec="seconds"),
+            drawing.nickname if standing.shows_names else "",
+            *(value for code in codes.values() for value in code[at].astype(str)),
+            *drawing.image.ravel().tolist(),
+        ]
+        for at, drawing in enumerate(standing.shown)
+    ]
+    return _csv([*header, *(f"pixel_{at}" for at in range(SIDE**2))], rows)
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

@@ -37,6 +37,7 @@ from typer.testing import CliRunner, Result
 from explorer import evaluation
 from explorer.models import open_models
 from explorer.posterior import Decoder
+from explorer.wall import WALL_VARIABLE
 from training.checkpoint import MODEL_NAMES, checkpoint_path
 from training.classifier import classifier_path, fit_classifier, load_classifier
 from training.datasets import Data, load
@@ -54,6 +55,7 @@ TABS = (
     "Explore",
     "Interpolate",
     "Draw",
+    "Wall",
     "Traverse",
     "Generate",
     "Reconstruct",
@@ -225,7 +227,9 @@ def start_server(checkpoints: Path, data_dir: Path) -> tuple["subprocess.Popen[b
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py")]
     options = ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"]
-    environment = os.environ | {CHECKPOINTS_VARIABLE: str(checkpoints), DATA_VARIABLE: str(data_dir)}
+    wall = Path(os.environ[RUN_FOLDER]) / f"wall-{port}.sqlite3"
+    folders = {CHECKPOINTS_VARIABLE: str(checkpoints), DATA_VARIABLE: str(data_dir), WALL_VARIABLE: str(wall)}
+    environment = os.environ | folders
     process = subprocess.Popen([*command, *options], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     address = f"http://localhost:{port}"
     _wait_for(f"{address}/_stcore/health")

@@ -23,6 +23,7 @@ from training.checkpoint import (
     misnamed,
     other_betas,
 )
+from training.cores import usable_cores
 from training.experiments import DEFAULT, EXPERIMENTS, Experiment, differences
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 from training.foreign import sentences
@@ -203,6 +204,8 @@ def fit(
 ) -> None:
     """Fit the models of an experiment and write their checkpoints. Ctrl-C saves; --resume goes on.
 
+    Both are fitted at the same time, each with its share of the cores; on a GPU one after the other.
+
     With another beta than the experiment's and no name: one more VAE beside the experiment's own.
     """
     shipped = _settings_of_worker(settings) if settings else EXPERIMENTS.get(experiment_name)
@@ -236,6 +239,7 @@ def fit(
     from training import datasets
     from training.fit import Discarded, FitError, Interrupted
     from training.fit import fit as fit_model
+    from training.side_by_side import fit_side_by_side
 
     folder = checkpoints / experiment.name
     is_additional = name is None and experiment.beta != shipped.beta
@@ -256,20 +260,20 @@ def fit(
     _check_neighbours(folder, experiment, model_names, is_additional)
     try:
         data = _images(experiment, data_dir)
-        for each in model_names:
-            if not settings:  # what an earlier run was told is nothing to this one
+        where = _device(device)
+        if not settings:  # what an earlier run was told is nothing to this one
+            for each in model_names:
                 control_path(checkpoint_path(folder, each, experiment.beta if is_additional else None)).unlink(
                     missing_ok=True
                 )
+        if len(model_names) > 1 and where.type == "cpu" and usable_cores() > 1:
+            for path in fit_side_by_side(experiment, data_dir, folder, resume=bool(resume)):
+                print(f"{path}: {_line(Checkpoint(path).test)}")
+            return
+        for each in model_names:
             try:
                 path = fit_model(
-                    experiment,
-                    each,
-                    data,
-                    folder,
-                    device=_device(device),
-                    resume=bool(resume),
-                    is_additional=is_additional,
+                    experiment, each, data, folder, device=where, resume=bool(resume), is_additional=is_additional
                 )
             except Discarded as error:
                 print(error)

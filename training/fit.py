@@ -21,7 +21,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
-from tqdm import tqdm
 
 from training.array_file import Array, write_atomically
 from training.checkpoint import (
@@ -37,6 +36,7 @@ from training.checkpoint import (
     write,
 )
 from training.datasets import Data, Split, binarise
+from training.display import Display, Terminal
 from training.experiments import Experiment, differences
 from training.live import (
     Control,
@@ -248,6 +248,7 @@ def fit(
     device: torch.device,
     resume: bool = False,
     is_additional: bool = False,
+    display: Display | None = None,
 ) -> Path:
     """Fit one model and write its checkpoint.
 
@@ -262,6 +263,7 @@ def fit(
         device: where to compute.
         resume: go on with an unfinished run, and leave a model alone that is already fitted; else begin again.
         is_additional: an additional VAE of another beta, which names its file.
+        display: where it shows how far it is; None is the terminal.
 
     Returns:
         the checkpoint's path.
@@ -273,22 +275,26 @@ def fit(
         Discarded: it was told to discard itself.
         OSError: a file could not be written; what stood there is unharmed.
     """
+    display = display or Terminal()
     path = checkpoint_path(folder, model_name, experiment.beta if is_additional else None)
     unfinished = unfinished_path(path)
     if resume and not unfinished.exists() and _is_fitted(path, experiment):
-        tqdm.write(f"{path} is already fitted with these settings")
+        display.say(f"{path} is already fitted with these settings")
         return path
     if (other := open_live(path)) and other.lives and other.progress.pid != os.getpid():
         raise FitError(f"{path} is being fitted by process {other.progress.pid} on {other.progress.host}")
     run = _Run(experiment, model_name, data, device)
     if unfinished.exists() and resume:
         run.resume(unfinished)
-        tqdm.write(f"{model_name}: resumed at update {run.update} of {run.total}")
+        display.say(f"{model_name}: resumed at update {run.update} of {run.total}")
     if run.update == 0:
         run.save(unfinished)  # fails now, not after an epoch, if the folder cannot be written to
     with _interrupts() as interrupted:
         with _Stage(run, data, path) as stage:
-            _go_on(run, data, stage, unfinished, interrupted)
+            try:
+                _go_on(run, data, stage, unfinished, interrupted, display)
+            finally:
+                display.end(model_name)
             stage.check_folder()
             _export(run, data, path)
         forget(path)
@@ -297,7 +303,7 @@ def fit(
     return path
 
 
-def _go_on(run: _Run, data: Data, stage: "_Stage", unfinished: Path, interrupted: list[int]) -> None:
+def _go_on(run: _Run, data: Data, stage: "_Stage", unfinished: Path, interrupted: list[int], display: Display) -> None:
     """Take the remaining weight updates, saving and showing the run, doing what it is told."""
     saved, saved_at = run.update, time.monotonic()
 
@@ -309,7 +315,7 @@ def _go_on(run: _Run, data: Data, stage: "_Stage", unfinished: Path, interrupted
         saved, saved_at = run.update, time.monotonic()
 
     stage.show()  # before the first measurement on the validation images
-    for _ in _updates(run, data):
+    for _ in _updates(run, data, display):
         moved = stage.look()
         finished_epoch = run.update % run.updates_per_epoch == 0
         overdue = time.monotonic() - saved_at > SAVE_EVERY
@@ -318,7 +324,7 @@ def _go_on(run: _Run, data: Data, stage: "_Stage", unfinished: Path, interrupted
         if moved or (run.update != saved and (finished_epoch or interrupted or overdue or paused)):
             save()
         if paused and not interrupted:
-            tqdm.write(f"{run.model_name}: paused at update {run.update} of {run.total}")
+            display.say(f"{run.model_name}: paused at update {run.update} of {run.total}")
             stage.show("paused")
             while stage.ordered.state == "pause" and not interrupted:
                 time.sleep(LOOK_EVERY)
@@ -470,7 +476,7 @@ class _Stage:
                 os.utime(self._live)
 
 
-def _updates(run: _Run, data: Data) -> Iterator[None]:
+def _updates(run: _Run, data: Data, display: Display) -> Iterator[None]:
     """Take the remaining weight updates; yield before the first and after each."""
     experiment = run.experiment
     train, validation = data.train.to(run.device), data.validation.to(run.device)
@@ -483,41 +489,35 @@ def _updates(run: _Run, data: Data) -> Iterator[None]:
     if not run.snapshots:
         run.snapshots.append((0, _snapshot(run.network, validation)))
         _validate(run, validation)
+    display.advance(run.model_name, run.update, run.total, _terms_line(run, "training"))
     yield
-    # No bar in a file: it would be a line a moment.
-    with tqdm(
-        total=run.total, initial=run.update, unit="update", desc=run.model_name, dynamic_ncols=True, disable=None
-    ) as bar:
-        while run.update < run.total:
-            epoch, first = divmod(run.update, run.updates_per_epoch)
-            order = torch.randperm(
-                len(train), generator=_seeded(generator, experiment.seed, 0, epoch), device=run.device
-            )
-            for batch in order.split(experiment.batch_size)[first:]:
-                _seeded(generator, experiment.seed, 1, run.update)
-                batch_terms = elbo_terms(run.network, binarise(train.images[batch], generator), generator)
-                reconstruction, kl = _sums(batch_terms)
-                loss = (run.kl_weight * kl - reconstruction) / len(batch)
-                run.optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(run.network.parameters(), MAX_GRADIENT_NORM)
-                run.optimizer.step()
-                run.take_schedule_step()
-                run.update += 1
-                run.sums += torch.stack([reconstruction, kl, torch.full_like(kl, len(batch))]).detach()
+    while run.update < run.total:
+        epoch, first = divmod(run.update, run.updates_per_epoch)
+        order = torch.randperm(len(train), generator=_seeded(generator, experiment.seed, 0, epoch), device=run.device)
+        for batch in order.split(experiment.batch_size)[first:]:
+            _seeded(generator, experiment.seed, 1, run.update)
+            batch_terms = elbo_terms(run.network, binarise(train.images[batch], generator), generator)
+            reconstruction, kl = _sums(batch_terms)
+            loss = (run.kl_weight * kl - reconstruction) / len(batch)
+            run.optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(run.network.parameters(), MAX_GRADIENT_NORM)
+            run.optimizer.step()
+            run.take_schedule_step()
+            run.update += 1
+            run.sums += torch.stack([reconstruction, kl, torch.full_like(kl, len(batch))]).detach()
 
-                if run.update % record_every == 0 or run.update == run.total:
-                    run.record_training()
-                    bar.set_postfix_str(_terms_line(run, "training"), refresh=False)
-                if run.update % validate_every == 0 or run.update == run.total:
-                    _validate(run, validation)
-                if run.update in snapshot_at:
-                    run.snapshots.append((run.update, _snapshot(run.network, validation)))
-                bar.update()
-                if run.update % run.updates_per_epoch == 0:
-                    line = f"training {_terms_line(run, 'training')}, validation {_terms_line(run, 'validation')}"
-                    bar.write(f"{run.model_name}, epoch {epoch + 1} of {experiment.epochs}: {line}")
-                yield
+            if run.update % record_every == 0 or run.update == run.total:
+                run.record_training()
+            if run.update % validate_every == 0 or run.update == run.total:
+                _validate(run, validation)
+            if run.update in snapshot_at:
+                run.snapshots.append((run.update, _snapshot(run.network, validation)))
+            display.advance(run.model_name, run.update, run.total, _terms_line(run, "training"))
+            if run.update % run.updates_per_epoch == 0:
+                line = f"training {_terms_line(run, 'training')}, validation {_terms_line(run, 'validation')}"
+                display.say(f"{run.model_name}, epoch {epoch + 1} of {experiment.epochs}: {line}")
+            yield
 
 
 def _close_curves(run: _Run, validation: Split) -> None:

@@ -31,6 +31,7 @@ from safetensors import SafetensorError, safe_open
 
 from training.array_file import CheckpointError, write_atomically
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path, experiment_from_json, experiment_names
+from training.cores import usable_cores
 from training.experiments import Experiment
 from training.live import (
     LiveFit,
@@ -175,8 +176,7 @@ def start(
 
 def default_slots() -> int:
     """Return how many pairs may be fitted at a time: two processes with one thread each want two cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // 2)
+    return max(1, usable_cores() // 2)
 
 
 def queue(checkpoints: Path) -> list[str]:

@@ -32,7 +32,8 @@ from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from explorer.selection import Drawing
 from explorer.stage import Stage, lay_over
-from explorer.text import nats, number
+from explorer.text import escape_markdown, nats, number
+from explorer.wall import MAX_NICKNAME, WallError, clean_nickname, open_wall
 from training.checkpoint import CheckpointError
 
 __all__ = ["encode_drawing", "render", "reset", "take_report"]
@@ -40,6 +41,7 @@ __all__ = ["encode_drawing", "render", "reset", "take_report"]
 Array = NDArray[Any]
 
 UPLOADER = "upload"  # the key of the uploader's place
+NICKNAME = "nickname_input"  # a widget
 NOT_TAKEN = "Picture not taken"
 NEAREST = "nearest test images"
 NEIGHBOURS_SHOWN = 3  # test images beside a drawn one
@@ -48,9 +50,9 @@ BLANK = '<div class="blank"></div>'
 _reader = ThreadPoolExecutor(1, "pictures")
 WHAT_NATS_ARE = (
     "The cross is the code of the grey picture; what comes back is decoded from that code. "
-    "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once. The VAE's log p(x|z) "
-    "is the mean over its encoder's Gaussian, the ellipse."
+    "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once."
 )
+WHAT_A_VAE_GIVES = " The VAE's log p(x|z) is the mean over its encoder's Gaussian, the ellipse."
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
@@ -73,10 +75,14 @@ def render(pair: ModelPair, stage: Stage) -> None:
     with stage.viewer:
         pad_script()
         pad_place = st.container()
+    if on_pad.refused:
+        st.error(escape_markdown(on_pad.refused))
     upload, form, *near = st.columns([3, 3, 4, 4])
     with upload, st.container(key=UPLOADER):
         _digit_input(on_pad)
         _picture_input(pair, on_pad)
+    with stage.controls:
+        _send_input(on_pad)
     with form:
         _form(pair, drawn, encoded[0].preprocessed if encoded[0] is not None else None, on_pad.complaint)
     for column, map_, each in zip(near, stage.maps, encoded, strict=False):
@@ -93,10 +99,49 @@ def render(pair: ModelPair, stage: Stage) -> None:
     if not originals.has_data(pair):
         absent = "Test images are not on this computer: shown are their codes, decoded."
         st.caption(originals.missing(pair, absent))
-    st.caption(WHAT_NATS_ARE)
+    st.caption(WHAT_NATS_ARE + (WHAT_A_VAE_GIVES if pair.find("vae") else ""))
     # Last: the pad sends its next report when this one's answer is there.
     with pad_place:
         _pad(classes, on_pad)
+
+
+def _send_input(on_pad: Drawing) -> None:
+    """Draw the widgets that send the drawing to the wall."""
+    is_sent = on_pad.image is not None and on_pad.on_wall is not None and np.array_equal(on_pad.image, on_pad.on_wall)
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.button(
+            "On the wall" if is_sent else "To the wall",
+            key="send_drawing",
+            icon=":material/check:" if is_sent else ":material/send:",
+            disabled=on_pad.image is None or is_sent,
+            on_click=_send,
+            help="Hangs your drawing on the class's wall: see the tool *Wall*.",
+        )
+        with st.popover("Name"):
+            st.text_input(
+                "Nickname on the wall",
+                on_pad.nickname,
+                MAX_NICKNAME,
+                key=NICKNAME,
+                on_change=_take_nickname,
+                help="If you like. It is shown if your teacher says so.",
+            )
+
+
+def _take_nickname() -> None:
+    selection.drawing().nickname = clean_nickname(st.session_state[NICKNAME])
+
+
+def _send() -> None:
+    """Send the drawing to the wall; a callback."""
+    on_pad = selection.drawing()
+    if on_pad.image is None:
+        return
+    try:
+        open_wall().send(on_pad.image, selection.author(), on_pad.nickname)
+        on_pad.on_wall, on_pad.refused = on_pad.image, ""
+    except WallError as error:
+        on_pad.refused = str(error)
 
 
 class EncodedDrawing(NamedTuple):
@@ -142,7 +187,7 @@ def _set_picture(image: Array) -> None:
     """Put a picture in the data set's form on the pad, in place of all that is on it."""
     on_pad = selection.drawing()
     on_pad.image = on_pad.base = image
-    on_pad.has_base, on_pad.strokes, on_pad.complaint = True, [], ""
+    on_pad.has_base, on_pad.strokes, on_pad.complaint, on_pad.refused = True, [], "", ""
     on_pad.version += 1
 
 
@@ -152,7 +197,7 @@ def take_report(classes: Classes, report: Drawn) -> None:
     on_pad.answered = report.number
     if report.version != on_pad.version:  # a file came meanwhile
         return
-    on_pad.strokes, on_pad.has_base, on_pad.complaint = report.strokes, report.based, ""
+    on_pad.strokes, on_pad.has_base, on_pad.complaint, on_pad.refused = report.strokes, report.based, "", ""
     _form_image(classes, on_pad)
 
 

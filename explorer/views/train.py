@@ -31,7 +31,7 @@ from training.folders import checkpoints_dir, data_dir
 from training.live import control, live_path
 from training.own_dataset import dataset_path, read_dataset
 
-__all__ = ["FIT", "classes", "render"]
+__all__ = ["DATASET", "FIT", "add_images", "classes", "render"]
 
 
 class Network(NamedTuple):
@@ -286,24 +286,36 @@ def _training_images(path: Path) -> tuple[int, str]:
 
 
 def _add() -> None:
-    """Make a data set of a file that was dropped, as `python -m training add` does; a callback."""
-    from training.imports import AddError, read, save
+    """Make a data set of a file that was dropped; a callback."""
+    from training.imports import AddError
 
     uploaded = st.session_state[UPLOAD]
     if uploaded is None:
         return
-    stem = re.sub(r"[^\w-]+", "-", Path(uploaded.name).name.partition(".")[0]).strip("-_") or "images"
-    taken = available(data_dir())
-    name = next(each for each in (stem, *(f"{stem}-{at}" for at in range(2, len(taken) + 3))) if each not in taken)
     try:
-        imported = read(Path(uploaded.name), uploaded.getvalue())
-        save(imported.dataset, data_dir(), name)
+        DATASET.set(add_images(uploaded.name, uploaded.getvalue()))
     except (AddError, OSError) as error:
         st.session_state[COMPLAINT] = f"These images cannot be taken: {error}."
-        return
-    DATASET.set(name)
+
+
+def add_images(file_name: str, content: bytes) -> str:
+    """Make a data set of a file, as `python -m training add` does, and say what was found; return its name.
+
+    Raises:
+        AddError: see `training.imports.read`.
+        OSError: it cannot be written.
+    """
+    from training.imports import read, save
+
+    path = Path(Path(file_name).name)
+    stem = re.sub(r"[^\w-]+", "-", path.name.partition(".")[0]).strip("-_") or "images"
+    taken = available(data_dir())
+    name = next(each for each in (stem, *(f"{stem}-{at}" for at in range(2, len(taken) + 3))) if each not in taken)
+    imported = read(path, content)
+    save(imported.dataset, data_dir(), name)
     about, *others = imported.sentences
     st.session_state[ADDED] = (f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others))
+    return name
 
 
 def _free_name(name: str) -> str:

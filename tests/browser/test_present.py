@@ -27,7 +27,7 @@ def test_keys_choose_tools_faces_and_frames(page: Page, served: str) -> None:
         page.keyboard.press(key)
         expect(page.get_by_role("radio", name=face, exact=True)).to_be_checked()
     wait_until_idle(page)
-    page.keyboard.press("7")
+    page.keyboard.press("8")
     expect(page.locator(".film-controls")).to_be_visible()
     wait_until_idle(page)
     page.keyboard.press("ArrowLeft")

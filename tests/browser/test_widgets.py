@@ -68,9 +68,9 @@ def use(page: Page, widget: Locator, how: str) -> None:
 @pytest.mark.parametrize(
     ("opened", "tools", "expected"),
     [
-        ("digits-2d", TABS[:4], {"from", "to", "frame", "face"}),
-        ("digits-2d", TABS[4:8], {"samples", "seed", "class", "images", "x_axis"}),
-        ("digits-2d", TABS[8:], {"step"}),
+        ("digits-2d", TABS[:5], {"from", "to", "frame", "face"}),
+        ("digits-2d", TABS[5:9], {"samples", "seed", "class", "images", "x_axis"}),
+        ("digits-2d", TABS[9:], {"step"}),
         ("mnist-14px-8d", ("Explore", "Traverse", "Posterior"), {"face", "move_1", "belief_seed"}),
     ],
 )

@@ -18,7 +18,8 @@ import torch
 from explorer import cache
 from explorer.cache import cached
 from explorer.maps import Map
-from explorer.models import freeze_gc, open_models
+from explorer.memory import freeze_gc
+from explorer.models import open_models
 from training.experiments import Experiment
 
 

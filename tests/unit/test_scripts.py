@@ -25,6 +25,7 @@ SCRIPTS = {
         FOLDER / "live" / "live.js",
     ],
     "pad": [FOLDER / "pad" / "pad.js"],
+    "wall": [FOLDER / "latent_map" / "plotly.js", FOLDER / "wall" / "wall.js"],
     "present": [FOLDER / "present" / "present.js"],
     "save_picture": [
         *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js", "symbols.js")),

@@ -49,6 +49,7 @@ _MODULES = (
     "labels.js",
     "words.js",
     "images.js",
+    "drawings.js",
     "glide.js",
     "lens.js",
     "gestures.js",

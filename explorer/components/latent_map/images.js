@@ -22,19 +22,8 @@ export class Images {
     const originals = /** @type {any} */ (globalThis).latentOriginals;
     const meta = chart.layout?.meta;
     if (!meta?.images || !codes || !originals || chart.classList.contains("filmed")) return this.remove();
-    if (this.canvas.parentNode !== chart) chart.append(this.canvas);
-    const [width, height] = [chart.clientWidth, chart.clientHeight];
-    const scale = devicePixelRatio;
-    this.canvas.width = Math.round(width * scale);
-    this.canvas.height = Math.round(height * scale);
-    Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
     const { xaxis, yaxis } = axesOf(chart);
-    const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    context.setTransform(scale, 0, 0, scale, 0, 0);
-    context.imageSmoothingEnabled = false;
-    context.beginPath();
-    context.rect(xaxis._offset, yaxis._offset, xaxis._length, yaxis._length);
-    context.clip();
+    const context = cleared(this.canvas, chart);
     const { image, size, columns } = originals;
     const inner = SIZE - 2 * FRAME;
     for (const code of spacedCodes(codes, xaxis, yaxis)) {
@@ -46,6 +35,25 @@ export class Images {
       context.drawImage(image, u, v, size, size, left + FRAME, top + FRAME, inner, inner);
     }
   }
+}
+
+/** Lay an empty canvas over a chart; what is drawn on it, in the chart's pixels, stays within the axes.
+ * @param {HTMLCanvasElement} canvas @param {any} chart @returns {CanvasRenderingContext2D} */
+export function cleared(canvas, chart) {
+  if (canvas.parentNode !== chart) chart.append(canvas);
+  const [width, height] = [chart.clientWidth, chart.clientHeight];
+  const scale = devicePixelRatio;
+  canvas.width = Math.round(width * scale);
+  canvas.height = Math.round(height * scale);
+  Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+  const { xaxis, yaxis } = axesOf(chart);
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.beginPath();
+  context.rect(xaxis._offset, yaxis._offset, xaxis._length, yaxis._length);
+  context.clip();
+  return context;
 }
 
 /** Codes of which no two images overlap. Those of earlier images first, in cells that stay as the map is panned.

@@ -5,6 +5,7 @@
 
 import { lifecycle } from "../lifecycle.js";
 import { keepOneEntryAnAct, writeZoom, zoomAsInAddress } from "./address.js";
+import { Drawings } from "./drawings.js";
 import { edges } from "./edges.js";
 import { Gestures } from "./gestures.js";
 import { Keys, keysHelp } from "./keys.js";
@@ -56,6 +57,7 @@ export class Overlay {
     /** @type {AbortController | null} */ this.listening = null;
     this.layer = element("svg", { class: "map-overlay" });
     this.images = new Images();
+    this.drawings = new Drawings();
     this.glide = new Glide();
     this.draw = this.draw.bind(this);
     this.onPlot = this.onPlot.bind(this);
@@ -102,6 +104,7 @@ export class Overlay {
     const { signal } = this.listening;
     document.addEventListener("latent-atlas", () => this.show(), { signal });
     document.addEventListener("latent-codes", () => this.draw(), { signal });
+    document.addEventListener("latent-wall", () => this.draw(), { signal });
     addEventListener("popstate", () => this.chart && this.data.zoom && zoomAsInAddress(this.chart, this.data.zoom), { signal });
     this.missed = setTimeout(() => this.show(), CHART_TIMEOUT);
     this.since = performance.now();
@@ -165,6 +168,7 @@ export class Overlay {
     this.keys?.remove();
     this.resize?.disconnect();
     this.images.remove();
+    this.drawings.remove();
     this.glide.remove();
     this.layer.remove();
     this.chart = null;
@@ -189,6 +193,7 @@ export class Overlay {
     this.hovered = point ? { point, source } : null;
     this.show();
     if (before?.source === "cursor" || source === "cursor") this.draw();
+    document.dispatchEvent(new CustomEvent("latent-hover", { detail: { chart: this.data.chart, point: point || null } }));
   }
 
   /** @param {ScreenPoint} place */
@@ -298,5 +303,6 @@ export class Overlay {
     this.layer.append(labels(this.chart), edges(this.chart, this.picked));
     this.glide.look(this.chart);
     this.images.draw(this.chart, /** @type {any} */ (globalThis).latentCodes?.get(this.data.chart));
+    this.drawings.draw(this.chart, /** @type {any} */ (globalThis).latentWall?.get(this.data.chart));
   }
 }

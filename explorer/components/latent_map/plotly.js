@@ -32,15 +32,16 @@ export function screenPointOf(chart, [x, y]) {
   };
 }
 
-/** A place, or the nearest one within the axes. @param {any} chart @param {ScreenPoint} place @returns {ScreenPoint} */
-export function inside(chart, { x, y }) {
+/** A place, or the nearest one within the axes, by so many pixels.
+ * @param {any} chart @param {ScreenPoint} place @param {number} margin @returns {ScreenPoint} */
+export function inside(chart, { x, y }, margin = 0) {
   const box = chart.getBoundingClientRect();
   const { xaxis, yaxis } = axesOf(chart);
   const left = box.left + xaxis._offset;
   const top = box.top + yaxis._offset;
   return {
-    x: Math.min(Math.max(x, left), left + xaxis._length),
-    y: Math.min(Math.max(y, top), top + yaxis._length),
+    x: Math.min(Math.max(x, left + margin), left + xaxis._length - margin),
+    y: Math.min(Math.max(y, top + margin), top + yaxis._length - margin),
   };
 }
 
