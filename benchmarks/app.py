@@ -25,6 +25,7 @@ import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.parts import part
+from explorer import map_layers
 from explorer.maps import Map
 from explorer.models import Model, open_models
 from training.checkpoint import experiment_names
@@ -337,7 +338,7 @@ def _atlas(page: Page, model: Model) -> None:
     text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())
     shown = np.frombuffer(text.encode("latin-1"), np.uint8).reshape(PLACES, -1) / 255
     error = np.abs(shown - map_.decode(points).reshape(PLACES, -1))
-    size = page.evaluate(f"latentAtlases.get('map_{model.name}').data.image.length")
+    size = len(map_layers.atlas(map_, window).image)
     print(
         f"lens, {model.checkpoint.experiment.name}, {model.name}: {size / 1e6:.2f} MB, off by {error.mean():.4f} "
         f"on average, {np.quantile(error, 0.99):.4f} at the 99th percentile"

@@ -3,30 +3,15 @@
 import io
 import ipaddress
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import streamlit as st
 
+from explorer.addresses import Interface, network_addresses, own_interfaces
 from explorer.text import escape_markdown
 
-__all__ = ["Interface", "class_addresses", "draw_invitation", "network_addresses", "qr_code", "view_link"]
+__all__ = ["class_addresses", "draw_invitation", "qr_code", "view_link"]
 
-# What only this computer reaches, or those in another network: containers, virtual machines, tunnels.
-VIRTUAL: tuple[str, ...] = (
-    "docker",
-    "br-",
-    "bridge",
-    "veth",
-    "virbr",
-    "vmnet",
-    "vbox",
-    "vethernet",
-    "podman",
-    "cni",
-    "flannel",
-)
-VIRTUAL += ("tun", "tap", "utun", "wg", "tailscale", "zt")
 LONGEST_LINK = 400  # letters: a code of more is too fine for the last row
 CODE_WIDTH = 440  # pixels
 LOCAL_ONLY = (
@@ -34,31 +19,6 @@ LOCAL_ONLY = (
     "`streamlit run streamlit_app.py --server.address 0.0.0.0`"
 )
 NO_NETWORK = "This computer is in no network. Connect it to that of the class, and open this again."
-
-
-class Interface(NamedTuple):
-    """A network interface of this computer, with one of its addresses."""
-
-    name: str
-    address: str  # IPv4 or any other
-    is_up: bool
-
-
-def network_addresses(interfaces: Iterable[Interface]) -> list[str]:
-    """Return the IPv4 addresses at which others reach this computer, each once, the likeliest first.
-
-    Addresses of virtual interfaces come last, and before them those that computers give themselves on a switch
-    without a router.
-    """
-    found = []
-    for name, address, is_up in interfaces:
-        try:
-            ip = ipaddress.IPv4Address(address)
-        except ValueError:
-            continue
-        if is_up and not (ip.is_loopback or ip.is_unspecified or ip.is_multicast):
-            found.append((name.lower().startswith(VIRTUAL), ip.is_link_local, str(ip)))
-    return list(dict.fromkeys(address for *_, address in sorted(found, key=lambda each: each[:2])))
 
 
 def class_addresses(viewed: str, server_address: str | None, port: int, interfaces: Iterable[Interface]) -> list[str]:
@@ -124,17 +84,6 @@ def qr_code(link: str) -> bytes:
     return png.getvalue()
 
 
-def _own_interfaces() -> list[Interface]:
-    import psutil
-
-    is_up = {name: stats.isup for name, stats in psutil.net_if_stats().items()}
-    return [
-        Interface(name, each.address, is_up.get(name, False))
-        for name, addresses in psutil.net_if_addrs().items()
-        for each in addresses
-    ]
-
-
 def draw_invitation() -> None:
     """Draw the button that shows the address and its code."""
     if st.button("Open it to a class", icon=":material/qr_code_2:", help="The address for the board, and a QR code."):
@@ -145,7 +94,7 @@ def draw_invitation() -> None:
 def _show() -> None:
     port = int(st.get_option("server.port"))
     viewed = st.context.url or f"http://localhost:{port}/{st.get_option('server.baseUrlPath')}"
-    server_address, interfaces = st.get_option("server.address"), _own_interfaces()
+    server_address, interfaces = st.get_option("server.address"), own_interfaces()
     addresses = class_addresses(viewed, server_address, port, interfaces)
     if not addresses:
         st.info(LOCAL_ONLY if server_address else NO_NETWORK)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from explorer import invitation
-from explorer.invitation import LONGEST_LINK, VIRTUAL, Interface, class_addresses, network_addresses, qr_code, view_link
+from explorer import addresses
+from explorer.addresses import VIRTUAL, Interface, network_addresses
+from explorer.invitation import LONGEST_LINK, class_addresses, qr_code, view_link
 
 NAMES = st.sampled_from(
     ["eth0", "wlan0", "enp3s0", "Wi-Fi", "Ethernet 2", "lo", *VIRTUAL, "docker0", "vEthernet (WSL)"]
@@ -97,7 +98,7 @@ def test_a_link_opens_the_view_or_at_least_the_app(choices: dict[str, str]) -> N
 
 def test_this_computer_is_in_no_network_without_interfaces_and_has_its_own_loopback() -> None:
     assert network_addresses([]) == []
-    assert "127.0.0.1" in {each.address for each in invitation._own_interfaces()}
+    assert "127.0.0.1" in {each.address for each in addresses.own_interfaces()}
 
 
 @pytest.mark.parametrize("link", ["http://10.1.2.3:8501/", "http://10.1.2.3:8501/?" + "x" * (LONGEST_LINK - 22)])
