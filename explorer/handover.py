@@ -8,6 +8,7 @@ whatever does not fit is left out, and told.
 import base64
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from types import ModuleType
 from typing import Any, TypeVar
@@ -40,6 +41,8 @@ HELD: Mapping[str, Callable[[Any], Any]] = {
 HELD_BY_PAGE: Mapping[str, Callable[[Any], Any]] = {  # not where the page is opened anew, by a link for all
     "sample": reports.index,  # Generate: the one that is shown large
     "arranged": reports.text,  # Learn: the step whose choices were made
+    "wall_chosen": reports.index,  # Wall: the drawing that was clicked
+    "teacher": reports.text,  # Wall: the key that was given, which is compared again
 }
 # Drawn with every tool, so that the address holds them.
 _ALWAYS_DRAWN = {
@@ -118,7 +121,8 @@ def _take_choices(texts: Mapping[str, Any]) -> None:
 
 def pack(on_pad: Drawing) -> dict[str, Any]:
     """Return a drawing as JSON has it, without what follows from the rest; empty if there is none."""
-    if not (on_pad.strokes or on_pad.found or on_pad.base is not None):
+    has_picture = on_pad.base is not None or on_pad.on_wall is not None
+    if not (has_picture or on_pad.strokes or on_pad.found or on_pad.nickname):
         return {}
     remaining, strokes = MAX_POINTS, []
     for stroke in on_pad.strokes:  # no more than is drawn: see `drawing.rasterize`
@@ -127,6 +131,7 @@ def pack(on_pad: Drawing) -> dict[str, Any]:
     return {
         "strokes": strokes,
         "base": "" if on_pad.base is None else _text_of(on_pad.base),
+        "on_wall": "" if on_pad.on_wall is None else _text_of(on_pad.on_wall),
         "has_base": on_pad.has_base,
         "found": [_text_of(form) for form in on_pad.found],
         "taken": on_pad.taken,
@@ -140,7 +145,7 @@ def unpack(report: object) -> Drawing | None:
     found = reports.mapping(report)
     try:
         strokes = _given(reports.strokes(found.get("strokes"), SIDE))
-        base = _form_of(found["base"]) if found.get("base") != "" else None
+        base, on_wall = (_form_of(found[name]) if found.get(name) != "" else None for name in ("base", "on_wall"))
         forms = [_form_of(each) for each in found["found"][: MAX_DIGITS + 1]]
         version, answered, uploads = (_given(reports.index(found.get(name), MOST)) for name in COUNTS)
         taken = _given(reports.index(found.get("taken"), max(1, len(forms))))
@@ -150,7 +155,8 @@ def unpack(report: object) -> Drawing | None:
     except (KeyError, TypeError, ValueError):
         return None
     has_base = found.get("has_base") is True and base is not None
-    return Drawing(None, strokes, base, has_base, version, answered, forms, taken, uploads, nickname=nickname)
+    pad = Drawing(None, strokes, base, has_base, version, answered, forms, taken, uploads)
+    return replace(pad, on_wall=on_wall, nickname=nickname)
 
 
 def _given(value: T | None) -> T:

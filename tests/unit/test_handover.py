@@ -15,7 +15,8 @@ from explorer.choices import Choice
 from explorer.drawing import MAX_DIGITS, MAX_POINTS, SIDE, formed
 from explorer.handover import pack, unpack
 from explorer.selection import Drawing
-from explorer.views import explore, generate, interpolate, learn, train
+from explorer.views import explore, generate, interpolate, learn, train, wall
+from explorer.wall import clean_nickname
 from tests.unit.test_reports import ANYTHING
 
 FORMS = arrays(np.uint8, (28, 28))
@@ -36,6 +37,8 @@ def drawings(draw: Any) -> Drawing:
         version=draw(COUNTS),
         answered=draw(COUNTS),
         uploads=draw(COUNTS),
+        on_wall=draw(st.none() | FORMS),
+        nickname=draw(st.text().map(clean_nickname)),
     )
 
 
@@ -47,7 +50,8 @@ def same(one: Drawing, other: Drawing) -> bool:
 @given(drawings())
 def test_a_drawing_comes_back_as_it_was(on_pad: Drawing) -> None:
     packed = pack(on_pad)
-    if on_pad.strokes or on_pad.found or on_pad.base is not None:
+    pictures = (on_pad.base, on_pad.on_wall)
+    if on_pad.strokes or on_pad.found or on_pad.nickname or any(each is not None for each in pictures):
         back = unpack(packed)
         assert back is not None
         assert same(back, on_pad)
@@ -88,7 +92,7 @@ def test_a_drawing_larger_than_any_is_dropped_and_the_longest_is_kept() -> None:
 
 def test_every_name_is_that_of_what_a_tool_holds() -> None:
     assert set(handover.HELD) == {train.OWN_FIT, train.ADDED, selection.AUTHOR}
-    assert set(handover.HELD_BY_PAGE) == {generate.CHOSEN, learn.ARRANGED}
+    assert set(handover.HELD_BY_PAGE) == {generate.CHOSEN, learn.ARRANGED, wall.CHOSEN, wall.TEACHER}
 
 
 def page() -> None:
