@@ -1,4 +1,4 @@
-"""`python -m benchmarks [fitting] [live] [app] [load] [memory]`: all, or what is named. On an otherwise idle machine.
+"""`python -m benchmarks [fitting] [live] [app] [opening] [load] [memory]`: all, or what is named. On an otherwise idle machine.
 
 `python -m benchmarks fuzz --minutes 30` measures nothing: it tries inputs that nobody means, and prints what fails.
 What fails is told, and the rest is measured all the same; then the exit status is 1.
@@ -6,10 +6,17 @@ What fails is told, and the rest is measured all the same; then the exit status 
 
 import argparse
 
-from benchmarks import app, fitting, fuzz, live, load, memory
+from benchmarks import app, fitting, fuzz, live, load, memory, opening
 from benchmarks.parts import failed, part
 
-PARTS = {"fitting": fitting.main, "live": live.main, "app": app.main, "load": load.main, "memory": memory.main}
+PARTS = {
+    "fitting": fitting.main,
+    "live": live.main,
+    "app": app.main,
+    "opening": opening.main,
+    "load": load.main,
+    "memory": memory.main,
+}
 
 parser = argparse.ArgumentParser("python -m benchmarks")
 parser.add_argument("parts", nargs="*", choices=[*PARTS, "fuzz"], default=list(PARTS))

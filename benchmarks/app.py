@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from benchmarks.parts import part
 from explorer import map_layers
@@ -109,9 +109,7 @@ TOOL_WATCH = """([tool, own]) => new Promise((resolve) => {
 def main() -> None:
     """Print all figures, the app's beside the baseline's."""
     with sync_playwright() as playwright:
-        found = shutil.which("chromium") or shutil.which("google-chrome")
-        arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        browser = chromium(playwright)
         baseline: dict[str, float] = {}
         empty: list[float] = []
         with part("an empty page"):
@@ -138,6 +136,23 @@ def main() -> None:
             _experiments(browser)
 
 
+def chromium(playwright: Playwright) -> Browser:
+    """Start Debian's Chromium, or Playwright's own."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    return playwright.chromium.launch(executable_path=found, args=arguments)
+
+
+def wait_for_server() -> None:
+    """Return as soon as the server answers."""
+    for _ in range(3000):
+        try:
+            urllib.request.urlopen(f"{ADDRESS}/_stcore/health", timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.02)
+
+
 @contextmanager
 def server(script: str) -> Iterator[psutil.Process]:
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / script), "--server.port", str(PORT)]
@@ -158,12 +173,7 @@ def server(script: str) -> Iterator[psutil.Process]:
 
 def _open(browser: Browser, query: str = "") -> Page:
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    for _ in range(3000):
-        try:
-            urllib.request.urlopen(f"{ADDRESS}/_stcore/health", timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.02)
+    wait_for_server()
     page.goto(f"{ADDRESS}/{query}")
     page.set_default_timeout(60_000)
     return page
