@@ -2,11 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+REPLICAS ?= 2
+PORT ?= 8501
 
-.PHONY: app test check format benchmark
+.PHONY: app serve test check format benchmark
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run streamlit_app.py
+
+serve: $(VENV)/app.done
+	$(BIN)/python -m deploy.serve --replicas $(REPLICAS) --port $(PORT)
 
 test: $(VENV)/dev.done node_modules/npm.done
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import explorer
-from explorer import catalog, map_layers, memory, originals, selection, tables, warmup
+from explorer import catalog, handover, invitation, map_layers, memory, originals, selection, tables, warmup
 from explorer.choices import drop_unusable, forget_kept, restore_kept
 from explorer.components import latent_map
 from explorer.components.present import present_keys
@@ -50,6 +50,7 @@ memory.share_heaps()
 st.set_page_config("Latent Space Explorer", FOLDER / "favicon.png", layout="wide")
 st.html(FOLDER / "page.css")
 latent_map.overlays()
+handover.rerun_on_reconnect()
 
 
 def tool_module(title: str) -> ModuleType:
@@ -99,13 +100,14 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
             **selection.TOOL.bound,
         )
     restore_kept()
+    module = tool_module(tool)
+    handover.keep(pair.classes, module)
     stage = open_stage(maps, places)
     if not is_ready:
         stage.viewer.caption("The decoders are being loaded …")
         return
     with stage.viewer:
         warmup.load_torch()
-    module = tool_module(tool)
     with stage.strip, catalog.show_errors():
         if lacking := [
             word for each, word in ARTICLES.items() if each in getattr(module, "NEEDS", ()) and not pair.find(each)
@@ -142,6 +144,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
         class_map = st.container()
         selection.lesson_inputs(list(TOOLS))
         codes_place = st.empty()
+        invitation.draw_invitation()
         details = st.container()
         if missing := catalog.what_is_missing():
             st.caption(missing)

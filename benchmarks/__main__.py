@@ -1,4 +1,4 @@
-"""`python -m benchmarks [fitting] [sweeps] [live] [app] [load] [memory]`: all, or what is named.
+"""`python -m benchmarks [fitting] [sweeps] [live] [app] [opening] [load] [memory]`: all, or what is named.
 
 On an otherwise idle machine.
 
@@ -8,7 +8,7 @@ What fails is told, and the rest is measured all the same; then the exit status 
 
 import argparse
 
-from benchmarks import app, fitting, fuzz, live, load, memory, sweeps
+from benchmarks import app, fitting, fuzz, live, load, memory, opening, sweeps
 from benchmarks.parts import failed, part
 
 PARTS = {
@@ -16,6 +16,7 @@ PARTS = {
     "sweeps": sweeps.main,
     "live": live.main,
     "app": app.main,
+    "opening": opening.main,
     "load": load.main,
     "memory": memory.main,
 }

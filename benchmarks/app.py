@@ -22,9 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from benchmarks.parts import part
+from explorer import map_layers
 from explorer.maps import Map
 from explorer.models import Model, open_models
 from training.checkpoint import experiment_names
@@ -108,9 +109,7 @@ TOOL_WATCH = """([tool, own]) => new Promise((resolve) => {
 def main() -> None:
     """Print all figures, the app's beside the baseline's."""
     with sync_playwright() as playwright:
-        found = shutil.which("chromium") or shutil.which("google-chrome")
-        arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        browser = chromium(playwright)
         baseline: dict[str, float] = {}
         empty: list[float] = []
         with part("an empty page"):
@@ -137,6 +136,23 @@ def main() -> None:
             _experiments(browser)
 
 
+def chromium(playwright: Playwright) -> Browser:
+    """Start Debian's Chromium, or Playwright's own."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    return playwright.chromium.launch(executable_path=found, args=arguments)
+
+
+def wait_for_server() -> None:
+    """Return as soon as the server answers."""
+    for _ in range(3000):
+        try:
+            urllib.request.urlopen(f"{ADDRESS}/_stcore/health", timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.02)
+
+
 @contextmanager
 def server(script: str) -> Iterator[psutil.Process]:
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / script), "--server.port", str(PORT)]
@@ -157,12 +173,7 @@ def server(script: str) -> Iterator[psutil.Process]:
 
 def _open(browser: Browser, query: str = "") -> Page:
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    for _ in range(3000):
-        try:
-            urllib.request.urlopen(f"{ADDRESS}/_stcore/health", timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.02)
+    wait_for_server()
     page.goto(f"{ADDRESS}/{query}")
     page.set_default_timeout(60_000)
     return page
@@ -337,7 +348,7 @@ def _atlas(page: Page, model: Model) -> None:
     text = page.evaluate(f"points => points.map({decode}).join('')", points.tolist())
     shown = np.frombuffer(text.encode("latin-1"), np.uint8).reshape(PLACES, -1) / 255
     error = np.abs(shown - map_.decode(points).reshape(PLACES, -1))
-    size = page.evaluate(f"latentAtlases.get('map_{model.name}').data.image.length")
+    size = len(map_layers.atlas(map_, window).image)
     print(
         f"lens, {model.checkpoint.experiment.name}, {model.name}: {size / 1e6:.2f} MB, off by {error.mean():.4f} "
         f"on average, {np.quantile(error, 0.99):.4f} at the 99th percentile"

@@ -31,6 +31,8 @@ from websockets.asyncio.client import ClientConnection
 from benchmarks.app import PORT, server
 from benchmarks.load import answers, session
 from explorer import atlas
+from explorer.handover import pack
+from explorer.selection import Drawing
 from training.folders import CHECKPOINTS_VARIABLE, checkpoints_dir
 
 __all__ = [
@@ -71,11 +73,16 @@ ODD: tuple[Any, ...] = (
         "0~0~1",
     ),
 )
-EVENTS = ("pick", "path", "typical", "moment", "drawn")
+EVENTS = ("pick", "path", "typical", "moment", "drawn", "held")
 FORMS: tuple[Any, ...] = (  # what components report
     {"x": 0.5, "y": -0.5, "number": 1},
     {"points": [[0.0, 0.0], [1.0, 1.0]]},
     {"number": 1, "version": 0, "based": False, "strokes": [[10, 10, 200, 200]]},
+    {
+        "drawing": pack(Drawing(strokes=[[10, 10, 200, 200]], found=[np.eye(28, dtype=np.uint8)])),
+        "sample": 3,
+        "choices": {"samples": "20", "seed": "7"},
+    },
     3,
     True,
 )

@@ -21,6 +21,7 @@ import psutil
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from benchmarks.app import PORT, server
 from benchmarks.live import fit_under_way
@@ -103,11 +104,12 @@ class Client:
 
 
 @asynccontextmanager
-async def session(host: str) -> AsyncIterator[Client]:
-    """A session of the server at `host:port`."""
+async def session(host: str, **headers: str) -> AsyncIterator[Client]:
+    """A session of the server at `host:port`, or `host:port/path`; headers as `Cookie` go with its first request."""
     # A session that waits for its turn reads nothing meanwhile, and is not to be taken for dead.
     unbounded: dict[str, Any] = {"max_size": None, "max_queue": None}
-    async with connect(f"ws://{host}/_stcore/stream", subprotocols=["streamlit"], **unbounded) as connection:  # type: ignore[list-item]
+    address, protocols = f"ws://{host}/_stcore/stream", [Subprotocol("streamlit")]
+    async with connect(address, subprotocols=protocols, additional_headers=headers, **unbounded) as connection:
         yield Client(connection)
 
 

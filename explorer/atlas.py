@@ -13,7 +13,6 @@ checkpoint) and `sides`, the decodes along each side of each atlas; its arrays, 
 | `corners.N` | where the window's corners lie in latent space, (3, d): top left, top right, bottom left |
 """
 
-import base64
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +34,6 @@ FORMAT = 1
 SIDES = (40, 60, 80, 120)  # decodes along each side; the last is as much as a megabyte takes
 MAX_MEAN_ERROR, MAX_P99_ERROR = 0.0019, 0.019  # of a pixel in [0, 1]: on average, and at the 99th percentile
 SAME_PLACE = 1e-5  # of a window's side: as near as two computers agree on it, and far less than can be seen
-DATA_URI = "data:image/avif;base64,"
 TEST_POINTS = 1500  # random points at which the errors are measured
 
 
@@ -43,7 +41,7 @@ class Atlas(NamedTuple):
     """Decodes of a window."""
 
     side: int  # number of decodes along each side
-    image: str  # see `pack`
+    image: bytes  # see `pack`
 
 
 def atlas(decode: Callable[[Array], Array], window: latent.Window) -> Atlas:
@@ -85,7 +83,7 @@ def write_atlases(map_: Map) -> Path:
     arrays, sides = {}, []
     for number, window in enumerate(dict.fromkeys([map_.window, map_.crowd])):
         made = atlas(map_.decode, window)
-        arrays[f"image.{number}"] = np.frombuffer(base64.b64decode(made.image.removeprefix(DATA_URI)), np.uint8)
+        arrays[f"image.{number}"] = np.frombuffer(made.image, np.uint8)
         arrays[f"corners.{number}"] = _corners(map_, window)
         sides.append(made.side)
     checkpoint = map_.model.checkpoint.path
@@ -108,7 +106,7 @@ def read_atlas(map_: Map, window: latent.Window) -> Atlas | None:
             if found.shape == wanted.shape and np.abs(found - wanted).max() < SAME_PLACE * window.side:
                 if (side := sides[int(number)]) not in SIDES:
                     return None
-                return Atlas(side, DATA_URI + base64.b64encode(images[number].tobytes()).decode())
+                return Atlas(side, images[number].tobytes())
     except (CheckpointError, OSError, KeyError, IndexError, TypeError, ValueError):
         pass
     return None
@@ -119,7 +117,7 @@ def _corners(map_: Map, window: latent.Window) -> Array:
     return map_.lift([(left, top), (right, top), (left, bottom)]).astype(np.float64)
 
 
-def pack(decodes: Array) -> str:
+def pack(decodes: Array) -> bytes:
     """Pack the decodes of a plane into one picture, a data URI.
 
     Ordered by pixel, not by decode: each pixel of a decode becomes an n x n image of its value over the plane. Those
@@ -136,12 +134,12 @@ def pack(decodes: Array) -> str:
     buffer = io.BytesIO()
     grey = (np.clip(maps, 0, 1) * 255).round().astype(np.uint8)
     Image.fromarray(grey).save(buffer, "avif", quality=87, speed=8)
-    return DATA_URI + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
 
 
-def unpack(packed: str, n: int) -> Array:
+def unpack(packed: bytes, n: int) -> Array:
     """Undo `pack`, up to its losses."""
-    picture = Image.open(io.BytesIO(base64.b64decode(packed.split(",")[1]))).convert("L")
+    picture = Image.open(io.BytesIO(packed)).convert("L")
     height, width = picture.height // n, picture.width // n
     return np.asarray(picture, np.float32).reshape(height, n, width, n).transpose(1, 3, 0, 2) / 255
 

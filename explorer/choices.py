@@ -10,9 +10,11 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 __all__ = [
     "Choice",
+    "chosen_texts",
     "drop_unusable",
     "forget_kept",
     "is_history_navigation",
+    "is_usable",
     "renamed_input",
     "restore_kept",
     "seed_input",
@@ -21,6 +23,7 @@ __all__ = [
 T = TypeVar("T")
 
 LAST_SEED = 9999
+_made: dict[str, "Choice[Any]"] = {}  # all of them, by name
 _CAME = "came"  # whether the address with which the page was opened has been looked at
 _KEPT = "kept"  # what the URL is to hold of choices without widgets, by name; in the session
 
@@ -34,6 +37,9 @@ class Choice(Generic[T]):
 
     name: str
     default: T
+
+    def __post_init__(self) -> None:
+        _made[self.name] = self
 
     @property
     def bound(self) -> dict[str, Any]:
@@ -93,18 +99,32 @@ def drop_unusable() -> None:
     if _CAME in st.session_state:
         return  # what comes now is written by the page itself
     st.session_state[_CAME] = True
-    unusable = [name for name, text in st.query_params.items() if not text or _is_infinite(text)]
+    unusable = [name for name, text in st.query_params.items() if not is_usable(text)]
     for name in unusable:
         del st.query_params[name]
     if unusable:
         st.rerun()
 
 
-def _is_infinite(text: str) -> bool:
+def is_usable(text: str) -> bool:
+    """Return whether an address may hold this: see `drop_unusable`."""
     try:
-        return not math.isfinite(float(text))
+        return math.isfinite(float(text))
     except ValueError:  # no number
-        return False
+        return text != ""
+
+
+def chosen_texts() -> dict[str, str]:
+    """Return what the session has chosen, by name, as the address would hold it; the defaults are left out.
+
+    Streamlit takes out of the address what belongs to widgets that are not drawn just now; the session remembers it.
+    """
+    found = {name: st.session_state.get(name) for name in _made}
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in found.items()
+        if value is not None and value != _made[name].default
+    }
 
 
 def restore_kept() -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "SIDE",
     "DrawingError",
     "enlarged",
+    "formed",
     "has_light_border",
     "mnist_form",
     "open_digits",
@@ -79,6 +80,25 @@ def rasterize(strokes: Sequence[Stroke]) -> Array:
 def enlarged(form: Array) -> Array:
     """Enlarge a picture to the pad's ink: uint8 (28, 28) -> float32 (`SIDE`, `SIDE`) in [0, 1]."""
     return form.repeat(SIDE // MNIST_SIDE, 0).repeat(SIDE // MNIST_SIDE, 1).astype(np.float32) / 255
+
+
+def formed(strokes: Sequence[Stroke], base: Array | None, *, are_digits: bool) -> Array | None:
+    """Bring what is on the pad into the data set's form: MNIST's for digits, as it stands there for others.
+
+    Args:
+        strokes: see `rasterize`.
+        base: what they are drawn on, in the same form; None: nothing.
+        are_digits: what is drawn.
+
+    Returns:
+        uint8 (28, 28); None if there is no ink.
+    """
+    if base is not None and not strokes:
+        return base
+    ink = rasterize(strokes)
+    if base is not None:
+        ink = np.maximum(ink, enlarged(base))
+    return (mnist_form if are_digits else reduced)(ink)
 
 
 def reduced(ink: Array) -> Array | None:

@@ -54,9 +54,9 @@ def data_uri(pixels: Array) -> str:
     return address(png(pixels))
 
 
-def address(png: bytes) -> str:
-    """Return a PNG as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def address(picture: bytes, kind: str = "png") -> str:
+    """Return a picture of a kind as a data URI."""
+    return f"data:image/{kind};base64," + base64.b64encode(picture).decode()
 
 
 def side_by_side(images: Array) -> Array:

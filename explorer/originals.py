@@ -94,19 +94,19 @@ def original(pair: ModelPair, image: int) -> Array | None:
     return None if data is None else data.test.images[image].numpy() / 255
 
 
-def sprite(pair: ModelPair, columns: int) -> str:
-    """Put all test images into one picture, so many to a row, a data URI; empty if they are not here."""
-    return _sprite(pair, columns) if has_data(pair) else ""
+def sprite(pair: ModelPair, columns: int) -> bytes:
+    """Put all test images into one picture, so many to a row, a PNG; empty if they are not here."""
+    return _sprite(pair, columns) if has_data(pair) else b""
 
 
 @cached()
-def _sprite(pair: ModelPair, columns: int) -> str:
+def _sprite(pair: ModelPair, columns: int) -> bytes:
     data = _data(pair)
     assert data is not None
     shown = data.test.images.numpy()
     rest = -len(shown) % columns
     tiled = images.tile(np.pad(shown, ((0, rest), (0, 0), (0, 0))), columns)
-    return images.address(images.png_of_levels(tiled))
+    return images.png_of_levels(tiled)
 
 
 def binarised(pair: ModelPair, image: int) -> Array | None:

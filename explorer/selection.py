@@ -17,6 +17,7 @@ from explorer.maps import Map, MapPair
 from explorer.models import ModelPair
 
 __all__ = [
+    "AUTHOR",
     "BETA",
     "CODES_SHOWN",
     "EXPERIMENT",
@@ -47,6 +48,7 @@ __all__ = [
     "pick_inputs",
     "picks_inputs",
     "plane_inputs",
+    "put_drawing",
     "ringed_image",
     "ringed_image_input",
     "set_for_page",
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 _PRESENTS, _HIDDEN = "presents", "hidden_tools"  # the widgets of `PRESENT` and `HIDE`
+AUTHOR = "author"  # the mark of a session on the wall; in the session, not in the URL
 _PENDING = "pending"  # choices for the page's next run; in the session, not in the URL
 MAX_COORDINATE = 1e6  # of a pick: far beyond any map, and no decoder overflows
 CODES_OPTIONS = (500, 1000, 2000, 5000, 10000)
@@ -332,5 +335,10 @@ def drawing() -> Drawing:
 
 def author() -> str:
     """Return the mark that the drawings of this session have on the wall."""
-    mark: str = st.session_state.setdefault("author", secrets.token_hex(8))
+    mark: str = st.session_state.setdefault(AUTHOR, secrets.token_hex(8))
     return mark
+
+
+def put_drawing(on_pad: Drawing) -> None:
+    """Replace what is on the pad, before it is drawn."""
+    st.session_state["drawing"] = on_pad

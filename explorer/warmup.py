@@ -6,6 +6,7 @@ import time
 import streamlit as st
 
 from explorer.components import latent_map
+from explorer.components.sessions import goes_on
 
 __all__ = ["FIRST_MAP_TIMEOUT", "first_map_is_drawn", "is_torch_loaded", "load_torch", "rerun_after_timeout"]
 
@@ -20,7 +21,7 @@ def is_torch_loaded() -> bool:
 
 def first_map_is_drawn(chart: str) -> bool:
     """Return whether the browser has drawn a map, or has waited so long that it never will; slow work may follow."""
-    return is_torch_loaded() or latent_map.is_drawn(chart) or _has_waited()
+    return is_torch_loaded() or goes_on() or latent_map.is_drawn(chart) or _has_waited()
 
 
 def load_torch() -> None:

@@ -7,9 +7,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["finite", "index", "mapping", "numbers", "points"]
+__all__ = ["finite", "index", "mapping", "numbers", "points", "strokes", "text", "texts"]
 
 LONGEST = 100_000  # numbers in a list: far more than anyone draws
+LONGEST_TEXT, MOST_TEXTS = 1000, 20
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -49,3 +50,24 @@ def points(value: Any) -> list[list[float]] | None:
         return None
     found = [numbers(each) for each in value]
     return None if any(each is None or len(each) < 2 for each in found) else [each[:2] for each in found if each]
+
+
+def strokes(value: Any, side: int) -> list[list[int]] | None:
+    """Return paths on a square, each x, y, x, y, ...: whole numbers from 0 to its side; empty paths are left out."""
+    paths = [numbers(each) for each in value] if isinstance(value, list) else [None]
+    if any(path is None or len(path) % 2 for path in paths):
+        return None
+    return [[round(min(max(each, 0), side)) for each in path] for path in paths if path]
+
+
+def text(value: Any) -> str | None:
+    """Return a text that is not long."""
+    return value if isinstance(value, str) and len(value) <= LONGEST_TEXT else None
+
+
+def texts(value: Any) -> list[str] | None:
+    """Return a short list of texts that are not long."""
+    if not isinstance(value, list) or len(value) > MOST_TEXTS:
+        return None
+    found = [text(each) for each in value]
+    return None if None in found else [each for each in found if each is not None]

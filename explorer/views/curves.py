@@ -46,10 +46,9 @@ def render(pair: ModelPair, stage: Stage) -> None:
 def _recorded(pair: ModelPair, stage: Stage) -> None:
     """Draw what was recorded during the fit: the film on the maps, and the curves."""
     with stage.viewer:
-        st.markdown(
-            "**Press Play**, and watch the codes of the same validation images from before training on. Look at the "
-            "two terms pulling against each other: a better reconstruction costs a larger KL."
-        )
+        watch = "**Press Play**, and watch the codes of the same validation images from before training on."
+        look = " Look at the two terms pulling against each other: a better reconstruction costs a larger KL."
+        st.markdown(watch + (look if pair.find("vae") else ""))
         x_axis = renamed_input("Horizontal axis", X_AXIS, X_AXIS_WORDS)
         logarithmic = st.toggle("Stretch the beginning (log scale)", LOGARITHMIC.default, **LOGARITHMIC.bound)
         st.download_button(

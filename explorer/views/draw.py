@@ -27,7 +27,6 @@ from explorer.classes import Classes
 from explorer.components import latent_map
 from explorer.components.card import card, markup, picture
 from explorer.components.pad import Drawn, pad, pad_script
-from explorer.drawing import mnist_form, rasterize
 from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from explorer.selection import Drawing
@@ -50,9 +49,9 @@ BLANK = '<div class="blank"></div>'
 _reader = ThreadPoolExecutor(1, "pictures")
 WHAT_NATS_ARE = (
     "The cross is the code of the grey picture; what comes back is decoded from that code. "
-    "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once. The VAE's log p(x|z) "
-    "is the mean over its encoder's Gaussian, the ellipse."
+    "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once."
 )
+WHAT_A_VAE_GIVES = " The VAE's log p(x|z) is the mean over its encoder's Gaussian, the ellipse."
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
@@ -99,7 +98,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     if not originals.has_data(pair):
         absent = "Test images are not on this computer: shown are their codes, decoded."
         st.caption(originals.missing(pair, absent))
-    st.caption(WHAT_NATS_ARE)
+    st.caption(WHAT_NATS_ARE + (WHAT_A_VAE_GIVES if pair.find("vae") else ""))
     # Last: the pad sends its next report when this one's answer is there.
     with pad_place:
         _pad(classes, on_pad)
@@ -207,14 +206,9 @@ def reset(pair: ModelPair) -> None:
 
 
 def _form_image(classes: Classes, on_pad: Drawing) -> None:
-    """Bring what is on the pad into the data set's form: MNIST's for digits, as it stands there for others."""
-    if on_pad.has_base and not on_pad.strokes:
-        on_pad.image = on_pad.base
-        return
-    ink = rasterize(on_pad.strokes)
-    if on_pad.has_base and on_pad.base is not None:
-        ink = np.maximum(ink, drawing.enlarged(on_pad.base))
-    on_pad.image = (mnist_form if classes.are_digits else drawing.reduced)(ink)
+    on_pad.image = drawing.formed(
+        on_pad.strokes, on_pad.base if on_pad.has_base else None, are_digits=classes.are_digits
+    )
 
 
 def _picture_input(pair: ModelPair, on_pad: Drawing) -> None:

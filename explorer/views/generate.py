@@ -58,10 +58,11 @@ def render(pair: ModelPair, stage: Stage) -> None:
             label = _wanted_input(pair.classes)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             seed = seed_input(SEED, "Again")
+        fair = " To be fair to the AE, we also draw from a Gaussian fitted to its codes."
         st.markdown(
             "**Random codes, decoded.** A VAE is fitted so that codes drawn from N(0, I), its prior, decode to "
-            f"{'digits' if pair.classes.are_digits else 'images of its classes'}. Nothing tells an AE to do the same. "
-            "To be fair to the AE, we also draw from a Gaussian fitted to its codes."
+            f"{'digits' if pair.classes.are_digits else 'images of its classes'}. Nothing tells an AE to do the same."
+            + (fair if pair.find("autoencoder") else "")
         )
     drawn = {
         (map_, source): _samples(map_, source, n, seed, label, catalog.classifier_file(map_.model))

@@ -83,7 +83,7 @@ def _lesson(number: int, step: Step, pair: ModelPair) -> None:
 
 def _apply_step(number: int, step: Step, pair: ModelPair) -> None:
     """Make a step's choices on entering it; the page runs anew then."""
-    current = (selection.chosen_maps(pair).vae.key, number)
+    current = f"{selection.chosen_maps(pair).vae.id} {number}"
     if st.session_state.get(ARRANGED) == current:
         return
     # What a link to a step names stands: whoever copied it may have gone on from the step's choices.

@@ -314,7 +314,7 @@ def add_images(file_name: str, content: bytes) -> str:
     imported = read(path, content)
     save(imported.dataset, data_dir(), name)
     about, *others = imported.sentences
-    st.session_state[ADDED] = (f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others))
+    st.session_state[ADDED] = [f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others)]
     return name
 
 
@@ -402,7 +402,7 @@ def _lens(name: str, model: LiveModel, window: Window) -> None:
     if atlas is None or of != window or model.file.version - version > ATLAS_SECONDS * 1e9:
         atlas = model.atlas(window)
         sent[model.name] = (model.file.version, window, atlas)
-    latent_map.send_atlas(chart, lens, window, atlas, part="live")
+    latent_map.send_atlas(chart, lens, window, atlas, part="live", is_kept=False)
 
 
 def _pick(model_name: str, x: float, y: float) -> None:

@@ -1,5 +1,6 @@
 """What the tests in Chromium share: the browser, its pages, and hands and eyes on them."""
 
+import base64
 import io
 import re
 import shutil
@@ -27,9 +28,10 @@ from playwright.sync_api import (
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from explorer import latent
+from explorer.drawing import SIDE, mnist_form, rasterize
 from explorer.evaluation import evaluate_pair, write_evaluation
 from explorer.models import open_models
-from tests.conftest import cannot_run, once, rewrite, shared_server
+from tests.conftest import cannot_run, likeness, once, rewrite, shared_server
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
 from training.classifier import load_classifier
 from training.experiments import Experiment
@@ -37,6 +39,7 @@ from training.folders import checkpoints_dir, data_dir
 
 expect.set_options(timeout=30_000)  # a busy two-core machine
 WINDOW: ViewportSize = {"width": 1280, "height": 800}  # a beamer's
+ELSEWHERE = "latent.school.test"  # another name of this computer, in this browser
 FAILED = pytest.StashKey[bool]()
 
 
@@ -81,6 +84,7 @@ def browser() -> Iterator[Browser]:
             cannot_run(NO_BROWSER)
         # Root (a container) needs --no-sandbox; nothing is opened but the app itself.
         arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+        arguments.append(f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1")
         chromium = playwright.chromium.launch(executable_path=found or own, args=arguments)
         yield chromium
         chromium.close()
@@ -157,7 +161,7 @@ def watched(page: Page, test: pytest.Item | None = None, *, may_fail: bool = Fal
     page.remove_listener("pageerror", note)
     page.unroute_all()
     if errors or (test is not None and test.stash.get(FAILED, False)) or not is_as_opened(page):
-        page.goto("about:blank")
+        leave(page)
     page.mouse.move(0, 0)
     assert errors == [] or may_fail
 
@@ -165,10 +169,15 @@ def watched(page: Page, test: pytest.Item | None = None, *, may_fail: bool = Fal
 @contextmanager
 def empty(page: Page) -> Iterator[None]:
     """A page that is empty before and afterwards, so that it is loaded anew."""
-    page.goto("about:blank")
+    leave(page)
     yield
+    leave(page)
+
+
+def leave(page: Page) -> None:
+    """Empty a page, and what the app has kept in it."""
     if page.url.startswith("http"):
-        page.evaluate("localStorage.clear()")
+        page.evaluate("localStorage.clear(); sessionStorage.clear()")
     page.goto("about:blank")
 
 
@@ -208,6 +217,7 @@ def open_link(page: Page, address: str) -> None:
     if is_as_opened(page) and charts_of(page.url) == charts_of(address) and not is_tour:
         go_to(page, address)
     else:
+        leave(page)
         page.goto(address)
         page.evaluate("globalThis.isOpened = true")
 
@@ -337,6 +347,79 @@ def expect_picture(page: Page, name: str, expected: np.ndarray, atol: float) -> 
 def decode(fitted: Path, experiment: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
     network = Checkpoint(checkpoint_path(fitted / experiment.name, model)).load_network()
     return network.decode(torch.tensor([point], dtype=torch.float32)).sigmoid()[0].numpy()
+
+
+def on_screen(page: Page, points: list[tuple[int, int]]) -> list[tuple[float, float]]:
+    """Points of the pad in the page's pixels."""
+    box = page.locator(".pad canvas").bounding_box()
+    assert box is not None
+    assert box["width"] == pytest.approx(box["height"], abs=1)
+    return [(box["x"] + x * box["width"] / SIDE, box["y"] + y * box["height"] / SIDE) for x, y in points]
+
+
+def draw(page: Page, points: list[tuple[int, int]]) -> None:
+    """A stroke of the mouse."""
+    first, *others = on_screen(page, points)
+    page.mouse.move(*first)
+    page.mouse.down()
+    for point in others:
+        page.mouse.move(*point, steps=10)
+    page.mouse.up()
+
+
+def form(*strokes: list[tuple[int, int]]) -> np.ndarray:
+    """What strokes are in MNIST's form."""
+    found = mnist_form(rasterize([[each for point in stroke for each in point] for stroke in strokes]))
+    assert found is not None
+    return found
+
+
+def painted(page: Page) -> np.ndarray:
+    """What is on the pad, ink as 1: (SIDE, SIDE)."""
+    shot = page.locator(".pad canvas").screenshot()
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("L").resize((SIDE, SIDE))) / 255
+
+
+def wait_until_painted(page: Page, expected: np.ndarray) -> None:
+    """Until the pad looks so: a tool that was just opened may still be drawn by the browser."""
+    inside = np.s_[8:-8, 8:-8]  # without the round corners, which are smoothed by the pad's place in parts of a pixel
+
+    def check() -> None:
+        np.testing.assert_allclose(painted(page)[inside], expected[inside], rtol=0, atol=0.02)
+
+    wait_until(page, check)
+
+
+def drawn(page: Page) -> np.ndarray:
+    """The picture in MNIST's form, bit by bit: uint8 (28, 28)."""
+    address = str(page.locator('img[data-name="drawn"]').get_attribute("src"))
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))))
+
+
+def wait_for_form(page: Page, expected: np.ndarray, at_least: float = 0.97) -> None:
+    """Until what is shown in MNIST's form is this, but for the pixels that the screen rounds to."""
+    expect(page.locator('img[data-name="drawn"]')).to_be_visible()
+
+    def check() -> None:
+        assert likeness(drawn(page), expected) > at_least
+
+    wait_until(page, check)
+    wait_until_idle(page)
+
+
+def assert_models_answer_the_picture(page: Page, fitted: Path, experiment: Experiment) -> None:
+    """What comes back is the decode of the code of the picture shown, and the cross stands at that code."""
+    picture = drawn(page)
+    expect_picture(page, "drawn", picture / 255, 0.02)
+    for name in MODEL_NAMES:
+        model = Checkpoint(checkpoint_path(fitted / experiment.name, name)).load_network()
+        with torch.inference_mode():
+            x, y = model.encode(torch.as_tensor(picture / 255, dtype=torch.float32)[None])[0].tolist()
+        np.testing.assert_allclose(
+            seen(page, f"reconstruction-{name}"), decode(fitted, experiment, name, (x, y)), atol=0.02
+        )
+        chart = f"map_{name}"
+        wait_at(page.locator(f".st-key-{chart} .map-overlay .pick").last, *pixel_of(page, chart, x, y))
 
 
 def wait_for_input(page: Page, label: str, value: float) -> None:
@@ -501,13 +584,16 @@ class Wire:
 
     def __init__(self, page: Page) -> None:
         self.exceptions: list[str] = []
+        self.runs = 0  # that have ended, since the page was last connected
         page.on("websocket", self._listen)
 
     def _listen(self, socket: WebSocket) -> None:
         self.socket = socket
+        self.runs = 0
         socket.on("framereceived", self._note)
 
     def _note(self, payload: bytes | str) -> None:
+        self.runs += is_end(payload)
         element = message(payload).delta.new_element
         if element.WhichOneof("type") == "exception":
             self.exceptions.append(element.exception.message)

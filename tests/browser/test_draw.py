@@ -9,24 +9,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from explorer.drawing import SIDE, mnist_form, rasterize
+from explorer.drawing import rasterize
 from tests.browser.conftest import (
-    decode,
-    expect_picture,
+    assert_models_answer_the_picture,
+    draw,
+    drawn,
+    form,
     is_as_opened,
+    leave,
+    on_screen,
     open_link,
-    pixel_of,
-    seen,
-    wait_at,
-    wait_until,
+    painted,
+    wait_for_form,
     wait_until_idle,
+    wait_until_painted,
 )
 from tests.conftest import ROOT, likeness, png_header
-from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
@@ -40,7 +41,7 @@ MODELS = ("autoencoder", "vae")
 def leave_no_drawing(tab: Page) -> Iterator[None]:
     """Empty the page after these tests: a drawing is in the session, not in the address."""
     yield
-    tab.goto("about:blank")
+    leave(tab)
 
 
 def open_pad(page: Page, address: str) -> None:
@@ -59,79 +60,6 @@ def open_pad(page: Page, address: str) -> None:
     expect(page.locator(".pad .hint")).to_be_visible()
     page.locator(".st-key-upload [data-testid=stFileUploaderDropzone]").wait_for()  # its script comes late
     wait_until_idle(page)
-
-
-def on_screen(page: Page, points: list[tuple[int, int]]) -> list[tuple[float, float]]:
-    """Points of the pad in the page's pixels."""
-    box = page.locator(".pad canvas").bounding_box()
-    assert box is not None
-    assert box["width"] == pytest.approx(box["height"], abs=1)
-    return [(box["x"] + x * box["width"] / SIDE, box["y"] + y * box["height"] / SIDE) for x, y in points]
-
-
-def draw(page: Page, points: list[tuple[int, int]]) -> None:
-    """A stroke of the mouse."""
-    first, *others = on_screen(page, points)
-    page.mouse.move(*first)
-    page.mouse.down()
-    for point in others:
-        page.mouse.move(*point, steps=10)
-    page.mouse.up()
-
-
-def form(*strokes: list[tuple[int, int]]) -> np.ndarray:
-    """What strokes are in MNIST's form."""
-    found = mnist_form(rasterize([[each for point in stroke for each in point] for stroke in strokes]))
-    assert found is not None
-    return found
-
-
-def painted(page: Page) -> np.ndarray:
-    """What is on the pad, ink as 1: (SIDE, SIDE)."""
-    shot = page.locator(".pad canvas").screenshot()
-    return np.asarray(Image.open(io.BytesIO(shot)).convert("L").resize((SIDE, SIDE))) / 255
-
-
-def wait_until_painted(page: Page, expected: np.ndarray) -> None:
-    """Until the pad looks so: a tool that was just opened may still be drawn by the browser."""
-    inside = np.s_[8:-8, 8:-8]  # without the round corners, which are smoothed by the pad's place in parts of a pixel
-
-    def check() -> None:
-        np.testing.assert_allclose(painted(page)[inside], expected[inside], rtol=0, atol=0.02)
-
-    wait_until(page, check)
-
-
-def drawn(page: Page) -> np.ndarray:
-    """The picture in MNIST's form, bit by bit: uint8 (28, 28)."""
-    address = str(page.locator('img[data-name="drawn"]').get_attribute("src"))
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))))
-
-
-def wait_for_form(page: Page, expected: np.ndarray, at_least: float = 0.97) -> None:
-    """Until what is shown in MNIST's form is this, but for the pixels that the screen rounds to."""
-    expect(page.locator('img[data-name="drawn"]')).to_be_visible()
-
-    def check() -> None:
-        assert likeness(drawn(page), expected) > at_least
-
-    wait_until(page, check)
-    wait_until_idle(page)
-
-
-def assert_models_answer_the_picture(page: Page, fitted: Path, experiment: Experiment) -> None:
-    """What comes back is the decode of the code of the picture shown, and the cross stands at that code."""
-    picture = drawn(page)
-    expect_picture(page, "drawn", picture / 255, 0.02)
-    for name in MODELS:
-        model = Checkpoint(checkpoint_path(fitted / experiment.name, name)).load_network()
-        with torch.inference_mode():
-            x, y = model.encode(torch.as_tensor(picture / 255, dtype=torch.float32)[None])[0].tolist()
-        np.testing.assert_allclose(
-            seen(page, f"reconstruction-{name}"), decode(fitted, experiment, name, (x, y)), atol=0.02
-        )
-        chart = f"map_{name}"
-        wait_at(page.locator(f".st-key-{chart} .map-overlay .pick").last, *pixel_of(page, chart, x, y))
 
 
 def boxes(page: Page) -> list[object]:

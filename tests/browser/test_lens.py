@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
-from playwright.sync_api import Page, WebSocket, expect
+from playwright.sync_api import Page, Request, WebSocket, expect
 
 from explorer import latent
 from explorer.views.explore import FILM_FRAMES
@@ -393,17 +393,17 @@ def assert_survives(page: Page, fitted: Path, experiment: Experiment) -> None:
 def test_the_atlas_is_sent_once(fresh_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     page = fresh_page
     sizes: list[int] = []
-    atlases: list[int] = []
-
-    def receive(frame: str | bytes) -> None:
-        sizes.append(len(frame))
-        if b"data:image/avif" in (frame if isinstance(frame, bytes) else frame.encode()):
-            atlases.append(len(frame))
+    atlases: list[str] = []
 
     def listen(socket: WebSocket) -> None:
-        socket.on("framereceived", receive)
+        socket.on("framereceived", lambda frame: sizes.append(len(frame)))
+
+    def note(request: Request) -> None:
+        if request.url.endswith(".avif"):
+            atlases.append(request.url)
 
     page.on("websocket", listen)
+    page.on("request", note)
     open_lens(page, served)
     assert len(atlases) == len(MODELS)
     del sizes[:], atlases[:]

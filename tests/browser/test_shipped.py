@@ -5,6 +5,7 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
+from explorer import map_layers
 from explorer.maps import CROWD_SHARE, Map
 from explorer.models import open_models
 from explorer.stage import chart_of
@@ -52,7 +53,7 @@ def test_lens_is_right_and_small_enough(experiment: str, beta: float | None, pag
             tolerance = 2.5 if window == map_.window != map_.crowd else 1
             assert error.mean() < tolerance * 0.0022
             assert np.quantile(error, 0.99) < tolerance * 0.02
-            assert page.evaluate(f"latentAtlases.get('{name}').data.image.length") < 1.5e6
+            assert len(map_layers.atlas(map_, window).image) < 1.12e6
 
 
 @pytest.mark.browser

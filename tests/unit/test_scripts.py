@@ -12,8 +12,8 @@ from explorer.components.scripts import script
 FOLDER = Path(components.__file__).parent
 SCRIPTS = {
     "overlay": [FOLDER / "latent_map" / name for name in latent_map._MODULES],
-    "atlas": [FOLDER / "latent_map" / "atlas.js"],
-    "codes": [FOLDER / "latent_map" / "codes.js"],
+    "atlas": [FOLDER / "pictures.js", FOLDER / "latent_map" / "atlas.js"],
+    "codes": [FOLDER / "pictures.js", FOLDER / "latent_map" / "codes.js"],
     "legend": [FOLDER / "latent_map" / name for name in ("plotly.js", "symbols.js", "legend.js")],
     "film": [
         *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js", "symbols.js")),
@@ -24,6 +24,7 @@ SCRIPTS = {
         FOLDER / "film" / "paint.js",
         FOLDER / "live" / "live.js",
     ],
+    "keeper": [FOLDER / "keeper" / "keeper.js"],
     "pad": [FOLDER / "pad" / "pad.js"],
     "wall": [FOLDER / "latent_map" / "plotly.js", FOLDER / "wall" / "wall.js"],
     "present": [FOLDER / "present" / "present.js"],

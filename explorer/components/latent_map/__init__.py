@@ -13,9 +13,12 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
+from explorer import images
 from explorer.atlas import Atlas
 from explorer.components import reports
+from explorer.components.kept import kept_picture
 from explorer.components.scripts import script
+from explorer.components.sessions import session_name
 from explorer.latent import Window
 
 __all__ = [
@@ -40,6 +43,7 @@ Mark = dict[str, Any]
 Size = Literal["stage", "close_up", "small"]
 
 _FOLDER = Path(__file__).parent
+_PICTURES = _FOLDER.parent / "pictures.js"
 _MODULES = (
     "plotly.js",
     "address.js",
@@ -65,8 +69,8 @@ _overlays = st.components.v2.component(
     isolate_styles=False,
 )
 _overlay = st.components.v2.component("map_overlay", js=(_FOLDER / "mount.js").read_text(), isolate_styles=False)
-_atlas = st.components.v2.component("map_atlas", js=script(_FOLDER / "atlas.js"))
-_codes = st.components.v2.component("map_codes", js=script(_FOLDER / "codes.js"))
+_atlas = st.components.v2.component("map_atlas", js=script(_PICTURES, _FOLDER / "atlas.js"))
+_codes = st.components.v2.component("map_codes", js=script(_PICTURES, _FOLDER / "codes.js"))
 _legend = st.components.v2.component(
     "map_legend",
     js=script(_FOLDER / "plotly.js", _FOLDER / "symbols.js", _FOLDER / "legend.js"),
@@ -114,7 +118,7 @@ def chart(
     )
 
 
-def send_atlas(chart: str, map_id: str, window: Window, sent: Atlas, part: str = "") -> None:
+def send_atlas(chart: str, map_id: str, window: Window, sent: Atlas, part: str = "", *, is_kept: bool = True) -> None:
     """Send the atlas of a chart, which lets its overlay decode the point under the mouse without the server.
 
     Args:
@@ -123,10 +127,13 @@ def send_atlas(chart: str, map_id: str, window: Window, sent: Atlas, part: str =
         window: what the atlas holds: the outermost of its decodes stand on the edges.
         sent: the atlas.
         part: names a finer atlas of a part of the map; empty: the whole.
+        is_kept: whether it does not change, so that browsers may keep it.
     """
+    key = f"atlas_{chart}_{part}"
+    image = kept_picture(sent.image, "image/avif", key) if is_kept else images.address(sent.image, "avif")
     place = {"left": window.left, "top": window.top, "side": window.side, "n": sent.side}
-    data = {"chart": chart, "part": part, "id": map_id, "image": sent.image}
-    _atlas(key=f"atlas_{chart}_{part}", data=data | place, height=0)
+    data = {"chart": chart, "part": part, "id": map_id, "image": image}
+    _atlas(key=key, data=data | place, height=0)
 
 
 def send_codes(
@@ -165,16 +172,17 @@ def send_codes(
     _codes(key=f"codes_{chart}", data={"chart": chart, "id": map_id} | packed | others | none, height=0)
 
 
-def send_originals(picture: str, size: int, columns: int) -> None:
+def send_originals(picture: bytes, size: int, columns: int) -> None:
     """Send the originals of all test images in one picture, once a page.
 
     Args:
-        picture: a data URI: the images in reading order.
+        picture: a PNG: the images in reading order.
         size: of an image, in pixels.
         columns: how many stand side by side.
     """
     none = {"points": "", "residuals": "", "spacings": "", "labels": "", "names": (), "invisible": 0.0}
-    data = {"chart": "", "id": "", "originals": picture, "size": size, "columns": columns}
+    address = kept_picture(picture, "image/png", "originals")
+    data = {"chart": "", "id": "", "originals": address, "size": size, "columns": columns}
     _codes(key="originals", data=none | data, height=0)
 
 
@@ -249,7 +257,7 @@ def is_drawn(chart: str) -> bool:
 def _data(chart: str, **others: Any) -> dict[str, Any]:
     words = {"title": "", "zoom": "", "lens": "", "answer": ""}
     gestures = {"reports": False, "draws": False, "notifies": False}
-    return {"chart": chart, "marks": (), "answered": 0} | words | gestures | others
+    return {"chart": chart, "session": session_name(), "marks": (), "answered": 0} | words | gestures | others
 
 
 def overlay(

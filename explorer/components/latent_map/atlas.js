@@ -4,6 +4,7 @@
 // One that cannot be unpacked stands there as its data alone.
 
 import { lifecycle } from "../lifecycle.js";
+import { loadPicture } from "../pictures.js";
 
 /** @typedef {{chart: string, part: string, id: string, left: number, top: number, side: number, n: number, image: string}} Data */
 
@@ -46,9 +47,7 @@ function nameOf({ chart, part }) {
 
 /** @param {Data} data */
 async function unpack(data) {
-  const image = new Image();
-  image.src = data.image;
-  await image.decode();
+  const image = await loadPicture(data.image);
   const canvas = new OffscreenCanvas(image.width, image.height);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
     canvas.getContext("2d", { willReadFrequently: true }) // in memory: from a graphics card it is read slowly

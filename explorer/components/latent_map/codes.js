@@ -3,6 +3,7 @@
 // originals of all test images, in one picture, in `latentOriginals`.
 
 import { lifecycle } from "../lifecycle.js";
+import { loadPicture } from "../pictures.js";
 
 /** @typedef {{chart: string, id: string, points: string, residuals: string, spacings: string, labels: string,
  *    names: string[], invisible: number}} Codes */
@@ -29,10 +30,8 @@ class CodesKeeper {
     if (data.chart) this.codes.set(data.chart, new CodesOfMap(data));
     document.dispatchEvent(new Event("latent-codes"));
     if (!data.originals) return;
-    const image = new Image();
-    image.src = data.originals;
-    await image.decode();
-    if (this.data !== data) return;
+    const image = await loadPicture(data.originals).catch(console.error);
+    if (!image || this.data !== data) return;
     this.page.latentOriginals = { image, size: data.size, columns: data.columns };
     document.dispatchEvent(new Event("latent-codes"));
   }

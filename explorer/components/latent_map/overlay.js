@@ -20,7 +20,7 @@ import { wordsOf } from "./words.js";
 
 /** @typedef {import("./marks.js").Mark} Mark */
 /** @typedef {import("./plotly.js").ScreenPoint} ScreenPoint */
-/** @typedef {{chart: string, title: string, marks: Mark[], reports: boolean, draws: boolean, lens: string,
+/** @typedef {{chart: string, session: string, title: string, marks: Mark[], reports: boolean, draws: boolean, lens: string,
  *    answer: string, answered: number, notifies: boolean, zoom: string}} Data */
 
 const CHART_TIMEOUT = 10_000; // milliseconds until a chart that is not there is missed
@@ -43,7 +43,7 @@ export class Overlay {
   constructor(place) {
     this.lens = new Lens(place);
     /** @type {Data} */
-    this.data = { chart: "", title: "", marks: [], reports: false, draws: false, lens: "", answer: "", answered: 0, notifies: false, zoom: "" };
+    this.data = { chart: "", session: "", title: "", marks: [], reports: false, draws: false, lens: "", answer: "", answered: 0, notifies: false, zoom: "" };
     /** @type {any} */ this.chart = null; // Plotly's graph div
     /** @type {any} */ this.emitter = null; // its event emitter, a new one after each purge
     /** @type {{point: number[], source: string} | null} */ this.hovered = null; // the point under mouse, finger or cursor, and which of them
@@ -70,8 +70,10 @@ export class Overlay {
     // not move the cross back.
     this.clicked = this.clicked.filter(({ number }) => number > data.answered);
     this.number = Math.max(this.number, data.answered);
+    const isNewSession = this.data.session !== "" && data.session !== this.data.session;
     this.data = data;
     this.report = report;
+    if (isNewSession) this.reportAgain();
     this.attempt(() => {
       this.start();
       if (!this.drawing || !data.draws) this.dropLine();
@@ -209,6 +211,13 @@ export class Overlay {
       this.draw();
       this.show();
     });
+  }
+
+  /** What the last session took with it. */
+  reportAgain() {
+    this.notified = false;
+    const last = this.clicked.at(-1);
+    if (last && this.data.reports) this.report?.("pick", { x: last.point[0], y: last.point[1], number: last.number });
   }
 
   /** The point that is picked, as far as is known here. */

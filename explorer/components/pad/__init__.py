@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.components import reports
 from explorer.components.scripts import script
+from explorer.components.sessions import session_name
 from explorer.drawing import BRUSH, SIDE
 
 __all__ = ["Drawn", "pad", "pad_script"]
@@ -61,16 +62,21 @@ def pad(
         if drawn is not None:
             on_draw(drawn)
 
-    data = {"side": SIDE, "brush": BRUSH, "version": version, "base": base, "strokes": tuple(strokes)}
+    data = {
+        "session": session_name(),
+        "side": SIDE,
+        "brush": BRUSH,
+        "version": version,
+        "base": base,
+        "strokes": tuple(strokes),
+    }
     _pad(key="pad", data={**data, "answered": answered, "uploader": uploader, "hint": hint}, on_drawn_change=report)
 
 
 def _checked(report: object) -> Drawn | None:
     found = reports.mapping(report)
     number, version = (reports.index(found.get(name)) for name in ("number", "version"))
-    strokes = found.get("strokes")
-    paths = [reports.numbers(each) for each in strokes] if isinstance(strokes, list) else [None]
-    if number is None or version is None or any(path is None or len(path) % 2 for path in paths):
+    strokes = reports.strokes(found.get("strokes"), SIDE)
+    if number is None or version is None or strokes is None:
         return None
-    whole = [[round(min(max(each, 0), SIDE)) for each in path] for path in paths if path]
-    return Drawn(number, version, found.get("based") is True, whole)
+    return Drawn(number, version, found.get("based") is True, strokes)

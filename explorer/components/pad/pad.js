@@ -6,7 +6,7 @@ import { lifecycle } from "../lifecycle.js";
 
 /** @typedef {number[]} Stroke the way of the brush's middle: x, y, x, y, ..., in the pad's units */
 /** @typedef {{based: boolean, strokes: Stroke[]}} Drawing */
-/** @typedef {{side: number, brush: number, version: number, base: string, strokes: Stroke[], answered: number,
+/** @typedef {{session: string, side: number, brush: number, version: number, base: string, strokes: Stroke[], answered: number,
  *   uploader: string, hint: string}} Data */
 /** @typedef {import("../lifecycle.js").Report} Report */
 
@@ -19,6 +19,10 @@ const ARROWS = new Map([["ArrowLeft", [-1, 0]], ["ArrowRight", [1, 0]], ["ArrowU
 const LABEL =
   "Drawing pad. Arrow keys move the pen, with Shift in small steps, two at once slantwise. Space or Enter puts it down " +
   "and lifts it. Control and Z undoes, Delete clears.";
+
+/** What a pad that was removed had reported to a session that has not answered it.
+ * @type {{session: string, version: number, number: number, history: Drawing[]} | null} */
+let unanswered = null;
 
 /** For the pad, see `mount.js`. */
 export default function () {
@@ -94,6 +98,9 @@ class Pad {
   }
 
   remove() {
+    const { session, version, answered } = this.data;
+    const { number, history } = this;
+    unanswered = number === answered && !this.changed ? null : { session, version, number, history };
     this.late?.disconnect();
     this.listening.abort();
     clearTimeout(this.timer);
@@ -104,6 +111,7 @@ class Pad {
   /** @param {Data} data @param {Report} report */
   update(data, report) {
     const replaced = data.version !== this.data.version;
+    const isNewSession = data.session !== this.data.session;
     this.data = data;
     this.report = report;
     if (replaced) {
@@ -114,7 +122,15 @@ class Pad {
       const steps = data.strokes.map((_, i) => ({ based: !!data.base, strokes: data.strokes.slice(0, i + 1) }));
       this.history = [{ based: false, strokes: [] }, ...(data.base ? [{ based: true, strokes: [] }] : []), ...steps];
       this.paint();
+    } else if (isNewSession && this.number !== data.answered) {
+      this.changed = true; // the last session took the report with it
     }
+    if (unanswered && unanswered.session !== data.session && unanswered.version === data.version) {
+      this.history = unanswered.history;
+      this.number = unanswered.number;
+      this.changed = true;
+    }
+    unanswered = null;
     this.send();
   }
 

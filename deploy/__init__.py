@@ -1,0 +1,1 @@
+"""How the app is served to many: replicas behind HAProxy, as processes (`serve`), containers or pods."""

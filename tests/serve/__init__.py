@@ -1,0 +1,1 @@
+"""What stands between the browsers and the app: HAProxy, with real replicas behind it."""
