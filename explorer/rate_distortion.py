@@ -8,7 +8,7 @@ from explorer import catalog, figures, selection, sweeps
 from explorer.choices import Choice, renamed_input
 from explorer.components import latent_map
 from explorer.text import escape_markdown, nats, number
-from training.checkpoint import CheckpointError
+from training.checkpoint import CheckpointError, other_betas
 from training.folders import checkpoints_dir
 from training.sweep_table import kept_path, read_table, table_names, table_path
 
@@ -75,6 +75,9 @@ def _open() -> None:
         if custom := point.get("customdata"):
             name, beta = custom
             if name:
+                # A slider of beta that is not there yet takes what stands in the address, and does not write it.
+                if selection.BETA.name not in st.session_state and other_betas(checkpoints_dir() / name):
+                    st.query_params[selection.BETA.name] = f"{beta:g}"
                 selection.show("Explore", {selection.EXPERIMENT: name, selection.BETA: float(beta)})
             else:
                 st.toast("This model was not kept. The same sweep with `--keep` keeps its models.")

@@ -90,7 +90,7 @@ def test_models_of_a_sweep_are_those_of_a_fit_in_one_thread(
 def test_what_is_there_is_left_alone(
     small: Sweep, digits: Data, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    address = client.cluster.scheduler_address  # as of a cluster that somebody else has started
+    address = client.scheduler_info()["address"]  # as of a cluster that somebody else has started
     fit_sweep(replace(small, betas=(1.0,)), digits, tmp_path, keep=True, address=address)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors") if path.parent != tmp_path}
     rows = rows_of(tmp_path)
@@ -147,9 +147,9 @@ def test_a_killed_worker_costs_no_model(small: Sweep, digits: Data, client: Clie
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_sweep_that_was_ended_goes_on(number: int, digits: Data, client: Client, tmp_path: Path) -> None:
-    sweep = replace(sweep_of("digits-2d-epochs-4", replace(EXPERIMENTS["digits-2d"], epochs=4)), seeds=(0, 1))
+    sweep = replace(sweep_of("digits-2d-epochs-3", replace(EXPERIMENTS["digits-2d"], epochs=3)), seeds=(0, 1))
     sweep = replace(sweep, experiment=replace(sweep.experiment, name=sweep.name))
-    command = [sys.executable, "-m", "training", "sweep", "digits-2d", "--epochs", "4", "--seed", "0,1"]
+    command = [sys.executable, "-m", "training", "sweep", "digits-2d", "--epochs", "3", "--seed", "0,1"]
     with subprocess.Popen(
         [*command, "--checkpoints", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
