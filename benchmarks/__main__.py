@@ -1,4 +1,6 @@
-"""`python -m benchmarks [fitting] [live] [app] [opening] [load] [memory]`: all, or what is named. On an otherwise idle machine.
+"""`python -m benchmarks [fitting] [sweeps] [live] [app] [opening] [load] [memory]`: all, or what is named.
+
+On an otherwise idle machine.
 
 `python -m benchmarks fuzz --minutes 30` measures nothing: it tries inputs that nobody means, and prints what fails.
 What fails is told, and the rest is measured all the same; then the exit status is 1.
@@ -6,11 +8,12 @@ What fails is told, and the rest is measured all the same; then the exit status 
 
 import argparse
 
-from benchmarks import app, fitting, fuzz, live, load, memory, opening
+from benchmarks import app, fitting, fuzz, live, load, memory, opening, sweeps
 from benchmarks.parts import failed, part
 
 PARTS = {
     "fitting": fitting.main,
+    "sweeps": sweeps.main,
     "live": live.main,
     "app": app.main,
     "opening": opening.main,

@@ -1,4 +1,4 @@
-"""Which experiments there are, and what stands beside their models: classifier, evaluation, latent-size sweep."""
+"""Which experiments there are, and what stands beside their models: classifier, evaluation, study of latent sizes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer import evaluation, metrics
+from explorer import evaluation
 from explorer.cache import cached
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair, open_models
+from explorer.sweeps import LatentSize, latent_sizes
 from explorer.text import escape_markdown
 from training.checkpoint import MODEL_WORDS, CheckpointError, checkpoint_path, experiment_names, other_betas
 from training.experiments import EXPERIMENTS
 from training.folders import checkpoints_dir
 from training.live import is_first_fit
-from training.sweep import SweepPoint, read_sweep, sweep_path
+from training.sweep import LATENT_SIZES
+from training.sweep_table import read_table, table_path
 
 if TYPE_CHECKING:
     from training.classifier import Classifier
 
 __all__ = [
-    "active_dimensions",
     "available",
     "betas",
     "classifier",
@@ -32,7 +33,7 @@ __all__ = [
     "load_evaluation",
     "map_pair",
     "show_errors",
-    "sweep",
+    "study",
     "what_is_missing",
 ]
 
@@ -79,8 +80,9 @@ def load(name: str, beta: float | None = None) -> ModelPair:
         CheckpointError: both files are missing, one is defective, or the two do not belong together.
     """
     folder = checkpoints_dir() / name
-    if beta not in other_betas(folder):
-        beta = None
+    others = other_betas(folder)
+    if beta not in others:  # a sweep may have kept VAEs of other betas only
+        beta = others[0] if others and not checkpoint_path(folder, "vae").exists() else None
     return _open(checkpoint_path(folder, "autoencoder"), checkpoint_path(folder, "vae", beta), beta)
 
 
@@ -161,15 +163,14 @@ def _read_evaluation(path: Path, pair: ModelPair) -> evaluation.Evaluation:
     return evaluation.read_evaluation(path.parent, pair)
 
 
-def sweep() -> list[SweepPoint]:
+def study() -> list[LatentSize]:
     """Return what models of several latent sizes reach.
 
     Raises:
-        CheckpointError: see `training.sweep.read_sweep`.
+        CheckpointError: see `training.sweep_table.read_table`; or it holds no latent size.
     """
-    return read_sweep(sweep_path(checkpoints_dir()))
-
-
-def active_dimensions(size: SweepPoint) -> int:
-    """Count the active dimensions of a VAE of the sweep."""
-    return sum(kl >= metrics.INACTIVE_KL for kl in size.kl_of_dimensions)
+    path = table_path(checkpoints_dir(), LATENT_SIZES.name)
+    sizes = latent_sizes(read_table(path))
+    if not sizes:
+        raise CheckpointError(f"{path} is not complete; go on with it: python -m training sweep {LATENT_SIZES.name}")
+    return sizes

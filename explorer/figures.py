@@ -1,6 +1,6 @@
 """Arrays to Plotly figures. Colours and text follow Streamlit's theme where none are given here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -13,9 +13,10 @@ from plotly.subplots import make_subplots
 from explorer.classes import Classes
 from explorer.latent import Window
 from explorer.losses import Landmark
+from explorer.sweeps import Group, LatentSize
 from explorer.text import number
 from training.checkpoint import Change, Curve
-from training.sweep import SweepPoint
+from training.sweep_table import Point, Terms
 
 __all__ = [
     "AE_COLOUR",
@@ -37,6 +38,8 @@ __all__ = [
     "look",
     "loss_scale",
     "outlines",
+    "point_label",
+    "rate_distortion",
     "shared_colours",
     "sweep",
     "trade_off",
@@ -455,12 +458,11 @@ def changes(moved: Sequence[Change], curve: Curve, x_axis: str) -> list[tuple[fl
     return list(zip(at, words, strict=True))
 
 
-def sweep(sizes: Sequence[SweepPoint], active: Sequence[int]) -> go.Figure:
-    """Draw a latent-size sweep: reconstruction, KL and ELBO side by side, in nats per image.
+def sweep(sizes: Sequence[LatentSize]) -> go.Figure:
+    """Draw the study of latent sizes: reconstruction, KL and ELBO side by side, in nats per image.
 
     Args:
-        sizes: of `training.sweep`.
-        active: how many dimensions the VAE of each size uses.
+        sizes: of `explorer.sweeps`.
     """
     panels = {"reconstruction": "reconstruction", "kl": "KL", "elbo": "ELBO"}
     figure = make_subplots(1, len(panels), subplot_titles=list(panels.values()), horizontal_spacing=0.08)
@@ -473,9 +475,9 @@ def sweep(sizes: Sequence[SweepPoint], active: Sequence[int]) -> go.Figure:
                 shows_active = term == "kl" and split == "test"
                 figure.add_scatter(
                     x=x,
-                    y=[getattr(size, split)[model_name][term] for size in sizes],
+                    y=[getattr(getattr(size, split)[model_name], term) for size in sizes],
                     mode="lines+markers+text" if shows_active else "lines+markers",
-                    text=[f"{count} of {size}" for count, size in zip(active, x, strict=True)],
+                    text=[f"{size.active} of {size.latent_dim}" for size in sizes],
                     textposition=["bottom right"] * (len(x) - 1) + ["top center"],
                     textfont={"size": FONT_SIZE - 2},
                     name=f"{label}, {split} images",
@@ -553,6 +555,129 @@ def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoe
     figure.update_yaxes(title={"text": "reconstruction, nats per image", "font": font}, tickfont=font)
     figure.update_layout(showlegend=False, height=330, margin={"l": 80, "r": 60, "t": 20, "b": 60, "pad": 0})
     return figure
+
+
+def point_label(point: Point, names: Sequence[str]) -> str:
+    """Say some settings of a model of a sweep: `beta 1, latent size 8`."""
+    widths = "-".join(map(str, point.hidden_layers)) or "no layers"
+    words = {
+        "beta": f"beta {point.beta:g}",
+        "latent_dim": f"latent size {point.latent_dim}",
+        "hidden_layers": f"layers {widths}",
+    }
+    return ", ".join(words[name] for name in names)
+
+
+def rate_distortion(groups: Sequence[Group], colour: str, kept: Mapping[Point, str]) -> go.Figure:
+    """Draw the plane of rate and distortion: KL against reconstruction on the test images, in nats per image.
+
+    Args:
+        groups: the VAEs of a sweep, those that differ in the seed only together.
+        colour: the setting that colours them: `beta`, `latent_dim` or `hidden_layers`. A line joins those that
+            differ in beta only, or, at one beta, in the latent size only.
+        kept: the experiments that hold models, by what was kept.
+
+    Returns:
+        a figure whose points have as `customdata` the experiment that holds the model, empty if none does, and beta.
+    """
+    figure = go.Figure()
+    terms = [row.test for group in groups for row in group.rows]
+    left, right = 0.0, max(each.kl for each in terms) * 1.08 + 0.5
+    low, high = (edge(each.reconstruction for each in terms) for edge in (min, max))
+    room = 0.06 * (high - low) + 0.5
+    low, high = low - room, high + room
+    for elbo in _levels(low - right, high):
+        x = [max(left, low - elbo), min(right, high - elbo)]
+        figure.add_scatter(
+            x=x,
+            y=[elbo + each for each in x],
+            mode="lines+text",
+            text=["", f"ELBO {number(elbo, 'g')}"],
+            textposition="middle left",
+            textfont={"color": NEUTRAL, "size": FONT_SIZE - 3},
+            line={"color": NEUTRAL, "dash": "dot", "width": 1},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    along = "beta" if len({group.point.beta for group in groups}) > 1 else "latent_dim"
+    lines: dict[Point, list[Group]] = {}
+    for group in sorted(groups, key=lambda group: group.point):
+        point = group.point
+        at_all = point._replace(beta=0.0) if along == "beta" else point._replace(latent_dim=0)
+        lines.setdefault(at_all._replace(seed=0), []).append(group)
+    styles = {value: look(at) for at, value in enumerate(sorted({getattr(group.point, colour) for group in groups}))}
+    for line in lines.values():
+        figure.add_scatter(
+            x=[group.mean.kl for group in line],
+            y=[group.mean.reconstruction for group in line],
+            mode="lines",
+            line={"color": NEUTRAL if along == colour else styles[getattr(line[0].point, colour)].colour, "width": 1.5},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    for value, style in styles.items():
+        own = [group for group in groups if getattr(group.point, colour) == value]
+        name = point_label(own[0].point, [colour])
+        marker = {"color": style.colour, "symbol": style.symbol}
+        seeds = [row for group in own if len(group.rows) > 1 for row in group.rows]
+        figure.add_scatter(
+            x=[row.test.kl for row in seeds],
+            y=[row.test.reconstruction for row in seeds],
+            mode="markers",
+            marker=marker | {"size": 7, "opacity": DOT_OPACITY},
+            text=[_model_words(row.point, row.test, kept.get(row.point, "")) for row in seeds],
+            customdata=[(kept.get(row.point, ""), row.point.beta) for row in seeds],
+            hovertemplate="%{text}<extra></extra>",
+            showlegend=False,
+            legendgroup=name,
+        )
+        openable = [next((kept[row.point] for row in group.rows if row.point in kept), "") for group in own]
+        figure.add_scatter(
+            x=[group.mean.kl for group in own],
+            y=[group.mean.reconstruction for group in own],
+            mode="markers",
+            marker=marker | {"size": 14, "line": {"width": 2, "color": NEUTRAL}},
+            text=[
+                _model_words(group.point, group.mean, opened, seeds=len(group.rows))
+                for group, opened in zip(own, openable, strict=True)
+            ],
+            customdata=[(opened, group.point.beta) for group, opened in zip(own, openable, strict=True)],
+            hovertemplate="%{text}<extra></extra>",
+            name=name,
+            legendgroup=name,
+            cliponaxis=False,
+        )
+    font = {"size": FONT_SIZE}
+    figure.update_xaxes(
+        title={"text": "KL (rate), nats per image", "font": font}, tickfont=font, range=[left, right], zeroline=False
+    )
+    figure.update_yaxes(
+        title={"text": "reconstruction, nats per image", "font": font}, tickfont=font, range=[low, high], zeroline=False
+    )
+    figure.update_layout(
+        height=460,
+        margin={"l": 80, "r": 20, "t": 64, "b": 60, "pad": 0},
+        legend=LEGEND_ABOVE | {"y": 1.02},
+        hovermode="closest",
+    )
+    return figure
+
+
+def _levels(low: float, high: float) -> list[float]:
+    """Return at most eight round numbers between two."""
+    step = 10.0 ** np.floor(np.log10(high - low))
+    step = next(step * each for each in (0.2, 0.5, 1, 2) if (high - low) / (step * each) <= 8)
+    return [float(step * each) for each in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]
+
+
+def _model_words(point: Point, terms: Terms, opened: str, *, seeds: int = 1) -> str:
+    """Say what a point of the plane of rate and distortion is."""
+    which = f"mean of {seeds} seeds" if seeds > 1 else f"seed {point.seed}"
+    click = "<br>A click opens it." if opened else ""
+    return (
+        f"<b>{point_label(point, ('beta', 'latent_dim', 'hidden_layers'))}, {which}</b><br>"
+        f"reconstruction {number(terms.reconstruction)}, KL {number(terms.kl)}, ELBO {number(terms.elbo)} nats{click}"
+    )
 
 
 def loss_scale(landmarks: Sequence[Landmark], nats: float, *, has_kl: bool) -> go.Figure:

@@ -26,7 +26,7 @@ from explorer.text import escape_markdown, number, vector
 from explorer.translator import translator
 from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
-from training.sweep import SWEEP_EXPERIMENT
+from training.sweep import STUDY
 
 __all__ = ["A_FIT_OF_YOUR_OWN", "REFERENCES", "STEPS", "Source", "Step", "said"]
 
@@ -502,10 +502,10 @@ FROM_ONE_CLASS_TO_ANOTHER = Step(
 
 
 def _how_many_dimensions(pair: ModelPair) -> str:
-    sizes = catalog.sweep()
+    sizes = catalog.study()
     counts = ", ".join(str(size.latent_dim) for size in sizes)
     elbo, reconstruction = (
-        ", ".join(number(size.test[model][term]) for size in sizes)
+        ", ".join(number(getattr(size.test[model], term)) for size in sizes)
         for model, term in (("vae", "elbo"), ("autoencoder", "reconstruction"))
     )
     return (
@@ -518,11 +518,8 @@ def _how_many_dimensions(pair: ModelPair) -> str:
 
 def _latent_sizes(pair: ModelPair, stage: Stage) -> None:
     with stage.page(), catalog.show_errors():
-        latent_map.chart(compare.sweep_figure(), key="sweep")
-        st.caption(
-            f"One recipe ({SWEEP_EXPERIMENT.dataset}, {SWEEP_EXPERIMENT.epochs} epochs), fitted anew for each size. "
-            "Nats per image."
-        )
+        latent_map.chart(compare.sweep_figure(), key="latent_sizes")
+        st.caption(f"One recipe ({STUDY.dataset}, {STUDY.epochs} epochs), fitted anew for each size. Nats per image.")
 
 
 WHAT_MORE_DIMENSIONS_BUY = Step(
@@ -535,7 +532,7 @@ WHAT_MORE_DIMENSIONS_BUY = Step(
     formula=r"z = (z_1, \ldots, z_d)",
     question="Is it best to take as many as possible?",
     answer=_how_many_dimensions,
-    sources=(Source("training/sweep.py", "sweep", "for latent_dim in", "points.append("),),
+    sources=(Source("training/sweep.py", "Sweep.points"),),
     view=_latent_sizes,
     on_stage=False,
 )

@@ -16,7 +16,7 @@ from explorer.models import ModelPair
 from explorer.stage import FACE
 from explorer.text import escape_markdown, number
 from training.array_file import CheckpointError
-from training.sweep import SWEEP_EXPERIMENT
+from training.sweep import STUDY
 
 __all__ = ["reset", "translator"]
 
@@ -218,22 +218,20 @@ def _binary_scale(pair: ModelPair, loss: Loss) -> tuple[Scale, list[str]]:
 def _study(pair: ModelPair, *, has_kl: bool) -> tuple[list[Landmark], str]:
     """Return what VAEs of a few latent sizes reach, if they were fitted to such images; and of what they are."""
     own = pair.experiment
-    if any(getattr(own, name) != getattr(SWEEP_EXPERIMENT, name) for name in ("dataset", "image_size", "binarised")):
-        size = SWEEP_EXPERIMENT.image_size
-        return [], (
-            f"The study of latent sizes is left out: it is of {SWEEP_EXPERIMENT.dataset} at {size} x {size} pixels."
-        )
+    if any(getattr(own, name) != getattr(STUDY, name) for name in ("dataset", "image_size", "binarised")):
+        size = STUDY.image_size
+        return [], (f"The study of latent sizes is left out: it is of {STUDY.dataset} at {size} x {size} pixels.")
     try:
-        sizes = catalog.sweep()
+        sizes = catalog.study()
     except CheckpointError as error:
         return [], f"The study of latent sizes is left out: {escape_markdown(str(error))}."
     term, words = ("elbo", "ELBO") if has_kl else ("reconstruction", "log p(x|z)")
     few = [sizes[at] for at in sorted({0, len(sizes) // 2, len(sizes) - 1})]
     landmarks = [
-        Landmark(f"{words} of a VAE of {size.latent_dim} dimensions", size.test["vae"][term], has_kl, "vae")
+        Landmark(f"{words} of a VAE of {size.latent_dim} dimensions", getattr(size.test["vae"], term), has_kl, "vae")
         for size in few
     ]
-    epochs = SWEEP_EXPERIMENT.epochs
+    epochs = STUDY.epochs
     return landmarks, f"The VAEs named by their dimensions are of the study of latent sizes, of {epochs} epochs."
 
 

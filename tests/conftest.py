@@ -157,7 +157,7 @@ def own(digits: Data, experiment: Experiment) -> Path:
         classifier, _ = load_classifier(folder, "own")
         pair = open_models(folder / small.name)
         evaluation.write_evaluation(folder / small.name, evaluation.evaluate_pair(pair, classifier, lambda told: None))
-        shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", folder)
+        shutil.copy(ROOT / "checkpoints" / "latent-sizes.sweep.safetensors", folder)
 
     return once("own", make)
 

@@ -1,11 +1,11 @@
-"""The command line: `python -m training list | add | fit | import-weights | evaluate | classifier | study`."""
+"""The command line: `python -m training list | add | fit | import-weights | evaluate | classifier | sweep`."""
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -28,12 +28,15 @@ from training.experiments import DEFAULT, EXPERIMENTS, Experiment, differences
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 from training.foreign import sentences
 from training.live import control_path, unfinished_path
+from training.sweep import SWEEPS, sweep_of
+from training.sweep_table import table_path
 
 if TYPE_CHECKING:  # torch takes seconds, and `--help` and `list` need none of it
     import torch
 
     from training.datasets import Data
 
+T = TypeVar("T")
 DATA_DIR, CHECKPOINTS_DIR = folders.data_dir(), folders.checkpoints_dir()
 
 app = typer.Typer(
@@ -224,7 +227,7 @@ def fit(
     }
     try:
         if hidden_layers is not None:
-            overrides["hidden_layers"] = tuple(int(width) for width in hidden_layers.split("-"))
+            overrides["hidden_layers"] = _widths(hidden_layers)
         experiment = dataclasses.replace(
             shipped, **{key: value for key, value in overrides.items() if value is not None}
         )
@@ -417,31 +420,86 @@ def classifier(
     print(f"{path}: reads of the test images " + ", ".join(f"{form} {share:.2%}" for form, share in test.items()))
 
 
-@app.command("study")
-def sweep_latent_sizes(
-    device: Device = "auto", data_dir: DataDir = DATA_DIR, checkpoints: CheckpointsDir = CHECKPOINTS_DIR
+@app.command("sweep")
+def sweep_settings(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help=f"An experiment, or a sweep that has a name: {', '.join(SWEEPS)}.",
+            show_default=False,
+            metavar="EXPERIMENT",
+        ),
+    ],
+    beta: Annotated[str | None, _setting_option("Betas of the VAEs, as 0.1,1,5.")] = None,
+    latent_dim: Annotated[str | None, _setting_option("Sizes of the latent space, as 2,8,32.")] = None,
+    seed: Annotated[str | None, _setting_option("Seeds, as 0,1,2.")] = None,
+    hidden_layers: Annotated[str | None, _setting_option("Widths, as 512-256,400.")] = None,
+    epochs: Annotated[int | None, _setting_option("Passes over the training images.")] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Address of your own Dask scheduler, as tcp://HOST:8786.", show_default="this machine"),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the models, too: they are experiments of the app.")
+    ] = False,
+    data_dir: DataDir = DATA_DIR,
+    checkpoints: CheckpointsDir = CHECKPOINTS_DIR,
 ) -> None:
-    """Fit one network at latent sizes 2 to 32, and write what it reaches. Ctrl-C saves; the same command goes on."""
-    from training import datasets
-    from training.fit import FitError, Interrupted
-    from training.sweep import LATENT_SIZES, SWEEP_EXPERIMENT, sweep, sweep_path
+    """Fit both models at every combination of settings, a process a core, and write one table of what they reach.
 
-    path = sweep_path(checkpoints)
+    What is in the table is left alone. Ctrl-C saves; the same command goes on.
+    """
+    known = SWEEPS.get(name) or (sweep_of(name, EXPERIMENTS[name]) if name in EXPERIMENTS else None)
+    if known is None:
+        raise _error_exit(f"unknown experiment {name!r}; there are {', '.join([*EXPERIMENTS, *SWEEPS])}")
     try:
-        data = _images(SWEEP_EXPERIMENT, data_dir)
-        points = sweep(SWEEP_EXPERIMENT, LATENT_SIZES, data, data_dir / path.stem, path, device=_device(device))
+        base = known.experiment
+        if epochs is not None and epochs != base.epochs:
+            base = dataclasses.replace(base, epochs=epochs, name=f"{base.name}-epochs-{epochs}")
+            known = dataclasses.replace(known, name=f"{known.name}-epochs-{epochs}", experiment=base)
+        grid = dataclasses.replace(
+            known,
+            betas=_numbers("--beta", beta, float) or known.betas,
+            latent_dims=_numbers("--latent-dim", latent_dim, int) or known.latent_dims,
+            seeds=_numbers("--seed", seed, int) or known.seeds,
+            hidden_layers=_numbers("--hidden-layers", hidden_layers, _widths) or known.hidden_layers,
+        )
+    except ValueError as error:
+        raise _error_exit(f"{error}") from error
+
+    from training import datasets
+    from training.cluster import SweepError, fit_sweep
+    from training.fit import Interrupted
+
+    path = table_path(checkpoints, grid.name)
+    try:
+        failures = fit_sweep(grid, _images(grid.experiment, data_dir), checkpoints, address=cluster, keep=keep)
     except Interrupted as error:
-        print(f"{error}".replace(" and --resume", ""))
+        print(error)
         raise typer.Exit(130) from error
-    except (datasets.DataError, FitError, CheckpointError) as error:
+    except (datasets.DataError, SweepError, CheckpointError) as error:
         raise _error_exit(f"{error}") from error
     except OSError as error:
         raise _error_exit(f"could not write {path} ({error}); what stood there is unharmed") from error
-    for point in points:
-        print(f"{point.latent_dim} dimensions")
-        for split, results in (("training", point.training), ("test", point.test)):
-            for model_name, result in results.items():
-                print(f"  {split}, {model_name}: {_line(result)}")
+    for failure in failures:
+        typer.echo(f"failed: {failure}", err=True)
+    if failures:
+        raise _error_exit(f"{len(failures)} of {len(grid.points())} models failed; the same command tries them again")
+    print(path)
+
+
+def _numbers(option: str, text: str | None, number: Callable[[str], T]) -> tuple[T, ...]:
+    """Read values with commas between them; none, if nothing was given."""
+    if text is None:
+        return ()
+    try:
+        return tuple(dict.fromkeys(number(part) for part in text.split(",")))
+    except ValueError as error:
+        raise ValueError(f"{option} is {text!r}; it must be numbers with commas between them") from error
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    return tuple(int(width) for width in text.split("-"))
 
 
 def _paths(folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from typing import Never, Protocol
 
 from tqdm import tqdm
 
-__all__ = ["Display", "Terminal"]
+__all__ = ["Display", "Silent", "Terminal"]
 
 
 class Display(Protocol):
@@ -47,3 +47,16 @@ class Terminal:
         """Leave a model's bar as it is."""
         if bar := self._bars.pop(model_name, None):
             bar.close()
+
+
+class Silent:
+    """A display that shows nothing."""
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+    def advance(self, model_name: str, update: int, total: int, terms: str) -> None:
+        """Show nothing."""
+
+    def end(self, model_name: str) -> None:
+        """Show nothing."""

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -249,6 +249,8 @@ def fit(
     resume: bool = False,
     is_additional: bool = False,
     display: Display | None = None,
+    is_watched: bool = True,
+    interrupted: list[int] | None = None,
 ) -> Path:
     """Fit one model and write its checkpoint.
 
@@ -264,6 +266,8 @@ def fit(
         resume: go on with an unfinished run, and leave a model alone that is already fitted; else begin again.
         is_additional: an additional VAE of another beta, which names its file.
         display: where it shows how far it is; None is the terminal.
+        is_watched: whether the app may look at it while it goes on, which costs some of its time.
+        interrupted: it saves and ends as soon as something stands in it; None: Ctrl-C and SIGTERM do that.
 
     Returns:
         the checkpoint's path.
@@ -271,7 +275,7 @@ def fit(
     Raises:
         FitError: the loss is not finite, the unfinished run has other settings or is damaged, the folder was deleted,
             or another process fits this model.
-        Interrupted: Ctrl-C, after the state was saved.
+        Interrupted: Ctrl-C, or what stands for it, after the state was saved.
         Discarded: it was told to discard itself.
         OSError: a file could not be written; what stood there is unharmed.
     """
@@ -289,16 +293,16 @@ def fit(
         display.say(f"{model_name}: resumed at update {run.update} of {run.total}")
     if run.update == 0:
         run.save(unfinished)  # fails now, not after an epoch, if the folder cannot be written to
-    with _interrupts() as interrupted:
-        with _Stage(run, data, path) as stage:
+    with _interrupts() if interrupted is None else nullcontext(interrupted) as received:
+        with _Stage(run, data, path, is_watched=is_watched) as stage:
             try:
-                _go_on(run, data, stage, unfinished, interrupted, display)
+                _go_on(run, data, stage, unfinished, received, display)
             finally:
                 display.end(model_name)
             stage.check_folder()
             _export(run, data, path)
         forget(path)
-        if interrupted:
+        if received:
             raise Interrupted(f"{path} is finished; go on with the same command and --resume")
     return path
 
@@ -354,10 +358,12 @@ class _Stage:
         run: what is shown and told.
         data: gives the images whose codes are shown.
         path: the checkpoint that the run will write.
+        is_watched: whether somebody may look.
     """
 
-    def __init__(self, run: _Run, data: Data, path: Path) -> None:
+    def __init__(self, run: _Run, data: Data, path: Path, *, is_watched: bool) -> None:
         self.run, self.path, self.ordered = run, path, Control()
+        self._is_watched = is_watched
         self._live, self._control = live_path(path), control_path(path)
         self._dataset, self._labels = data.id, data.validation.labels[:SNAPSHOT_IMAGES].numpy()
         self._validation = data.validation.to(run.device)
@@ -416,6 +422,8 @@ class _Stage:
         Raises:
             FitError: the folder was deleted, or the loss is not finite.
         """
+        if not self._is_watched:
+            return
         began = time.monotonic()
         run = self.run
         self.check_folder()

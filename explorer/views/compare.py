@@ -19,12 +19,13 @@ from explorer.components import latent_map
 from explorer.evaluation import PAIRS, POSTERIORS, SAMPLES
 from explorer.metrics import K_NEIGHBOURS, MIN_CONFIDENCE
 from explorer.models import ModelPair
+from explorer.rate_distortion import rate_distortion
 from explorer.stage import ALL, CROWD, EXTENT, FACE, Stage
 from explorer.text import escape_markdown, number, percent, rounded
 from explorer.translator import reset, translator
 from training.array_file import MissingError
 from training.checkpoint import MODEL_NAMES
-from training.sweep import SWEEP_EXPERIMENT
+from training.sweep import STUDY
 
 __all__ = ["NEEDS", "clear_difference", "offer_measuring", "render", "reset", "rows", "sweep_figure", "verdict"]
 
@@ -401,7 +402,8 @@ def _page(pair: ModelPair) -> None:
     with catalog.show_errors():
         _table(pair)
     with catalog.show_errors():
-        _sweep()
+        _study()
+    rate_distortion()
 
 
 def offer_measuring(pair: ModelPair, lacking: str) -> None:
@@ -462,36 +464,36 @@ def _table(pair: ModelPair) -> None:
 
 
 def sweep_figure() -> go.Figure:
-    """Draw the latent-size sweep; raises as `catalog.sweep`."""
-    sizes = catalog.sweep()
-    return figures.sweep(sizes, [catalog.active_dimensions(size) for size in sizes])
+    """Draw the latent-size sweep; raises as `catalog.study`."""
+    sizes = catalog.study()
+    return figures.sweep(sizes)
 
 
-def _sweep() -> None:
-    sizes = catalog.sweep()
+def _study() -> None:
+    sizes = catalog.study()
     st.markdown("### What more dimensions buy")
     first, last = sizes[0], sizes[-1]
-    used = catalog.active_dimensions(last)
+    used = last.active
     st.markdown(
-        f"The network {SWEEP_EXPERIMENT.network.rsplit('-', 1)[0]}-d, "
-        f"fitted to {SWEEP_EXPERIMENT.dataset} for {SWEEP_EXPERIMENT.epochs} epochs at each latent size d. Look "
+        f"The network {STUDY.network.rsplit('-', 1)[0]}-d, "
+        f"fitted to {STUDY.dataset} for {STUDY.epochs} epochs at each latent size d. Look "
         "at where the VAE's curves level off while the AE's go on. How far apart are training and test images? "
         f"In the KL's panel stands how many dimensions the VAE uses: {used} of {last.latent_dim} at the end. "
         "It has switched the others off."
     )
-    latent_map.chart(sweep_figure(), key="sweep")
+    latent_map.chart(sweep_figure(), key="latent_sizes")
     texts = []
     for model_name, short in (("autoencoder", "AE"), ("vae", "VAE")):
-        values = [size.training[model_name]["reconstruction"] for size in sizes]
+        values = [size.training[model_name].reconstruction for size in sizes]
         steps = [
-            (now.latent_dim, now.training[model_name]["reconstruction"] - before.training[model_name]["reconstruction"])
+            (now.latent_dim, now.training[model_name].reconstruction - before.training[model_name].reconstruction)
             for before, now in pairwise(sizes)
         ]
         falls = [f"{latent_dim} dimensions by {rounded(-step)} nats" for latent_dim, step in steps if step < 0]
         course = f"falls at {' and at '.join(falls)}" if falls else "rises with every step"
         texts.append(f"The {short}'s goes from {rounded(values[0])} nats to {rounded(values[-1])} nats and {course}.")
     better = all(
-        last.training[model_name]["reconstruction"] > first.training[model_name]["reconstruction"]
+        last.training[model_name].reconstruction > first.training[model_name].reconstruction
         for model_name in last.training
     )
     st.markdown(
@@ -499,7 +501,10 @@ def _sweep() -> None:
         f"images. Measured is log p(x|z) of the training images; higher is better. {' '.join(texts)} "
         + ("**The claim does not hold.**" if better else "**For one of the models the claim holds.**")
     )
-    st.caption("Written by `python -m training study`; figures are means, ten posterior samples of each image.")
+    st.caption(
+        "Written by `python -m training sweep latent-sizes`; figures are means. "
+        "Of each image there are ten posterior samples."
+    )
 
 
 def _overlap_tables(pair: ModelPair) -> str:

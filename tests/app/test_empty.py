@@ -124,8 +124,8 @@ def test_nothing_measured(app: AppTest, checkpoints: Path, experiment: Experimen
     (numbers,), (sizes,) = app.info, app.error
     assert f"{experiment.name} has not been measured yet. It takes some minutes" in numbers.value
     assert f"In a terminal: `python -m explorer measure {experiment.name}`" in numbers.value
-    assert "python -m training study" in sizes.value
-    shutil.copy(ROOT / "checkpoints" / "latent-sizes.json", checkpoints)
+    assert "python -m training sweep latent-sizes" in sizes.value
+    shutil.copy(ROOT / "checkpoints" / "latent-sizes.sweep.safetensors", checkpoints)
     values = {model: dict.fromkeys(names, 1.0) for model, names in evaluation.METRICS.items()}
     overlap = {model: [0.0] * 10 for model in MODEL_NAMES}
     evaluation.write_evaluation(checkpoints / experiment.name, evaluation.Evaluation(values, overlap, {}, {}))

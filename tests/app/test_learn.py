@@ -14,13 +14,14 @@ import training.models
 import training.objective
 from explorer import latent
 from explorer.models import open_models
+from explorer.sweeps import latent_sizes
 from explorer.tour import STEPS, Source, said
 from explorer.views.interpolate import FRAMES
 from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT
 from training.checkpoint import Checkpoint, Codes, checkpoint_path
 from training.experiments import Experiment
-from training.sweep import read_sweep, sweep_path
+from training.sweep_table import read_table, table_path
 
 VIEWS = {1: "original-", 2: "pick-vae", 3: "pick-vae", 5: "pick-vae", 7: "pick-vae", 9: "frame-vae"}
 
@@ -156,13 +157,13 @@ def test_elbo_step_tells_the_checkpoints_figures(app: AppTest, fitted: Path, exp
 
 
 def test_last_step_tells_the_study_of_latent_sizes(app: AppTest, checkpoints: Path) -> None:
-    shutil.copy(sweep_path(ROOT / "checkpoints"), checkpoints)
+    shutil.copy(table_path(ROOT / "checkpoints", "latent-sizes"), checkpoints)
     go_to(app, 10)
     assert not app.error
     answer = next(each for each in app.expander if each.label == f"**{STEPS[9].question}**").markdown[0].value
-    for size in read_sweep(sweep_path(checkpoints)):
-        assert f"−{-size.test['vae']['elbo']:.2f}" in answer
-        assert f"−{-size.test['autoencoder']['reconstruction']:.2f}" in answer
+    for size in latent_sizes(read_table(table_path(checkpoints, "latent-sizes"))):
+        assert f"−{-size.test['vae'].elbo:.2f}" in answer
+        assert f"−{-size.test['autoencoder'].reconstruction:.2f}" in answer
 
 
 def test_a_throw_is_a_sample_of_the_ringed_images_gaussian(

@@ -28,6 +28,7 @@ NAMES = {
     *("x_axis", "log"),
     "step",
     *("translate", "loss", "loss_of", "loss_per", "loss_kl", "loss_pixels", "loss_latent_dim", "loss_sigma"),
+    *("sweep", "sweep_colour"),
     *("data", "network", "widths", "latent_dim", "fit_beta", "warm_up", "epochs", "rate", "fit_seed"),
 }
 # What shows each of them at least once.

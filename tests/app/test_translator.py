@@ -9,11 +9,12 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from explorer.models import open_models
+from explorer.sweeps import latent_sizes
 from tests.conftest import ROOT
 from training.datasets import load
 from training.experiments import Experiment
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
-from training.sweep import read_sweep, sweep_path
+from training.sweep_table import read_table, table_path
 
 
 @pytest.fixture
@@ -67,9 +68,9 @@ def test_the_forums_number_is_the_collapse_that_can_be_seen(shipped: AppTest) ->
     test = open_models(ROOT / "checkpoints" / "mnist-2d").vae.checkpoint.test
     assert (found["the VAE's ELBO"], found["the VAE's log p(x|z)"]) == (test["elbo"], test["reconstruction"])
     assert "the VAE's log p(x), 500 images" in found
-    for size in read_sweep(sweep_path(ROOT / "checkpoints")):
+    for size in latent_sizes(read_table(table_path(ROOT / "checkpoints", "latent-sizes"))):
         if size.latent_dim in (2, 8, 32):
-            assert found[f"ELBO of a VAE of {size.latent_dim} dimensions"] == size.test["vae"]["elbo"]
+            assert found[f"ELBO of a VAE of {size.latent_dim} dimensions"] == size.test["vae"].elbo
     shipped.button("show_loss").click().run()
     assert not shipped.exception
     assert shipped.segmented_control("tab").value == "Beta"

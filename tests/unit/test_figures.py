@@ -14,9 +14,11 @@ from explorer import figures, images
 from explorer.classes import DIGITS, Classes
 from explorer.latent import Window
 from explorer.losses import Landmark
+from explorer.sweeps import LatentSize, groups
 from tests.conftest import ROOT
 from training.checkpoint import Change, Curve
-from training.sweep import SweepPoint
+from training.experiments import EXPERIMENTS
+from training.sweep_table import Point, Row, SweepTable, Terms
 
 TEN = Classes(DIGITS)
 
@@ -206,12 +208,44 @@ def test_what_is_read_has_its_digits_colour_and_is_fainter_the_less_sure() -> No
 
 
 def test_study_shows_every_number() -> None:
-    terms = {"autoencoder": {"reconstruction": -7.0}, "vae": {"reconstruction": -8.0, "kl": 2.0, "elbo": -10.0}}
-    sizes = [SweepPoint(dimensions, terms, terms, [1.0] * dimensions) for dimensions in (2, 4)]
-    figure = figures.sweep(sizes, [2, 3])
+    terms = {"autoencoder": Terms(-7.0, 0.0), "vae": Terms(-8.0, 2.0)}
+    figure = figures.sweep([LatentSize(2, terms, terms, 2), LatentSize(4, terms, terms, 3)])
     shown = [tuple(trace.y) for trace in figure.data]
     assert sorted(shown) == sorted([(-7.0, -7.0)] * 2 + [(-8.0, -8.0)] * 2 + [(2.0, 2.0)] * 2 + [(-10.0, -10.0)] * 2)
     assert [trace.text for trace in figure.data if trace.mode.endswith("text")] == [("2 of 2", "3 of 4")]
+
+
+def _row(beta: float, latent_dim: int, seed: int, kl: float) -> Row:
+    terms = Terms(-100.0 + 2 * kl + seed, kl)
+    return Row(Point("vae", latent_dim, (400,), beta, seed), terms, terms, (kl / latent_dim,) * latent_dim)
+
+
+@pytest.mark.parametrize("colour", ["beta", "latent_dim"])
+def test_plane_of_rate_and_distortion_shows_seeds_means_and_lines_of_equal_elbo(colour: str) -> None:
+    rows = [
+        _row(beta, size, seed, 5 * size / (1 + beta)) for beta in (0.5, 1.0) for size in (2, 3, 4) for seed in (0, 1)
+    ]
+    found = groups(SweepTable(EXPERIMENTS["mnist-2d"], "", 1, tuple(rows)))
+    assert [len(group.rows) for group in found] == [2] * 6
+    kept = {rows[0].point: "kept-one"}
+    figure = figures.rate_distortion(found, colour, kept)
+    dots = [trace for trace in figure.data if trace.mode == "markers"]
+    small = [trace for trace in dots if not trace.name]
+    large = [trace for trace in dots if trace.name]
+    assert sorted((x, y) for trace in small for x, y in zip(trace.x, trace.y, strict=True)) == sorted(
+        (row.test.kl, row.test.reconstruction) for row in rows
+    )
+    assert [len(trace.x) for trace in large] == ([3, 3] if colour == "beta" else [2, 2, 2])
+    for trace in large:
+        np.testing.assert_allclose(trace.y, -99.5 + 2 * np.array(trace.x))  # midway between the two seeds
+    opened = [(name, beta) for trace in dots for name, beta in trace.customdata if name]
+    assert opened == [("kept-one", 0.5)] * 2  # the seed, and the mean of which it is one
+    lines = [trace for trace in figure.data if trace.mode == "lines+text"]
+    assert len(lines) >= 2
+    for line in lines:
+        elbo = float(line.text[1].removeprefix("ELBO ").replace("−", "-"))
+        np.testing.assert_allclose(np.array(line.y) - np.array(line.x), elbo)
+    assert all("nats per image" in axis.title.text for axis in (figure.layout.xaxis, figure.layout.yaxis))
 
 
 def test_gif_runs_forth_and_back_in_sharp_squares() -> None:

@@ -10,8 +10,8 @@ import pytest
 from explorer.atlas import interpolate, read_atlas, unpack
 from explorer.evaluation import read_evaluation
 from explorer.maps import Map
-from explorer.metrics import INACTIVE_KL
 from explorer.models import open_models
+from explorer.sweeps import latent_sizes
 from tests.conftest import ROOT, run_command
 from training.__main__ import app
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path, other_betas
@@ -19,7 +19,9 @@ from training.classifier import accuracy, load_classifier
 from training.datasets import load
 from training.experiments import EXPERIMENTS
 from training.folders import data_dir
-from training.sweep import LATENT_SIZES, read_sweep, sweep_path
+from training.sweep import BETAS as SWEPT_BETAS
+from training.sweep import LATENT_SIZES
+from training.sweep_table import kept_path, read_table, table_path
 
 CHECKPOINTS = ROOT / "checkpoints"
 
@@ -78,7 +80,7 @@ def test_checkpoints_are_small() -> None:
     assert sum(pair) < 12e6
     assert {file.parent.name for file in sizes if file.parent != CHECKPOINTS} == set(SHIPPED)
     classifiers = {f"{dataset}.classifier.safetensors" for dataset in DATASETS}
-    of_no_experiment = {"latent-sizes.json"} | classifiers
+    of_no_experiment = {"latent-sizes.sweep.safetensors", "betas.sweep.safetensors"} | classifiers
     assert {file.name for file in sizes if file.parent == CHECKPOINTS} == of_no_experiment
     assert all(sizes[CHECKPOINTS / name] < 1e6 for name in of_no_experiment)
 
@@ -137,18 +139,28 @@ def test_classifiers_read_their_test_images(dataset: str) -> None:
 
 def test_readme_tells_what_the_study_and_the_classifier_say() -> None:
     readme = (ROOT / "README.md").read_text()
-    sizes = read_sweep(sweep_path(CHECKPOINTS))
-    assert tuple(size.latent_dim for size in sizes) == LATENT_SIZES
+    sizes = latent_sizes(read_table(table_path(CHECKPOINTS, "latent-sizes")))
+    assert tuple(size.latent_dim for size in sizes) == LATENT_SIZES.latent_dims
     for size in sizes:
-        figures = [split["autoencoder"]["reconstruction"] for split in (size.training, size.test)]
+        figures = [split["autoencoder"].reconstruction for split in (size.training, size.test)]
         figures += [
-            split["vae"][term] for split in (size.training, size.test) for term in ("reconstruction", "kl", "elbo")
+            getattr(split["vae"], term)
+            for split in (size.training, size.test)
+            for term in ("reconstruction", "kl", "elbo")
         ]
         told = [f"{figure:.2f}".replace("-", "−") for figure in figures]
-        used = sum(kl >= INACTIVE_KL for kl in size.kl_of_dimensions)
-        assert f"| {size.latent_dim} | {' | '.join(told)} | {used} |" in readme
+        assert f"| {size.latent_dim} | {' | '.join(told)} | {size.active} |" in readme
     _, read = load_classifier(CHECKPOINTS, "mnist")
     assert f"{100 * read['grey']:.2f} % of the grey test images, {100 * read['binarised']:.2f} % binarised" in readme
+
+
+def test_table_of_betas_says_what_the_checkpoints_say() -> None:
+    table = read_table(table_path(CHECKPOINTS, SWEPT_BETAS.name))
+    assert [row.point for row in table.rows] == sorted(SWEPT_BETAS.points())
+    for row in table.rows:
+        kept = Checkpoint(kept_path(CHECKPOINTS, table.experiment, row.point))
+        assert (row.test.reconstruction, row.test.kl) == (kept.test["reconstruction"], kept.test.get("kl", 0.0))
+        assert kept.dataset.fingerprint == table.fingerprint
 
 
 @pytest.mark.parametrize("experiment", REACHED)

@@ -83,7 +83,14 @@ def overlays() -> None:
     _overlays(key="overlays", height=0)
 
 
-def chart(figure: go.Figure, *, key: str, size: Size | None = None, title: str = "") -> None:
+def chart(
+    figure: go.Figure,
+    *,
+    key: str,
+    size: Size | None = None,
+    title: str = "",
+    on_select: Callable[[], None] | None = None,
+) -> None:
     """Draw a chart.
 
     Args:
@@ -91,11 +98,14 @@ def chart(figure: go.Figure, *, key: str, size: Size | None = None, title: str =
         key: tells the charts of a page apart; also the name of a saved picture.
         size: of a map, which is square and zooms by the wheel; see `page.css`. None: the figure's own height.
         title: stands above a saved picture; empty: the figure has titles of its own.
+        on_select: called when a point of the chart was clicked; the selection is in the session under the key.
     """
     place = st.container(key=f"{size}_map_of_{key}") if size else st.container()
     place.plotly_chart(
         figure,
         key=key,
+        on_select=on_select or "ignore",
+        selection_mode="points",
         height="stretch" if size else "content",
         config={
             "scrollZoom": size is not None,
