@@ -587,13 +587,16 @@ def rate_distortion(groups: Sequence[Group], colour: str, kept: Mapping[Point, s
     room = 0.06 * (high - low) + 0.5
     low, high = low - room, high + room
     for elbo in _levels(low - right, high):
-        x = [max(left, low - elbo), min(right, high - elbo)]
+        start, end = max(left, low - elbo), min(right, high - elbo)
+        if end - start < 0.1 * min(right - left, high - low):
+            continue  # it cuts a corner
+        x = [start, start + 0.85 * (end - start), end]
         figure.add_scatter(
             x=x,
             y=[elbo + each for each in x],
             mode="lines+text",
-            text=["", f"ELBO {number(elbo, 'g')}"],
-            textposition="middle left",
+            text=["", f"ELBO {number(elbo, 'g')}", ""],
+            textposition="top left",
             textfont={"color": NEUTRAL, "size": FONT_SIZE - 3},
             line={"color": NEUTRAL, "dash": "dot", "width": 1},
             hoverinfo="skip",

@@ -1,5 +1,7 @@
 """Compare."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -16,3 +18,17 @@ def test_compare_opens_the_view_that_shows_a_number(page: Page, served: str) -> 
     row.click()
     expect(page.get_by_role("radio", name="Explore")).to_be_checked()
     expect(page.get_by_role("radio", name="grid")).to_be_checked()
+
+
+def test_a_click_in_the_plane_of_a_sweep_opens_the_model(page: Page, shipped: str) -> None:
+    open_link(page, f"{shipped}/?tab=Compare&experiment=digits-2d&sweep=betas")
+    dots = page.locator(".st-key-rate_distortion .points path.point")
+    expect(dots).to_have_count(6)  # a beta each, in order
+    dots.nth(3).scroll_into_view_if_needed()
+    wait_until_idle(page)
+    box = dots.nth(3).bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.get_by_role("radio", name="Explore")).to_be_checked()
+    expect(page).to_have_url(re.compile(r"[?&]beta=2"))
+    assert "experiment=digits-2d" not in page.url  # mnist-2d, which the address need not name
