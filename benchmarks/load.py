@@ -12,7 +12,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,33 +46,45 @@ class Client:
     fragment: str = ""  # that redraws its answer
     answer: str = ""  # what it said last
     notifying: list[str] = field(default_factory=list)  # overlays that want to know when the map is drawn
+    tool: str = "Explore"
+    tools: str = ""  # the id of the choice of a tool
+    tools_fragment: str = ""  # that redraws it
+    pad: str = ""  # the id of the pad
+    pad_fragment: str = ""
+    pad_version: int = 0
+    pad_answered: int = 0  # the number of the last report that the page shows
 
-    async def until(self, done: str) -> None:
-        """Read messages until a run has ended (`end`) or the overlay has a new answer (`answer`)."""
-        while True:
-            message = ForwardMsg()
-            message.ParseFromString(await asyncio.wait_for(self.connection.recv(), ANSWER_WITHIN))
-            kind = message.WhichOneof("type")
-            if kind == "session_event" and message.session_event.WhichOneof("type") == "script_compilation_exception":
-                raise RuntimeError("the app does not start")
-            if kind == "script_finished" and done == "end":
-                return
-            element = message.delta.new_element
-            if kind != "delta" or element.WhichOneof("type") == "exception":
-                if kind == "delta":
-                    raise RuntimeError(f"the app failed: {element.exception.message}")
-                continue
-            if element.WhichOneof("type") != "bidi_component":
-                continue
-            component = element.bidi_component
-            data = json.loads(component.json or "{}")
-            if data.get("notifies"):
-                self.notifying.append(component.id)
-            if component.id.endswith(f"-{OVERLAY}"):
-                self.overlay, self.fragment = component.id, message.delta.fragment_id
-                before, self.answer = self.answer, data["answer"]
-                if done == "answer" and self.answer != before:
-                    return
+    async def receive(self) -> ForwardMsg:
+        """Read a message, and note what it tells of the page; raises where the page shows an exception."""
+        message = ForwardMsg()
+        message.ParseFromString(await asyncio.wait_for(self.connection.recv(), ANSWER_WITHIN))
+        kind = message.WhichOneof("type")
+        if kind == "session_event" and message.session_event.WhichOneof("type") == "script_compilation_exception":
+            raise RuntimeError("the app does not start")
+        if kind == "delta":
+            element, fragment = message.delta.new_element, message.delta.fragment_id
+            which = element.WhichOneof("type")
+            if which == "exception":
+                raise RuntimeError(f"the app failed: {element.exception.message}")
+            if which == "button_group" and element.button_group.id.endswith("-tab"):
+                self.tools, self.tools_fragment = element.button_group.id, fragment
+            if which == "bidi_component":
+                self._note(element.bidi_component.id, json.loads(element.bidi_component.json or "{}"), fragment)
+        return message
+
+    def _note(self, component: str, data: dict[str, Any], fragment: str) -> None:
+        if data.get("notifies"):
+            self.notifying.append(component)
+        if component.endswith(f"-{OVERLAY}"):
+            self.overlay, self.fragment, self.answer = component, fragment, data["answer"]
+        if component.endswith("-pad"):
+            self.pad, self.pad_fragment = component, fragment
+            self.pad_version, self.pad_answered = data["version"], data["answered"]
+
+    async def until_run_ends(self) -> None:
+        """Read messages until a run of the app has ended."""
+        while (await self.receive()).WhichOneof("type") != "script_finished":
+            pass
 
     async def trigger(self, component: str, event: str, value: object, fragment: str = "") -> None:
         """What the browser sends when a component reports something."""
@@ -83,24 +95,53 @@ class Client:
         state.json_trigger_value = json.dumps([{"event": event, "value": value}])
         await self.connection.send(message.SerializeToString())
 
-    async def open(self) -> float:
+    async def open(self, query: str = "") -> float:
         """Seconds up to the first answer."""
         started = time.perf_counter()
         message = BackMsg()
-        message.rerun_script.query_string = ""
+        message.rerun_script.query_string = query
         await self.connection.send(message.SerializeToString())
-        await self.until("end")
+        await self.until_run_ends()
         if not self.overlay:  # the first session of a server is told to draw its map before the decoders are loaded
             await self.trigger(self.notifying[-1], "drawn", True)
-            await self.until("end")
+            await self.until_run_ends()
         return time.perf_counter() - started
 
     async def click(self, x: float, y: float) -> float:
         """Seconds from a click to its answer."""
         started = time.perf_counter()
+        before = self.answer
         await self.trigger(self.overlay, "pick", {"x": x, "y": y}, self.fragment)
-        await self.until("answer")
+        return await self._answered(started, lambda: self.answer != before)
+
+    async def change_tool(self, tool: str) -> float:
+        """Seconds from the click on a tool's name to the end of its run."""
+        started = time.perf_counter()
+        message = BackMsg()
+        message.rerun_script.fragment_id = self.tools_fragment
+        state = message.rerun_script.widget_states.widgets.add()
+        state.id = self.tools
+        state.string_array_value.data.append(tool)
+        await self.connection.send(message.SerializeToString())
+        await self.until_run_ends()
+        self.tool = tool
         return time.perf_counter() - started
+
+    async def draw(self, strokes: list[list[int]]) -> float:
+        """Seconds from a stroke on the pad, of the tool Draw, to what the models make of it."""
+        started = time.perf_counter()
+        number = self.pad_answered + 1
+        report = {"number": number, "version": self.pad_version, "based": False, "strokes": strokes}
+        await self.trigger(self.pad, "drawn", report, self.pad_fragment)
+        return await self._answered(started, lambda: self.pad_answered == number)
+
+    async def _answered(self, started: float, is_answered: Callable[[], bool]) -> float:
+        """Return seconds from the start to the answer, when the run that it came from has ended, too."""
+        while not is_answered():
+            await self.receive()
+        seconds = time.perf_counter() - started
+        await self.until_run_ends()
+        return seconds
 
 
 @asynccontextmanager

@@ -22,7 +22,8 @@ from typing import Annotated
 
 import typer
 
-from explorer.addresses import network_addresses, own_interfaces
+from explorer.addresses import own_interfaces
+from explorer.invitation import class_addresses
 
 __all__ = ["CannotServe", "Replica", "Served", "environment_of", "main", "proxy_config", "serve"]
 
@@ -215,9 +216,9 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with serve(replicas, port, base_path=base_path, certificate=certificate) as served:
-            print(f"{replicas} replicas answer at {served.address}; for the class, at")
-            for address in network_addresses(own_interfaces()):
-                print(f"  {served.address.replace('localhost', address)}")
+            print(f"{replicas} replicas answer at {served.address}; for the class, the first of these that opens:")
+            for address in class_addresses(served.address, None, port, own_interfaces()) or ["none, without network"]:
+                print(f"  {address}")
             print("Ctrl-C ends them.", flush=True)
             raise typer.Exit(served.proxy.wait())
     except CannotServe as error:

@@ -229,16 +229,10 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def start_server(
-    checkpoints: Path, data_dir: Path, port: int | None = None, *, is_warm: bool = False
-) -> tuple["subprocess.Popen[bytes]", str]:
-    """Start the real app, at a free port without one, and wait until it answers at the address that is given.
-
-    One that is warm has loaded torch by then, as one that has served others.
-    """
-    port = port or free_port()
-    warm = ["-c", "import runpy, torch; runpy.run_module('streamlit', run_name='__main__', alter_sys=True)"]
-    command = [sys.executable, *(warm if is_warm else ["-m", "streamlit"]), "run", str(ROOT / "streamlit_app.py")]
+def start_server(checkpoints: Path, data_dir: Path) -> tuple["subprocess.Popen[bytes]", str]:
+    """Start the real app, and wait until it answers at the address that is given."""
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py")]
     options = ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"]
     wall = Path(os.environ[RUN_FOLDER]) / f"wall-{port}.sqlite3"
     folders = {CHECKPOINTS_VARIABLE: str(checkpoints), DATA_VARIABLE: str(data_dir), WALL_VARIABLE: str(wall)}

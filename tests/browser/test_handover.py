@@ -1,17 +1,21 @@
-"""A server that goes while a session is open: what it held comes back with the next, judged by what is on the screen.
+"""A replica that is killed while a session is open: what it held is on the next one, as the screen shows."""
 
-Here the server is killed, and another is started at its port. A proxy that takes another replica is another `Service`.
-"""
-
+import asyncio
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.load import session
+from deploy.serve import Replica, Served, serve
+from explorer.wall import WALL_VARIABLE
 from tests.browser.conftest import (
     WIRES,
     assert_models_answer_the_picture,
@@ -29,44 +33,60 @@ from tests.browser.conftest import (
     wait_until,
     wait_until_idle,
 )
-from tests.conftest import free_port, start_server
+from tests.conftest import cannot_run, free_port
 from training.experiments import Experiment
+from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 
 pytestmark = pytest.mark.browser
 
 SEVEN, BAR = [(60, 60), (200, 60), (120, 230)], [(90, 150), (190, 150)]  # in the pad's units
-BACK_WITHIN = 5.0  # seconds after the next server answers
-
-
-class Service(NamedTuple):
-    """Who serves a page, at one address."""
-
-    address: str
-    fail_over: Callable[[], None]  # kills who serves, and returns when another answers
+BACK_WITHIN = 5.0  # seconds
 
 
 @pytest.fixture
-def service(fitted: Path) -> Iterator[Service]:
-    """A server that is killed, and another that is started at its port."""
-    port = free_port()
-    process, address = start_server(fitted, fitted / "no-data", port, is_warm=True)
+def served(fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """Two replicas behind HAProxy."""
+    if not shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin"):
+        cannot_run("HAProxy is not installed")
+    told = {CHECKPOINTS_VARIABLE: fitted, DATA_VARIABLE: fitted / "no-data", WALL_VARIABLE: tmp_path / "wall.sqlite3"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, str(value))
+    with serve(2, free_port()) as served:
+        yield served
 
-    def fail_over() -> None:
-        nonlocal process
-        process.kill()
-        process.wait()
-        process, _ = start_server(fitted, fitted / "no-data", port, is_warm=True)
 
-    yield Service(address, fail_over)
-    process.kill()
-    process.wait()
+def fail_over(served: Served) -> None:
+    """Kill the replica that serves the page. The other has loaded torch, as in a lesson that has begun."""
+
+    async def warm() -> None:
+        for replica in served.replicas:
+            async with session(f"127.0.0.1:{replica.port}") as client:
+                await client.open()
+
+    for replica in served.replicas:  # one may just be starting again
+        replica.wait_until_healthy()
+    with ThreadPoolExecutor(1) as pool:  # Playwright has an event loop in this thread
+        pool.submit(asyncio.run, warm()).result()
+    (serving,) = [replica for replica in served.replicas if has_session(replica)]
+    serving.process.kill()
+
+
+def has_session(replica: Replica) -> bool:
+    """Whether a websocket is open: HAProxy's health checks last but a moment."""
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        connections = psutil.Process(replica.process.pid).net_connections("tcp")
+        if not any(each.status == psutil.CONN_ESTABLISHED and each.laddr.port == replica.port for each in connections):
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def test_pick_path_and_drawing_survive_their_server(
-    own_page: Page, service: Service, fitted: Path, experiment: Experiment
+    own_page: Page, served: Served, fitted: Path, experiment: Experiment
 ) -> None:
     page = own_page
-    open_map(page, f"{service.address}/?path=true")
+    open_map(page, f"{served.address}/?path=true")
     left, top = pixel_of(page, "map_vae", *centre(page, "map_vae"))
     page.mouse.click(left, top)
     wait_for_input(page, "VAE pick, x", point_at(page, "map_vae", left, top)[0])
@@ -84,12 +104,12 @@ def test_pick_path_and_drawing_survive_their_server(
     wait_for_form(page, form(SEVEN))
     ink = painted(page)
 
-    lose_server(page, service, lambda: None)
+    lose_server(page, served, lambda: None)
     expect_ink(page, ink)
     assert_models_answer_the_picture(page, fitted, experiment)
 
     # A stroke counts that was drawn before the browser has found the next server.
-    lose_server(page, service, lambda: draw(page, BAR))
+    lose_server(page, served, lambda: draw(page, BAR))
     wait_for_form(page, form(SEVEN, BAR))
     assert_models_answer_the_picture(page, fitted, experiment)
     ink = painted(page)
@@ -102,7 +122,7 @@ def test_pick_path_and_drawing_survive_their_server(
     wait_until_idle(page)
     left, top = pixel_of(page, "map_vae", *centre(page, "map_vae"))
     x, y = point_at(page, "map_vae", left + 70, top + 50)
-    lose_server(page, service, lambda: page.mouse.click(left + 70, top + 50))
+    lose_server(page, served, lambda: page.mouse.click(left + 70, top + 50))
     wait_for_input(page, "VAE pick, x", x)
     expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", (x, y)), 0.02)
 
@@ -113,15 +133,15 @@ def test_pick_path_and_drawing_survive_their_server(
     expect_ink(page, ink)
     assert_models_answer_the_picture(page, fitted, experiment)
     other = page.context.new_page()
-    other.goto(f"{service.address}/?tab=Draw")
+    other.goto(f"{served.address}/?tab=Draw")
     expect(other.get_by_text("Nothing drawn")).to_have_count(3)
     other.close()
 
 
-def lose_server(page: Page, service: Service, meanwhile: Callable[[], None]) -> None:
-    """Exchange who serves, and wait until the page is that of a new session."""
+def lose_server(page: Page, served: Served, meanwhile: Callable[[], None]) -> None:
+    """Kill who serves, and wait until the page is that of a new session."""
     lost = WIRES[page].socket
-    service.fail_over()
+    fail_over(served)
     since = time.monotonic()
     meanwhile()
     page.mouse.move(0, 0)

@@ -394,6 +394,7 @@ def test_the_atlas_is_sent_once(fresh_page: Page, served: str, fitted: Path, exp
     page = fresh_page
     sizes: list[int] = []
     atlases: list[str] = []
+    elsewhere: list[str] = []
 
     def listen(socket: WebSocket) -> None:
         socket.on("framereceived", lambda frame: sizes.append(len(frame)))
@@ -401,11 +402,14 @@ def test_the_atlas_is_sent_once(fresh_page: Page, served: str, fitted: Path, exp
     def note(request: Request) -> None:
         if request.url.endswith(".avif"):
             atlases.append(request.url)
+        if not request.url.startswith((served, "data:", "blob:")):
+            elsewhere.append(request.url)
 
     page.on("websocket", listen)
     page.on("request", note)
     open_lens(page, served)
     assert len(atlases) == len(MODELS)
+    assert elsewhere == [], "the page asks another server"
     del sizes[:], atlases[:]
     for across in (0.3, 0.4, 0.5, 0.6):
         place = part(page, "map_vae", across, 0.5)

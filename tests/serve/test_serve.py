@@ -31,6 +31,8 @@ from websockets.typing import Origin
 from benchmarks.load import Client, session
 from deploy import serve as serving
 from deploy.serve import SECRET, CannotServe, Served, serve
+from explorer.views.wall import TEACHER_VARIABLE
+from explorer.wall import WALL_VARIABLE
 from tests.conftest import ROOT, cannot_run, free_port
 
 MAX_UPLOAD = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())["server"]["maxUploadSize"]  # MB
@@ -48,6 +50,15 @@ class Answer(NamedTuple):
     def cookies(self) -> dict[str, str]:
         """By name: the value, and what the browser is told of it."""
         return dict(each.split("=", 1) for each in self.headers.get_all("Set-Cookie", []))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A wall of the tests' own, and nobody's key."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(WALL_VARIABLE, str(tmp_path_factory.mktemp("wall") / "wall.sqlite3"))
+        patch.delenv(TEACHER_VARIABLE, raising=False)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +223,26 @@ def test_pictures_are_kept_by_browsers_and_proxy(served: Served) -> None:
     gone = ask(served, "/media/none.png", Cookie=cookie)
     assert gone.status == 404
     assert "immutable" not in gone.headers.get("Cache-Control", "")
+
+
+def test_nobody_behind_the_proxy_is_taken_for_the_teacher(served: Served) -> None:
+    async def wall_of(host: str, **headers: str) -> bytes:
+        """All that the page is told when it opens the wall."""
+        async with session(host, **headers) as client:
+            await client.open("tab=Wall")  # the first run of a cold server waits for its map
+            await client.connection.send(_run("tab=Wall"))
+            told = b""
+            while (message := await client.receive()).WhichOneof("type") != "script_finished":
+                told += message.SerializeToString()
+            return told
+
+    directly, through = f"localhost:{served.replicas[0].port}", urlsplit(served.address).netloc
+    assert b"Remove all drawings" in run(wall_of(directly)), "who sits at the computer is the teacher"
+    forged = {"X-Forwarded-For": ""}
+    for headers in ({}, forged):
+        told = run(wall_of(through, **headers))
+        assert b"The teacher can hide" in told
+        assert b"Remove all drawings" not in told
 
 
 def test_a_websocket_of_another_sites_page_is_refused(served: Served) -> None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import live, parts
+from benchmarks import live, parts, sizes
 from training.array_file import write_atomically
 from training.checkpoint import MODEL_NAMES, checkpoint_path
 from training.experiments import Experiment
@@ -74,3 +74,27 @@ def test_pictures_are_counted_until_the_first_epoch_ends(tmp_path: Path, monkeyp
     monkeypatch.setattr(live, "time", SimpleNamespace(sleep=sleep, perf_counter=lambda: clock.now))
     monkeypatch.setattr(live, "open_live", lambda path: SimpleNamespace(epoch=clock.now / 2))
     assert live._rates(tmp_path) == pytest.approx({"autoencoder": 5.0, "vae": 2.0})
+
+
+def test_a_class_is_summed_up_in_a_row_of_the_table() -> None:
+    row = sizes.Row(sessions=42, replicas=2, seconds=10.0, times=[each / 1000 for each in range(1, 201)])
+    row.failures, row.cpu, row.memory_before, row.memory = ["late"], 3.0, 1000.0, 1100.0
+    head, rule, line = sizes.markdown([row])
+    told = dict(zip(*([each.strip() for each in text.strip("|").split("|")] for text in (head, line)), strict=True))
+    assert rule.count("---") == len(told)
+    assert (
+        told
+        | {
+            "sessions": "42",
+            "replicas": "2",
+            "median": "100 ms",
+            "95th percentile": "190 ms",
+            "answers a second": "20",
+            "failures": "1",
+            "CPU an answer": "15.0 ms",
+            "memory": "1100 MiB",
+            "a session": "2.5 MiB",  # the first of each replica came before
+        }
+        == told
+    )
+    assert sizes.Row(40, 1, 10.0).quantile(0.5) == float("inf")

@@ -13,6 +13,8 @@ from streamlit import config
 
 from deploy.serve import SECRET, TEMPLATE, environment_of, proxy_config
 from explorer.addresses import network_addresses, own_interfaces
+from explorer.views.wall import TEACHER_VARIABLE
+from explorer.wall import WALL_VARIABLE
 from tests.conftest import ROOT, cannot_run
 
 DEPLOY = ROOT / "deploy"
@@ -132,6 +134,13 @@ def test_settings_are_those_of_streamlit_and_every_replica_gets_the_secret(
         assert {each for each in names if each.startswith("STREAMLIT_")} <= known
     assert all(SECRET in names for names in by_place[1:])
     assert ours["STREAMLIT_SERVER_ADDRESS"] == "127.0.0.1"
+
+
+def test_replicas_of_compose_share_a_wall(compose: dict[str, Any]) -> None:
+    environment = compose["app"]["environment"]
+    assert environment[WALL_VARIABLE] == "redis://wall:6379"
+    assert {"wall", "proxy", "app"} == set(compose)
+    assert TEACHER_VARIABLE in environment
 
 
 def test_what_compose_mounts_and_limits(compose: dict[str, Any], image_environment: dict[str, str]) -> None:

@@ -90,7 +90,8 @@ def test_models_of_a_sweep_are_those_of_a_fit_in_one_thread(
 def test_what_is_there_is_left_alone(
     small: Sweep, digits: Data, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    address = client.scheduler_info()["address"]  # as of a cluster that somebody else has started
+    assert client.cluster is not None
+    address = client.cluster.scheduler_address  # as of a cluster that somebody else has started
     fit_sweep(replace(small, betas=(1.0,)), digits, tmp_path, keep=True, address=address)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors") if path.parent != tmp_path}
     rows = rows_of(tmp_path)
