@@ -503,7 +503,7 @@ def _study() -> None:
     )
     st.caption(
         "Written by `python -m training sweep latent-sizes`; figures are means. "
-        "Of each image there are ten posterior samples."
+        "A VAE's are over posterior samples, too."
     )
 
 
