@@ -102,6 +102,15 @@ def once(name: str, make: Callable[[Path], None]) -> Path:
     return folder
 
 
+_main = sys.modules["__main__"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_main() -> None:
+    """Put the program's main module back, which `AppTest` replaces by the app: a spawned process would import that."""
+    sys.modules["__main__"] = _main
+
+
 def cannot_run(reason: str) -> NoReturn:
     """Skip with a sentence; where nothing may be skipped, as in CI, fail with it."""
     if os.environ.get("SKIP_NOTHING"):
