@@ -152,18 +152,24 @@ def watched(page: Page, test: pytest.Item | None = None, *, may_fail: bool = Fal
     def note(error: Exception) -> None:
         errors.append(str(error))
 
-    page.set_viewport_size(WINDOW)
-    page.emulate_media(color_scheme="light")
+    look_as_usual(page)
     page.set_default_timeout(30_000)
     page.on("pageerror", note)
     WIRES[page].exceptions.clear()
     yield page
     page.remove_listener("pageerror", note)
     page.unroute_all()
-    if errors or (test is not None and test.stash.get(FAILED, False)) or not is_as_opened(page):
+    if errors or (test is not None and test.stash.get(FAILED, False)):
         leave(page)
+    look_as_usual(page)
     page.mouse.move(0, 0)
     assert errors == [] or may_fail
+
+
+def look_as_usual(page: Page) -> None:
+    """Give a page the window and the theme that tests begin with."""
+    page.set_viewport_size(WINDOW)
+    page.emulate_media(color_scheme="light")
 
 
 @contextmanager
@@ -203,7 +209,11 @@ MODELS = {"autoencoder": "ae", "vae": "vae"}
 WIDGETS_ARE_THERE = """() => !document.querySelector('.stSkeleton, [data-testid="stSkeleton"]')
     && [...document.querySelectorAll(".stMain :is(.stSlider, .stNumberInput)")].every(e => e.querySelector("input"))"""
 # Choices that the charts of the maps depend on; all others change only what lies over them, or stands beside.
-OF_CHARTS = ("experiment", "beta", "plane", "rightwards", "upwards", "codes", "face", "reading", "present")
+OF_CHARTS = ("experiment", "beta", "plane", "rightwards", "upwards", "codes", "reading", "present")
+DRAWN_ANEW = """() => {
+    const chart = document.querySelector(".st-key-map_vae .js-plotly-plot");
+    return chart?._fullData && chart._fullData !== globalThis.before;
+}"""
 
 
 def open_link(page: Page, address: str) -> None:
@@ -243,6 +253,11 @@ def charts_of(address: str) -> tuple[object, ...]:
     return (parts.netloc, *(query.get(name) for name in OF_CHARTS))
 
 
+def face_of(address: str) -> str:
+    """What the maps of a link show, which changes no more than their charts."""
+    return parse_qs(urlsplit(address).query).get("face", ["codes"])[0]
+
+
 # The message that ends a run is followed by what React makes of it, and by what the overlays draw then.
 DRAWN = "async () => { for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame); }"
 
@@ -253,6 +268,9 @@ def go_to(page: Page, address: str) -> None:
     page.locator('.classes button[aria-pressed="false"]').evaluate_all("greyed => greyed.forEach(each => each.click())")
     page.evaluate("document.activeElement.blur(); document.querySelector('.stMain').scrollTo(0, 0)")
     wait_until_idle(page)
+    is_drawn_anew = face_of(page.url) != face_of(address)
+    if is_drawn_anew:
+        in_chart(page, "map_vae", "globalThis.before = chart._fullData; return 0")
     with WIRES[page].until_run_ends():
         page.evaluate(
             """address => {
@@ -261,6 +279,8 @@ def go_to(page: Page, address: str) -> None:
             }""",
             address,
         )
+    if is_drawn_anew:
+        page.wait_for_function(DRAWN_ANEW)
     page.evaluate(DRAWN)
 
 

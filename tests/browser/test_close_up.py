@@ -101,7 +101,7 @@ def assert_gaussian_is_large(page: Page) -> None:
     ellipse.wait_for(state="attached")
     wait_until_idle(page)
     assert width_of(page.locator(".st-key-map_vae .map-overlay .outline").last) < 40
-    ellipse.scroll_into_view_if_needed()
+    page.locator(f".st-key-{CLOSE_UP}").scroll_into_view_if_needed()  # the ellipse may be drawn anew meanwhile
     assert width_of(ellipse) > 60
     shown = in_chart(page, CLOSE_UP, "return chart._fullData.reduce((n, {x}) => n + x.length, 0)")
     assert 0 < shown < 1_000  # the codes near it, not all of them

@@ -111,6 +111,9 @@ def assert_large_and_whole(page: Page, width: int, height: int, side: int, decod
     for name in ("ae", "vae") if both else ("vae",):
         for other in ("viewer", "legend", "topbar", "strip"):
             assert not overlap(boxes[name], boxes[other]), (name, other)
+    for chart in ("map_autoencoder", "map_vae") if both else ("map_vae",):
+        scales = in_chart(page, chart, "const {xaxis, yaxis} = chart._fullLayout; return [xaxis._m, -yaxis._m]")
+        assert scales[0] == pytest.approx(scales[1], rel=0.01), "a circle is no circle"
     across = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
     assert across[0] == across[1]
     # Titles are whole: within their chart.
