@@ -4,7 +4,9 @@ Workers need this project and its environment, and no disk in common: the images
 fitted comes back as bytes, and this process writes it. Dask's own wire is pickled: a cluster must be one's own.
 """
 
+import ctypes
 import os
+import platform
 import signal
 import tempfile
 import threading
@@ -36,6 +38,8 @@ __all__ = ["SweepError", "fit_and_measure", "fit_sweep"]
 PLUGIN = "images-of-the-sweep"
 TRAINING_SAMPLES = 1  # posterior samples of each training image; there are many images
 CONNECT_WITHIN = 10  # seconds
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's <malloc.h>
+KEPT = 32 * 1024**2  # bytes: the most that glibc takes for the second
 RETRIES = 2  # of a task that raised; Dask itself gives a task whose worker died to another
 _one_at_a_time = threading.Lock()  # initial weights are drawn from torch's one generator of a process
 
@@ -213,7 +217,8 @@ class _Images(WorkerPlugin):
         self.interrupted: list[int] = []
 
     def setup(self, worker: Worker) -> None:
-        """Leave the terminal's group, on this machine: Ctrl-C is for the process that shows the sweep."""
+        """Keep freed memory; leave the terminal's group, on this machine: Ctrl-C is for who shows the sweep."""
+        _keep_freed_memory()
         if self.own_group and hasattr(os, "setpgrp"):
             os.setpgrp()
 
@@ -226,6 +231,14 @@ def _task(experiment: Experiment, point: Point, files: dict[str, bytes]) -> Outc
         if plugin.interrupted:
             return Unfinished(b"")
         return fit_and_measure(experiment, point, plugin.data, files, plugin.interrupted)
+
+
+def _keep_freed_memory() -> None:
+    """Undo what Dask sets for a worker: to give memory back as it is freed, which the next update asks for again."""
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+            library.mallopt(parameter, KEPT)
 
 
 def _interrupt(dask_worker: Worker) -> None:
