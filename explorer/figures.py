@@ -596,7 +596,7 @@ def rate_distortion(groups: Sequence[Group], colour: str, kept: Mapping[Point, s
             y=[elbo + each for each in x],
             mode="lines+text",
             text=["", f"ELBO {number(elbo, 'g')}", ""],
-            textposition="top left",
+            textposition="bottom right" if end < right else "top left",  # a line that leaves at the top has room below
             textfont={"color": NEUTRAL, "size": FONT_SIZE - 3},
             line={"color": NEUTRAL, "dash": "dot", "width": 1},
             hoverinfo="skip",
