@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.experiments import LOG_VARIANCE_BOUNDS, STRIDES, Experiment
@@ -22,10 +23,30 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
+# Whether the processor multiplies numbers of 16 bits in half the time that it takes for 32.
+HAS_BFLOAT16 = bool(torch.cpu.get_capabilities().get("avx512_bf16") or torch.cpu.get_capabilities().get("amx_bf16"))
+WIDE = 128  # features on both sides, below which the conversion costs what it spares
+
+
+class _Linear(nn.Linear):
+    """A linear layer that, wide and while it is fitted, multiplies bfloat16 where the processor is faster at that.
+
+    Products are summed in 32 bits. Weights stay in 32 bits, and so does a latent space, whose layers are narrow.
+    Micikevicius et al. 2017, Mixed precision training, https://arxiv.org/abs/1710.03740
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        is_wide = min(self.in_features, self.out_features) >= WIDE
+        is_single = inputs.is_cpu and inputs.dtype == torch.float32
+        if not (HAS_BFLOAT16 and self.training and is_wide and is_single):
+            return super().forward(inputs)
+        return F.linear(inputs.bfloat16(), self.weight.bfloat16(), self.bias.bfloat16()).float()
+
+
 def _mlp(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for fan_in, fan_out in pairwise(widths):
-        layers += [nn.Linear(fan_in, fan_out), activation()]
+        layers += [_Linear(fan_in, fan_out), activation()]
     return nn.Sequential(*layers[:-1])
 
 
