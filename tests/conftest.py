@@ -75,7 +75,11 @@ CPU = torch.device("cpu")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the run a folder, which its workers share."""
+    """Give the run a folder, which its workers share; and let Ctrl-C be heard."""
+    # A shell starts what runs in its background with SIGINT ignored, which all processes that are started from there
+    # inherit: tests that send it to one would wait for ever.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="latent-tests-")
 

@@ -205,9 +205,7 @@ def test_resume_leaves_what_is_already_fitted(checkpoints: Path, experiment: Exp
 
 
 def test_evaluate_prints_what_the_checkpoints_say(fitted: Path, experiment: Experiment) -> None:
-    arguments = ["evaluate", experiment.name, "--json", "--checkpoints", str(fitted), "--device", "cpu"]
-    command = [sys.executable, "-m", "training", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = run_command(app, "evaluate", experiment.name, "--json", "--checkpoints", fitted, "--device", "cpu")
     told = json.loads(done.stdout)
     assert list(told) == ["experiment", "seed", "images", "vae", "autoencoder"]
     assert (told["experiment"], told["images"]) == (experiment.name, 300)

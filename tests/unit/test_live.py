@@ -19,10 +19,9 @@ import psutil
 import pytest
 import torch
 
-from tests.conftest import CPU, ROOT, run_command
+from tests.conftest import CPU, ROOT
 from training import fit as fit_module
 from training import workers
-from training.__main__ import app as command_line
 from training.checkpoint import MODEL_NAMES, Change, Checkpoint, CheckpointError, check_pair, checkpoint_path
 from training.datasets import Data
 from training.experiments import Experiment
@@ -324,31 +323,26 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-def test_a_process_that_waits_fits_as_the_command_line_does(experiment: Experiment, tmp_path: Path) -> None:
+def test_a_process_that_waits_fits_as_this_one_does(experiment: Experiment, fitted: Path, tmp_path: Path) -> None:
     workers.prepare()
     prepared = workers._prepared
     assert prepared is not None
     workers.prepare()
     assert workers._prepared is prepared
-    workers.start(experiment, tmp_path, tmp_path / "forked")
+    workers.start(experiment, tmp_path, tmp_path)
     assert workers._prepared is None
-    live = live_path(checkpoint_path(tmp_path / "forked" / experiment.name, "vae"))
+    live = live_path(checkpoint_path(tmp_path / experiment.name, "vae"))
     wait_for(live.exists)
     assert psutil.Process(LiveFit(live).progress.pid).ppid() == prepared.process.pid
     wait_for(lambda: prepared.process.poll() is not None)
-    layers = "-".join(map(str, experiment.hidden_layers))
-    settings = ("--hidden-layers", layers, "--epochs", experiment.epochs)
-    done = run_command(command_line, "fit", experiment.name, *settings, "--checkpoints", tmp_path / "commanded")
-    assert done.exit_code == 0
     for model_name in MODEL_NAMES:
-        forked, commanded = (
-            Checkpoint(checkpoint_path(tmp_path / each / experiment.name, model_name))
-            for each in ("forked", "commanded")
+        forked, own = (
+            Checkpoint(checkpoint_path(folder / experiment.name, model_name)) for folder in (tmp_path, fitted)
         )
-        assert forked.experiment == commanded.experiment == experiment
-        assert forked.test == commanded.test
-        torch.testing.assert_close(weights(forked.path), weights(commanded.path), rtol=0, atol=0)
-    assert {each.suffix for each in (tmp_path / "forked" / experiment.name).iterdir()} == {".safetensors"}
+        assert forked.experiment == own.experiment == experiment
+        assert forked.test == own.test
+        torch.testing.assert_close(weights(forked.path), weights(own.path), rtol=0, atol=0)
+    assert {each.suffix for each in (tmp_path / experiment.name).iterdir()} == {".safetensors"}
 
 
 def test_a_process_that_has_died_while_it_waited_is_replaced(experiment: Experiment, tmp_path: Path) -> None:

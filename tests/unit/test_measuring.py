@@ -76,7 +76,10 @@ def test_beside_the_server_it_ends_well_or_says_why_not(checkpoints: Path, exper
     assert "nothing/autoencoder.safetensors is missing" in until_it_is_over(checkpoints / "nothing").error
 
 
-def test_one_model_is_measured_alone(checkpoints: Path, experiment: Experiment, tmp_path: Path) -> None:
+def test_one_model_is_measured_alone(
+    checkpoints: Path, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "POSTERIORS", 5)  # test images, to save time
     folder = checkpoints / experiment.name
     ae = checkpoint_path(folder, "autoencoder").rename(tmp_path / "ae")
     told: list[float] = []

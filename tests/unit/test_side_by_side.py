@@ -69,16 +69,16 @@ def assert_same_weights(one: Path, other: Path) -> None:
             torch.testing.assert_close(tensor, second[name], rtol=1e-3, atol=1e-4)
 
 
-def test_they_end_as_one_after_the_other(one_after_the_other: Path, recipe: Experiment, tmp_path: Path) -> None:
+def test_they_end_as_one_after_the_other(fitted: Path, experiment: Experiment, tmp_path: Path) -> None:
     shown = Shown()
-    paths = list(fit_side_by_side(recipe, Path("/nowhere"), tmp_path, display=shown))
+    paths = list(fit_side_by_side(experiment, Path("/nowhere"), tmp_path, display=shown))
     assert sorted(paths) == [checkpoint_path(tmp_path, model_name) for model_name in MODEL_NAMES]
-    assert_same_weights(one_after_the_other, tmp_path)
-    total = recipe.epochs * 38
+    assert_same_weights(fitted / experiment.name, tmp_path)
+    total = experiment.epochs * 38
     for model_name in MODEL_NAMES:
         assert shown.last[model_name][:2] == (total, total)
         assert [line.split(":")[0] for line in shown.lines if line.startswith(model_name)] == [
-            f"{model_name}, epoch {k + 1} of {recipe.epochs}" for k in range(recipe.epochs)
+            f"{model_name}, epoch {k + 1} of {experiment.epochs}" for k in range(experiment.epochs)
         ]
     assert sorted(shown.ended) == list(MODEL_NAMES)
 
@@ -110,18 +110,12 @@ def wait_until(folder: Path, model_name: str, check: Callable[[LiveFit], bool]) 
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_what_is_interrupted_or_killed_is_saved_and_goes_on(
-    number: signal.Signals, one_after_the_other: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / NAME
+def end(folder: Path, number: signal.Signals) -> tuple[int, str]:
+    """Send a signal to the command, and wait for the end of all its processes; gives its exit status, what it told."""
     with paused_pair(folder) as pair:
         processes = [live.progress.pid for name in MODEL_NAMES if (live := open_live(checkpoint_path(folder, name)))]
         pair.send_signal(number)
         told, _ = pair.communicate(timeout=60)
-    if number is signal.SIGINT:
-        assert pair.returncode == 130
-        assert "go on with the same command and --resume" in told
     deadline = time.monotonic() + 30
     while any(map(is_alive, processes)):
         assert time.monotonic() < deadline, "a fit outlives the command"
@@ -130,8 +124,23 @@ def test_what_is_interrupted_or_killed_is_saved_and_goes_on(
         path = checkpoint_path(folder, model_name)
         assert unfinished_path(path).exists()
         assert not path.exists()
-    subprocess.run(command(folder), cwd=ROOT, check=True, capture_output=True)
-    assert_same_weights(one_after_the_other, folder)
+    return pair.returncode, told
+
+
+def test_what_is_interrupted_is_saved_and_goes_on(
+    one_after_the_other: Path, recipe: Experiment, tmp_path: Path
+) -> None:
+    status, told = end(tmp_path / NAME, signal.SIGINT)
+    assert status == 130
+    assert "go on with the same command and --resume" in told
+    for model_name in MODEL_NAMES:
+        control(tmp_path / NAME, model_name, state="run")
+    list(fit_side_by_side(recipe, Path("/nowhere"), tmp_path / NAME, resume=True, display=Shown()))
+    assert_same_weights(one_after_the_other, tmp_path / NAME)
+
+
+def test_fits_of_a_command_that_is_killed_are_saved_and_end(tmp_path: Path) -> None:
+    end(tmp_path / NAME, signal.SIGKILL)
 
 
 def is_alive(pid: int) -> bool:
