@@ -11,7 +11,16 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from explorer.drawing import SIDE
-from tests.browser.conftest import decode, expect_picture, in_chart, open_map, pixel_of, seen, wait_until
+from tests.browser.conftest import (
+    decode,
+    expect_picture,
+    in_chart,
+    open_map,
+    pixel_of,
+    seen,
+    wait_until,
+    wait_until_idle,
+)
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
@@ -35,6 +44,7 @@ def draw_and_send(page: Page) -> np.ndarray:
     page.locator('img[data-name="drawn"]').wait_for()
     page.get_by_role("button", name="To the wall").click()
     expect(page.get_by_role("button", name="On the wall")).to_be_visible()
+    wait_until_idle(page)
     return seen(page, "drawn")
 
 
