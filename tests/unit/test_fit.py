@@ -1,6 +1,7 @@
 """The loop, on scikit-learn's real digits: it learns, it survives, it says what went wrong."""
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.conftest import CPU, ROOT, run_command
+from tests.conftest import CPU, ROOT, rewrite, run_command
 from training import array_file
 from training import fit as fit_module
 from training.__main__ import app
@@ -204,14 +205,18 @@ def test_resume_leaves_what_is_already_fitted(checkpoints: Path, experiment: Exp
     assert path.stat().st_mtime_ns == before
 
 
-def test_evaluate_prints_what_the_checkpoints_say(fitted: Path, experiment: Experiment) -> None:
-    done = run_command(app, "evaluate", experiment.name, "--json", "--checkpoints", fitted, "--device", "cpu")
+def test_evaluate_prints_what_the_checkpoints_say(checkpoints: Path, experiment: Experiment) -> None:
+    folder = checkpoints / experiment.name
+    shutil.copy(checkpoint_path(folder, "vae"), other := checkpoint_path(folder, "vae", 0.5))
+    rewrite(other, lambda arrays, settings: settings["experiment"].update(beta=0.5))
+    done = run_command(app, "evaluate", experiment.name, "--json", "--checkpoints", checkpoints, "--device", "cpu")
     told = json.loads(done.stdout)
-    assert list(told) == ["experiment", "seed", "images", "vae", "autoencoder"]
+    assert told.keys() == {"experiment", "seed", "images", *MODEL_NAMES, "vae-beta-0.5"}
+    assert told["vae-beta-0.5"] == told["vae"]
     assert (told["experiment"], told["images"]) == (experiment.name, 300)
     assert told["vae"]["elbo"] == pytest.approx(told["vae"]["reconstruction"] - told["vae"]["kl"])
     for model in MODEL_NAMES:
-        assert told[model] == pytest.approx(Checkpoint(checkpoint_path(fitted / experiment.name, model)).test, rel=1e-5)
+        assert told[model] == pytest.approx(Checkpoint(checkpoint_path(folder, model)).test, rel=1e-5)
 
 
 def test_another_beta_is_fitted_beside_the_recipes(checkpoints: Path, experiment: Experiment, digits: Data) -> None:

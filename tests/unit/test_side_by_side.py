@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import CPU, ROOT
+from tests.conftest import CPU, ROOT, run_command
+from training.__main__ import app
 from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
 from training.datasets import Data
 from training.experiments import Experiment
@@ -133,14 +134,21 @@ def test_what_is_interrupted_is_saved_and_goes_on(
     status, told = end(tmp_path / NAME, signal.SIGINT)
     assert status == 130
     assert "go on with the same command and --resume" in told
-    for model_name in MODEL_NAMES:
-        control(tmp_path / NAME, model_name, state="run")
-    list(fit_side_by_side(recipe, Path("/nowhere"), tmp_path / NAME, resume=True, display=Shown()))
+    # The same command goes on, whatever the one before was told to do: it had paused.
+    assert run_command(app, *command(tmp_path / NAME)[3:]).exit_code == 0
     assert_same_weights(one_after_the_other, tmp_path / NAME)
 
 
-def test_fits_of_a_command_that_is_killed_are_saved_and_end(tmp_path: Path) -> None:
-    end(tmp_path / NAME, signal.SIGKILL)
+def test_fits_of_a_command_that_is_killed_are_saved_end_and_go_on(
+    one_after_the_other: Path, recipe: Experiment, digits: Data, tmp_path: Path
+) -> None:
+    folder = tmp_path / NAME
+    end(folder, signal.SIGKILL)
+    for model_name in MODEL_NAMES:
+        wait_until(folder, model_name, lambda live: not live.lives)
+        control(folder, model_name, state="run")
+        fit(recipe, model_name, digits, folder, device=CPU, resume=True)
+    assert_same_weights(one_after_the_other, folder)
 
 
 def is_alive(pid: int) -> bool:
