@@ -367,7 +367,7 @@ def _tidy(folder: Path, stems: Sequence[str]) -> None:
 
 
 def _import_fit() -> None:
-    """Import what a fit imports at any time."""
+    """Import what a fit imports at any time; not scikit-learn (`digits`), which starts a thread."""
     import training.__main__
     import training.fit  # noqa: F401
 

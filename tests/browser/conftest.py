@@ -18,7 +18,6 @@ from PIL import Image
 from playwright.sync_api import (
     Browser,
     CDPSession,
-    Error,
     Locator,
     Page,
     ViewportSize,
@@ -332,7 +331,7 @@ def middle(shape: Locator) -> tuple[float, float]:
 def wait_until(page: Page, check: Callable[[], None]) -> None:
     """Until a check, which may be made any number of times, passes; it fails the test if it never does."""
     for _ in range(300):
-        with suppress(AssertionError, Error):  # what is looked at may just be drawn anew
+        with suppress(AssertionError):
             return check()
         page.wait_for_timeout(100)
     return check()

@@ -51,12 +51,13 @@ def test_full_screen_and_back_leaves_a_map_as_large_as_it_was(page: Page, served
         assert plot.bounding_box() == pytest.approx(before, abs=1)
 
 
-def test_an_uploader_that_comes_late_moves_nothing(fresh_page: Page, served: str) -> None:
+@pytest.mark.parametrize("width", [1024, 1920])
+def test_an_uploader_that_comes_late_moves_nothing(width: int, fresh_page: Page, served: str) -> None:
     """Its script is a file of its own, which a busy computer loads after the first stroke."""
     page = fresh_page
     held: list[Route] = []
     page.route("**/FileUploader*.js", lambda route: held.append(route))
-    page.set_viewport_size({"width": 1920, "height": 1080})
+    page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{served}/?tab=Draw")
     place = page.locator(".st-key-upload")
     expect(page.locator(".pad canvas")).to_be_visible()

@@ -42,14 +42,18 @@ from tests.browser.conftest import (
     watched,
     zoom_and_pan,
 )
+from tests.conftest import streamlit_server
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
 
 
-def test_a_finger_looks_and_a_tap_picks(touch_page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+@pytest.mark.parametrize("face", ["codes", "grid"])
+def test_a_finger_looks_and_a_tap_picks(
+    face: str, touch_page: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
     page, fingers = touch_page, Fingers(touch_page)
-    open_lens(page, f"{served}/?face=grid")
+    open_lens(page, f"{served}/?face={face}")
     before = in_chart(page, "map_vae", RANGE)
     seen(page, "pick-vae")  # scrolls to where it is whole on the screen
     scrolled = page.locator(".stMain").evaluate("e => e.scrollTop")
@@ -108,9 +112,10 @@ def test_two_fingers_zoom_and_pan(touch_page: Page, served: str, fitted: Path, e
     fingers.up()
 
 
-def test_by_keyboard(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
+@pytest.mark.parametrize("face", ["codes", "grid"])
+def test_by_keyboard(face: str, page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     x, y = middle_of(fitted, experiment)
-    open_lens(page, f"{served}/?face=grid&vae_x={x}&vae_y={y}")
+    open_lens(page, f"{served}/?face={face}&vae_x={x}&vae_y={y}")
     layer = page.locator(".st-key-map_vae .map-overlay")
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -186,10 +191,11 @@ def places(page: Page) -> list[object]:
     return list(page.evaluate(script))
 
 
+@pytest.mark.parametrize("face", ["codes", "grid"])
 def test_dragging_draws_a_path_and_shows_its_film(
-    page: Page, served: str, fitted: Path, experiment: Experiment
+    face: str, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
-    open_lens(page, served)
+    open_lens(page, f"{served}/?face={face}")
     in_chart(page, "map_vae", "chart.sameAsBefore = true; return 0")
     zoom_and_pan(page, "map_vae")
     page.get_by_text("Draw a path").click()
@@ -423,18 +429,12 @@ def test_the_atlas_is_sent_once(fresh_page: Page, served: str, fitted: Path, exp
     expect_lens(page, "mouse", fitted, experiment, point_at(page, "map_vae", *place))
 
 
-TIME_HAS_GONE_BY = """() => {
-    for (const animation of document.getAnimations()) if (animation.animationName === "instead") animation.finish();
-}"""
-
-
 def still_works_by_numbers(page: Page, fitted: Path, experiment: Experiment, picture: str) -> None:
     for axis, value in (("x", "1.5"), ("y", "-0.3")):
         page.get_by_label(f"VAE pick, {axis}", exact=True).fill(value)
         page.keyboard.press("Enter")
     shown = page.locator(f'img[data-name="{picture}"]')
     expect(shown).to_have_attribute("alt", "VAE: decode of (1.5, −0.3)")
-    page.evaluate(TIME_HAS_GONE_BY)
     expect(shown).to_be_visible()
     wait_until_idle(page)
     expect_picture(page, picture, decode(fitted, experiment, "vae", (1.5, -0.3)), 0.02)
@@ -452,6 +452,7 @@ def spoilt(tab: Page, script: str = "") -> Iterator[Page]:
     [
         "HTMLImageElement.prototype.decode = () => Promise.reject(new Error('no AVIF'))",
         "delete window.OffscreenCanvas",
+        "CanvasRenderingContext2D.prototype.putImageData = () => { throw new Error('no canvas') }",
     ],
 )
 def test_without_a_lens_it_says_so(broken: str, tab: Page, served: str, fitted: Path, experiment: Experiment) -> None:
@@ -512,11 +513,11 @@ def test_where_no_chart_loads_the_page_says_so_and_numbers_work(
 
 
 def test_where_no_component_loads_the_page_says_so_and_numbers_work(
-    tab: Page, served: str, fitted: Path, experiment: Experiment
+    tab: Page, fitted: Path, experiment: Experiment, tmp_path: Path
 ) -> None:
-    with spoilt(tab) as page:
+    with streamlit_server(fitted, data_dir=tmp_path) as of_its_own, spoilt(tab) as page:
         page.route(re.compile("BidiComponent.*js"), lambda route: route.abort())
-        page.goto(served)
+        page.goto(of_its_own)
         expect_told_in_time(page, NO_CLICKS)
         still_works_by_numbers(page, fitted, experiment, "typed-vae")
 
@@ -524,8 +525,11 @@ def test_where_no_component_loads_the_page_says_so_and_numbers_work(
 def expect_told_in_time(page: Page, sentence: str) -> None:
     """What is missing is told once ten seconds have gone by."""
     waiting = page.get_by_text(sentence).first
-    expect(waiting).to_be_attached()
-    page.evaluate(TIME_HAS_GONE_BY)
+    expect(waiting).to_be_attached(timeout=90_000)  # the first session of a server waits for the map
+    waiting.evaluate(
+        """(element) => element.closest('.stElementContainer').getAnimations({subtree: true})
+        .forEach((animation) => animation.finish())"""
+    )
     expect(waiting).to_be_visible()
 
 

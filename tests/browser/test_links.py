@@ -116,7 +116,7 @@ def test_a_link_with_a_damaged_zoom_shows_the_whole_map(zoom: str, page: Page, s
     assert in_chart(page, "map_vae", RANGE) == pytest.approx(whole)
 
 
-@pytest.mark.parametrize("percent", [80, 150])
+@pytest.mark.parametrize("percent", [80, 125, 150])
 def test_the_browsers_zoom_leaves_coordinates_exact(
     percent: int, browser: Browser, served: str, fitted: Path, experiment: Experiment
 ) -> None:

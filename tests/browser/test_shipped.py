@@ -15,9 +15,14 @@ from tests.conftest import ROOT
 CHECKPOINTS = ROOT / "checkpoints"
 
 
-# The models of an experiment, by the beta of the VAE; None: its own. Two with a map for the crowd and one for all, a
-# plane in many dimensions, and the sharpest VAE, whose atlas is made by the server. `tests/unit` judges every file.
-ALL = (("mnist-2d", None), ("fashion-mnist-2d", None), ("mnist-32d", None), ("mnist-2d", 0.1))
+SHIPPED = ("mnist-2d", "mnist-14px-8d", "mnist-32d", "mnist-conv-2d", "fashion-mnist-2d", "digits-2d")
+
+
+BETAS = (0.1, 40.0)  # of the VAEs beside mnist-2d's own: the sharpest, and the collapsed one
+
+
+# The models of an experiment, by the beta of the VAE; None: its own.
+ALL = [(experiment, None) for experiment in SHIPPED] + [("mnist-2d", beta) for beta in BETAS]
 
 
 @pytest.mark.browser

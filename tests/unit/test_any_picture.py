@@ -39,7 +39,7 @@ def test_two_dots_far_apart(name: str, beta: float | None) -> None:
     check(open_models(checkpoints_dir() / name, beta=beta), TWO_DOTS)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(arrays(np.uint8, (28, 28), elements=st.sampled_from([0, 0, 0, 128, 255]), fill=st.nothing()))
 def test_any_noise(picture: np.ndarray) -> None:
     check(open_models(checkpoints_dir() / "mnist-2d"), picture)

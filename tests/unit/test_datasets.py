@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 import torchvision.datasets
-from sklearn.datasets import load_digits
 
 from training.datasets import DATASETS, FILES, MD5, TRAINING_IMAGES, Data, DataError, binarise, load
 from training.folders import data_dir
@@ -57,22 +56,6 @@ def test_splits_hold_every_image_once(dataset: str, raw: dict[str, np.ndarray], 
     np.testing.assert_array_equal(fitted_on, raw[f"{name}/train-images-idx3-ubyte.gz"])
     np.testing.assert_array_equal(data.test.images.numpy(), raw[f"{name}/t10k-images-idx3-ubyte.gz"])
     np.testing.assert_array_equal(data.test.labels.numpy(), raw[f"{name}/t10k-labels-idx1-ubyte.gz"])
-
-
-def test_bundled_digits_are_those_that_scikit_learn_loads(digits: Data) -> None:
-    bunch = load_digits()
-    small = torch.from_numpy(bunch.images).float()[:, None] / 16
-    large = torch.nn.functional.interpolate(small, size=28, mode="bicubic", align_corners=False)[:, 0]
-    grey = (large.clamp(0, 1) * 255).round().to(torch.uint8)
-    images, labels = (
-        np.concatenate([getattr(split, name) for split in (digits.train, digits.validation, digits.test)])
-        for name in ("images", "labels")
-    )
-    found, expected = (
-        sorted((image.tobytes(), int(label)) for image, label in zip(*pair, strict=True))
-        for pair in ((images, labels), (grey.numpy(), bunch.target))
-    )
-    assert found == expected
 
 
 def test_bundled_digits_are_real_and_disjoint(digits: Data) -> None:

@@ -165,14 +165,16 @@ def test_table_of_betas_says_what_the_checkpoints_say() -> None:
 
 @pytest.mark.parametrize("experiment", REACHED)
 def test_it_reaches_its_elbo_on_the_test_images(experiment: str, tmp_path: Path) -> None:
+    # With the VAE of one other beta: each takes five seconds.
+    models = {*MODEL_NAMES} | ({"vae-beta-0.1"} if experiment == "mnist-2d" else set())
     (tmp_path / experiment).mkdir()
-    for model in MODEL_NAMES:  # those of other betas take seconds each
+    for model in models:
         (tmp_path / experiment / f"{model}.safetensors").symlink_to(CHECKPOINTS / experiment / f"{model}.safetensors")
     arguments = ("evaluate", experiment, "--json", "--device", "cpu", "--checkpoints", tmp_path)
     told = json.loads(run_command(app, *arguments).stdout)
     assert told["images"] == 10_000
     assert told["vae"]["elbo"] > REACHED[experiment]
-    assert told.keys() == {*MODEL_NAMES, "experiment", "seed", "images"}
-    for model in MODEL_NAMES:
+    assert told.keys() == models | {"experiment", "seed", "images"}
+    for model in models:
         stated = Checkpoint(CHECKPOINTS / experiment / f"{model}.safetensors").test
         assert told[model] == pytest.approx(stated, rel=1e-5)
