@@ -1,17 +1,15 @@
 """How the server keeps house: garbage that no one walks again and again, and memory that goes back to the system."""
 
 import atexit
-import ctypes
 import gc
-import platform
 import sys
 from functools import lru_cache
+
+from training.malloc import M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, set_malloc
 
 __all__ = ["freeze_gc", "share_heaps"]
 
 MANY_MODULES = 100
-# Of glibc's <malloc.h>.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 HEAPS = 2
 LARGE = 256 * 1024  # bytes
 
@@ -23,11 +21,7 @@ def share_heaps() -> None:
     Each click runs in a thread of its own, and glibc gives each a heap, up to eight a core, that keeps what it once had
     at its peak: after 800 views a third of the server's memory was such free memory. Other systems stay as they are.
     """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    library = ctypes.CDLL(None)
-    for parameter, value in ((M_ARENA_MAX, HEAPS), (M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, LARGE)):
-        library.mallopt(parameter, value)
+    set_malloc({M_ARENA_MAX: HEAPS, M_MMAP_THRESHOLD: LARGE, M_TRIM_THRESHOLD: LARGE})
 
 
 def freeze_gc() -> None:

@@ -4,9 +4,7 @@ Workers need this project and its environment, and no disk in common: the images
 fitted comes back as bytes, and this process writes it. Dask's own wire is pickled: a cluster must be one's own.
 """
 
-import ctypes
 import os
-import platform
 import signal
 import tempfile
 import threading
@@ -29,6 +27,7 @@ from training.display import Silent
 from training.experiments import Experiment
 from training.fit import FitError, Interrupted, as_dict, fit
 from training.live import unfinished_path
+from training.malloc import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, set_malloc
 from training.objective import evaluate, kl_per_dimension
 from training.sweep import Sweep
 from training.sweep_table import Point, Row, SweepTable, Terms, kept_path, read_table, table_path, write_table
@@ -38,7 +37,6 @@ __all__ = ["SweepError", "fit_and_measure", "fit_sweep"]
 PLUGIN = "images-of-the-sweep"
 TRAINING_SAMPLES = 1  # posterior samples of each training image; there are many images
 CONNECT_WITHIN = 10  # seconds
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's <malloc.h>
 KEPT = 32 * 1024**2  # bytes: the most that glibc takes for the second
 RETRIES = 2  # of a task that raised; Dask itself gives a task whose worker died to another
 _one_at_a_time = threading.Lock()  # initial weights are drawn from torch's one generator of a process
@@ -218,7 +216,8 @@ class _Images(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Keep freed memory; leave the terminal's group, on this machine: Ctrl-C is for who shows the sweep."""
-        _keep_freed_memory()
+        # Dask sets a worker to give memory back as it is freed, which the next update asks for again.
+        set_malloc({M_TRIM_THRESHOLD: KEPT, M_MMAP_THRESHOLD: KEPT})
         if self.own_group and hasattr(os, "setpgrp"):
             os.setpgrp()
 
@@ -231,14 +230,6 @@ def _task(experiment: Experiment, point: Point, files: dict[str, bytes]) -> Outc
         if plugin.interrupted:
             return Unfinished(b"")
         return fit_and_measure(experiment, point, plugin.data, files, plugin.interrupted)
-
-
-def _keep_freed_memory() -> None:
-    """Undo what Dask sets for a worker: to give memory back as it is freed, which the next update asks for again."""
-    if platform.libc_ver()[0] == "glibc":
-        library = ctypes.CDLL(None)
-        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
-            library.mallopt(parameter, KEPT)
 
 
 def _interrupt(dask_worker: Worker) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.experiments import LOG_VARIANCE_BOUNDS, STRIDES, Experiment
@@ -40,7 +39,8 @@ class _Linear(nn.Linear):
         is_single = inputs.is_cpu and inputs.dtype == torch.float32
         if not (HAS_BFLOAT16 and self.training and is_wide and is_single):
             return super().forward(inputs)
-        return F.linear(inputs.bfloat16(), self.weight.bfloat16(), self.bias.bfloat16()).float()
+        with torch.autocast("cpu", torch.bfloat16):
+            return super().forward(inputs).float()
 
 
 def _mlp(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:

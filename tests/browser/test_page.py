@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import (
+    MODELS,
     centre,
     decode,
     expect_picture,
@@ -72,3 +73,17 @@ def test_broken_checkpoint_is_told_and_the_others_still_work(page: Page, served:
     page.get_by_role("option", name="digits-2d").click()
     expect(page.get_by_role("heading", name="Decoded at")).to_have_count(2)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_maps_are_square_of_equal_size_and_inside_the_page(width: int, page: Page, served: str) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_map(page, served)
+    axes = "const {xaxis, yaxis} = chart._fullLayout; return [xaxis._length, yaxis._length, xaxis._m, -yaxis._m]"
+    sizes = [in_chart(page, f"map_{model}", axes) for model in MODELS]
+    for across, up, x_scale, y_scale in sizes:
+        assert across == pytest.approx(up, abs=1)
+        assert x_scale == pytest.approx(y_scale, rel=0.01)
+    assert sizes[0][0] == pytest.approx(sizes[1][0], abs=1)
+    main = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert main[0] == main[1]

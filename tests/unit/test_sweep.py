@@ -1,6 +1,8 @@
 """Sweeps: the grid, its table, and what Dask's workers make of it."""
 
 import os
+import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -85,6 +87,22 @@ def test_models_of_a_sweep_are_those_of_a_fit_in_one_thread(
                 assert sum(row.kl_of_dimensions) == pytest.approx(row.test.kl, rel=0.1)  # of grey, not drawn images
     finally:
         torch.set_num_threads(threads)
+
+
+def pages_touched() -> int:
+    """How many pages the system hands out while arrays of a megabyte come and go, a hundred times."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(100):
+        np.ones(2**17)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators are left as they are")
+def test_workers_keep_the_memory_that_an_update_frees(
+    small: Sweep, digits: Data, client: Client, tmp_path: Path
+) -> None:
+    fit_sweep(replace(small, betas=(1.0,)), digits, tmp_path, client=client)
+    assert max(client.run(pages_touched).values()) < 1_000
 
 
 def test_what_is_there_is_left_alone(
