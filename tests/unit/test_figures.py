@@ -245,6 +245,10 @@ def test_plane_of_rate_and_distortion_shows_seeds_means_and_lines_of_equal_elbo(
     for line in lines:
         elbo = float(line.text[1].removeprefix("ELBO ").replace("−", "-"))
         np.testing.assert_allclose(np.array(line.y) - np.array(line.x), elbo)
+        # No label stands above a line that leaves the plane at its top, where it would be cut off.
+        leaves_at_top = np.isclose(line.y[-1], figure.layout.yaxis.range[1])
+        assert line.textposition.startswith("bottom" if leaves_at_top else "top")
+    assert any(line.textposition.startswith("bottom") for line in lines)
     assert all("nats per image" in axis.title.text for axis in (figure.layout.xaxis, figure.layout.yaxis))
 
 
