@@ -54,7 +54,8 @@ def test_the_menu_has_both_and_the_link_keeps_them(page: Page, served: str) -> N
     page.wait_for_url("**present=1*")
     wait_until_idle(page)
     page.evaluate(DRAWN)  # the menu has moved to where its button stands now
-    page.get_by_role("combobox", name="Tools left out").click()
+    # Typed, it is alone in the list, which scrolls to its first a moment after it was opened, under a quick click.
+    page.get_by_role("combobox", name="Tools left out").fill("Beta")
     page.get_by_role("option", name="Beta").click()
     page.wait_for_url("**hide=Beta*")
     page.keyboard.press("Escape")
