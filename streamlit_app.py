@@ -17,6 +17,7 @@ from explorer.choices import drop_unusable, forget_kept, restore_kept
 from explorer.components import latent_map
 from explorer.components.present import present_keys
 from explorer.components.save_picture import save_picture
+from explorer.fragments import fragment
 from explorer.maps import MapPair
 from explorer.models import ModelPair
 from explorer.stage import Places, chart_of, draw_legend, draw_stage, grid_input, lay_over, open_stage, send_codes
@@ -85,7 +86,7 @@ def reset_for_beta() -> None:
     explore.reset(pair)
 
 
-@st.fragment
+@fragment()
 def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenerator, is_ready: bool) -> None:
     """Choose a tool and run it: all that a click, a slider or another tool changes."""
     if selection.is_pending():

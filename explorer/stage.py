@@ -17,6 +17,7 @@ from explorer import catalog, figures, map_layers, originals, selection, warmup
 from explorer.choices import Choice
 from explorer.classes import Classes
 from explorer.components import latent_map
+from explorer.fragments import fragment
 from explorer.latent import Window
 from explorer.maps import CROWD_SHARE, Map, MapPair
 from explorer.models import TITLES
@@ -118,7 +119,7 @@ def _sides(maps: MapPair, left: DeltaGenerator, right: DeltaGenerator) -> tuple[
     return tuple(places)
 
 
-@st.fragment
+@fragment()
 def _charts(maps: MapPair, places: tuple[DeltaGenerator, ...], faces: DeltaGenerator) -> None:
     face = faces.segmented_control(
         "What the maps show",

@@ -17,6 +17,7 @@ from explorer.choices import Choice
 from explorer.classes import Classes
 from explorer.components import latent_map
 from explorer.evaluation import PAIRS, POSTERIORS, SAMPLES
+from explorer.fragments import fragment
 from explorer.metrics import K_NEIGHBOURS, MIN_CONFIDENCE
 from explorer.models import ModelPair
 from explorer.rate_distortion import rate_distortion
@@ -430,7 +431,7 @@ def _start_measuring(folder: Path) -> None:
         st.toast(escape_markdown(f"Measuring cannot begin: {error}."))
 
 
-@st.fragment(run_every=1.0)
+@fragment(run_every=1.0)
 def _watch_measuring(folder: Path) -> None:
     state = measuring.measuring(folder)
     if state is None or state.is_over:

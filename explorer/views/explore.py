@@ -15,6 +15,7 @@ from explorer.cache import cached
 from explorer.choices import Choice
 from explorer.components import latent_map
 from explorer.components.card import card, film_rows, markup, picture
+from explorer.fragments import fragment
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
 from explorer.stage import Laid, Stage, draw_close_ups, lay_over
@@ -47,7 +48,7 @@ def render(pair: ModelPair, stage: Stage, close_ups: bool = False) -> None:
     _picks(pair, stage.maps, stage.answers, stage.strip.container(), close_up)
 
 
-@st.fragment  # a click reruns no more than what it changes
+@fragment()  # a click reruns no more than what it changes
 def _picks(
     pair: ModelPair,
     maps: MapPair,

@@ -13,6 +13,7 @@ from explorer import catalog, images, originals
 from explorer.choices import Choice, renamed_input
 from explorer.classes import Classes
 from explorer.components.card import picture
+from explorer.fragments import fragment
 from explorer.models import ModelPair
 from explorer.stage import Stage
 from explorer.text import nats, number
@@ -75,7 +76,7 @@ def _draw(pair: ModelPair) -> None:
             _images(pair)
 
 
-@st.fragment
+@fragment()
 def _images(pair: ModelPair) -> None:
     with catalog.show_errors():
         with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -17,6 +17,7 @@ from explorer.classes import Classes
 from explorer.components import latent_map
 from explorer.components.card import markup, picture
 from explorer.components.live import Moment, show_live
+from explorer.fragments import fragment
 from explorer.latent import Window
 from explorer.live import LiveModel, open_live
 from explorer.models import ModelPair
@@ -81,6 +82,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
     found = _fits()
     name = str(FIT.value)
     st.session_state[HAS_BEGUN] = bool(_stand(name))
+    if complaint := st.session_state.pop(COMPLAINT, ""):
+        stage.strip.error(escape_markdown(complaint))
     with stage.viewer:
         if name in found:
             with st.container(key="watched_maps", gap="xsmall"):
@@ -95,8 +98,6 @@ def render(pair: ModelPair, stage: Stage) -> None:
             with answer:
                 lay_over(map_, [], answer="")  # the maps of the experiment that is open
     with stage.strip:
-        if complaint := st.session_state.pop(COMPLAINT, ""):
-            st.error(escape_markdown(complaint))
         if name in found:
             with st.container(key="watched_curves"):
                 _watch_curves(name)
@@ -348,7 +349,7 @@ def _open(name: str) -> None:
     selection.show("Explore", {selection.EXPERIMENT: name})
 
 
-@st.fragment(run_every=TICK)
+@fragment(run_every=TICK)
 def _watch(name: str) -> None:
     """Show the fit as it stands: its codes on the maps, the decodes under the mouse, how far it is."""
     found = _fits()
@@ -439,9 +440,11 @@ def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
         st.warning(escape_markdown(f"The process of the {short} has ended{why}. Go on takes it up where it was saved."))
 
 
-@st.fragment(run_every=STEER_TICK)
+@fragment(run_every=STEER_TICK)
 def _steer(name: str) -> None:
     """Draw what moves the fit: pause, stop, discard, beta, learning rate."""
+    if COMPLAINT in st.session_state:
+        st.rerun()  # it is told outside of this fragment
     found = _fits().get(name, [])
     is_alive = any(fit.lives for fit in found)
     with st.container(horizontal=True):
@@ -536,7 +539,7 @@ def _resume(name: str) -> None:
         st.session_state[COMPLAINT] = f"The fit cannot be taken up again: {error}."
 
 
-@st.fragment(run_every=CURVES_TICK)
+@fragment(run_every=CURVES_TICK)
 def _watch_curves(name: str) -> None:
     """Draw the curves of the fit so far, and what was moved."""
     standing = _stand(name)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from explorer import images, originals, selection, tables
 from explorer.cache import cached
 from explorer.components.wall import COLUMNS, Encoded, show_drawings
+from explorer.fragments import fragment
 from explorer.maps import Map, MapPair
 from explorer.models import ModelPair
 from explorer.stage import Stage, chart_of, lay_over
@@ -50,7 +51,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
             "Point at one to see what comes back. Pale at an edge: it lies beyond."
         )
         with st.container(key="watched_wall", gap="xsmall"):
-            watch = st.fragment(_watch, run_every=TICK if is_teacher else STUDENT_TICK)
+            watch = fragment(run_every=TICK if is_teacher else STUDENT_TICK)(_watch)
             watch(stage.maps, pair, is_teacher)
     with stage.strip:
         if is_teacher:

@@ -23,7 +23,7 @@ from tests.browser.conftest import (
 from tests.conftest import streamlit_server
 from training.checkpoint import MODEL_NAMES, Checkpoint, check_pair, checkpoint_path
 from training.datasets import Data
-from training.live import LiveFit, live_path
+from training.live import LiveFit, control_path, live_path
 from training.own_dataset import OwnDataset, dataset_path, write_dataset
 from training.workers import running
 
@@ -100,6 +100,12 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     assert in_chart(page, "map_vae", hidden) == "hidden"
 
     expect(page.get_by_role("group", name="Classes").get_by_role("button")).to_have_text(CLASSES)
+    # What an order comes to is told, though only a part of the page runs.
+    (in_its_way := control_path(checkpoint_path(checkpoints / NAME, "vae"))).mkdir()
+    button(page, "Pause").click()
+    expect(page.get_by_text("The fit cannot be reached")).to_be_visible()
+    in_its_way.rmdir()
+    button(page, "Go on").click()  # the other model was reached
     button(page, "Pause").click()
     expect(page.get_by_text("paused")).to_have_count(2, timeout=60_000)
     page.wait_for_function("latentAtlases.has('map_vae/live')")
