@@ -1,10 +1,10 @@
 r"""What a loss says: a number that somebody reports, in nats per image, and what it is near to.
 
-A loss is the mean over images of `s E + w KL`. E is the reconstruction's error, summed over the pixels: a cross-entropy
-in nats, or a squared error. s is 1, or 1 / pixels where the loss is a mean over them; w is what weighs the KL. A
-cross-entropy is `-log p(x|z)`. A squared error is that of a Gaussian with a given sigma, but for a constant:
-`-log p(x|z) = E / (2 sigma^2) + pixels / 2 log(2 pi sigma^2)`. So the loss holds `log p(x|z) - beta KL`, with
-`beta = w / s`, over `2 sigma^2` if the error is squared; it is the ELBO where beta is 1.
+A loss is the mean over images of `s E + w KL`, or their sum. E is the reconstruction's error, summed over the pixels: a
+cross-entropy in nats, or a squared error. s is 1, or 1 / pixels where the loss is a mean over them; w is what weighs
+the KL. A cross-entropy is `-log p(x|z)`. A squared error is that of a Gaussian with a given sigma, but for a constant:
+`-log p(x|z) = E / (2 sigma^2) + pixels / 2 log(2 pi sigma^2)`. So the loss holds `log p(x|z) - beta KL`, with `beta = w
+/ s`, over `2 sigma^2` if the error is squared; it is the ELBO where beta is 1.
 
 Reference:
     Kingma and Welling 2013, Auto-Encoding Variational Bayes, appendix C, https://arxiv.org/abs/1312.6114
@@ -84,14 +84,15 @@ class Loss:
     pixels: int  # of an image; of colours, three times as many
     latent_dim: int = 1  # only of use to `Kl.MEAN`
     sigma: float = 1.0  # of the Gaussian, for pixels in [0, 1]; only of use to `Error.SQUARED`
+    images: int = 1  # that it is the sum over; 1 of a mean over images
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value >= 0):
             raise ValueError(f"the loss is {self.value}; it must be a number of at least 0")
-        if min(self.pixels, self.latent_dim) < 1 or not self.sigma > 0:
+        if min(self.pixels, self.latent_dim, self.images) < 1 or not self.sigma > 0:
             raise ValueError(
-                f"pixels, latent_dim and sigma are {self.pixels}, {self.latent_dim} and {self.sigma}; "
-                "they must be positive"
+                f"pixels, latent_dim, images and sigma are {self.pixels}, {self.latent_dim}, {self.images} and "
+                f"{self.sigma}; they must be positive"
             )
         if self.error == Error.SQUARED and self.reduction in (Reduction.BITS, Reduction.BITS_PER_DIMENSION):
             raise ValueError(f"the loss is a squared error in {self.reduction}; it must be per pixel or per image")
@@ -111,7 +112,8 @@ class Loss:
     @property
     def nats(self) -> float:
         """`log p(x|z) - beta KL`, in nats per image; higher is better."""
-        in_nats = self.value * (math.log(2) if self.reduction in (Reduction.BITS, Reduction.BITS_PER_DIMENSION) else 1)
+        unit = math.log(2) if self.reduction in (Reduction.BITS, Reduction.BITS_PER_DIMENSION) else 1
+        in_nats = self.value * unit / self.images
         return self.log_likelihood(in_nats * (self.pixels if self.is_mean else 1))
 
     def log_likelihood(self, error: float) -> float:

@@ -26,6 +26,7 @@ IS_OPEN = Choice("translate", False)
 VALUE, ERROR = Choice("loss", 0.2634), Choice("loss_of", str(Error.BINARY))
 REDUCTION, KL = Choice("loss_per", str(Reduction.PIXEL)), Choice("loss_kl", str(Kl.SUM))
 PIXELS, LATENT_DIM, SIGMA = Choice("loss_pixels", 784), Choice("loss_latent_dim", 2), Choice("loss_sigma", 1.0)
+IMAGES = Choice("loss_images", 1)
 
 ERRORS: dict[str, str] = {
     Error.BINARY: "cross-entropy, binarised",
@@ -44,7 +45,7 @@ KLS: dict[str, str] = {
     Kl.MEAN: "mean over latent dimensions",
     Kl.ALIKE: "as the error: the ELBO",
 }
-MAX_VALUE, MAX_PIXELS, MAX_LATENT_DIM = 1e12, 10_000_000, 100_000
+MAX_VALUE, MAX_PIXELS, MAX_LATENT_DIM, MAX_IMAGES = 1e12, 10_000_000, 100_000, 10_000_000
 BATCH = 1000  # images at a time; bounds the memory
 
 
@@ -88,7 +89,7 @@ def _loss_inputs(pair: ModelPair) -> Loss:
             step=0.01,
             format="%.6g",
             width=140,
-            help="A mean over images. A negative number is taken for a log-likelihood: a loss is its opposite.",
+            help="A negative number is taken for a log-likelihood: a loss is its opposite.",
             **VALUE.bound,
         )
         error = Error(renamed_input("It is a", ERROR, ERRORS))
@@ -105,6 +106,15 @@ def _loss_inputs(pair: ModelPair) -> Loss:
             width=150,
             help="Width times height; of colours, three times as many.",
             **PIXELS.bound,
+        )
+        images = st.number_input(
+            "Summed over images",
+            1,
+            MAX_IMAGES,
+            IMAGES.default,
+            width=150,
+            help="1: the number is a mean over images, as most programs print it. Of a sum over a batch, its size.",
+            **IMAGES.bound,
         )
         latent_dim, sigma = pair.latent_dim, SIGMA.default
         if kl == Kl.MEAN:
@@ -131,6 +141,7 @@ def _loss_inputs(pair: ModelPair) -> Loss:
         pixels=int(pixels),
         latent_dim=latent_dim,
         sigma=float(sigma),
+        images=int(images),
     )
 
 

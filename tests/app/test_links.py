@@ -27,7 +27,17 @@ NAMES = {
     *("subject", "belief_seed", "close_up"),
     *("x_axis", "log"),
     "step",
-    *("translate", "loss", "loss_of", "loss_per", "loss_kl", "loss_pixels", "loss_latent_dim", "loss_sigma"),
+    *(
+        "translate",
+        "loss",
+        "loss_of",
+        "loss_per",
+        "loss_kl",
+        "loss_pixels",
+        "loss_latent_dim",
+        "loss_sigma",
+        "loss_images",
+    ),
     *("sweep", "sweep_colour"),
     *("data", "network", "widths", "latent_dim", "fit_beta", "warm_up", "epochs", "rate", "fit_seed"),
 }

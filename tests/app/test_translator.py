@@ -140,6 +140,11 @@ def test_a_log_likelihood_is_a_loss_with_the_other_sign(app: AppTest) -> None:
     assert said[0].startswith("#### −300.0 nats per image")
 
 
+def test_a_sum_over_a_batch_says_the_same_as_its_mean(app: AppTest) -> None:
+    mean = answer(ask(app, loss="150", loss_per="image", loss_kl="alike"))
+    assert answer(ask(app, loss="19200", loss_per="image", loss_kl="alike", loss_images="128")) == mean
+
+
 def test_a_squared_error_has_no_bits_and_wants_its_sigma(app: AppTest) -> None:
     ask(app, loss="0.1", loss_per="bits")
     assert "loss_sigma" not in [each.key for each in app.number_input]
@@ -157,6 +162,7 @@ def test_a_squared_error_has_no_bits_and_wants_its_sigma(app: AppTest) -> None:
     [
         *({"loss": value} for value in ("nan", "inf", "1e308", "words")),
         {"loss_pixels": "0"},
+        {"loss_images": "0"},
         {"loss_of": "x", "loss_per": "y", "loss_kl": "z"},
     ],
 )

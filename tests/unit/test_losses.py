@@ -86,6 +86,20 @@ def test_a_loss_as_it_is_programmed_holds_its_log_likelihood(
     assert loss.nats == pytest.approx(float(likelihood - loss.beta * divergence), rel=1e-9, abs=1e-9)
 
 
+def test_a_sum_over_a_batch_is_divided_by_its_images() -> None:
+    """As PyTorch's example of a VAE has it: `reduction="sum"`, plus the KL of all images."""
+    images, logits = torch.rand(7, 12, dtype=torch.float64).round(), torch.randn(7, 12, dtype=torch.float64)
+    mean, deviation = torch.randn(7, 3, dtype=torch.float64), torch.rand(7, 3, dtype=torch.float64) + 0.1
+    divergence = kl_divergence(Normal(mean, deviation), Normal(0.0, 1.0))
+    summed = F.binary_cross_entropy_with_logits(logits, images, reduction="sum") + divergence.sum()
+    elbo = Bernoulli(logits=logits).log_prob(images).sum(1).mean() - divergence.sum(1).mean()
+    loss = Loss(
+        value=float(summed), error=Error.BINARY, reduction=Reduction.IMAGE, kl=Kl.SUM, pixels=12, latent_dim=3, images=7
+    )
+    assert loss.nats == pytest.approx(float(elbo))
+    assert loss.beta == 1
+
+
 def test_beta_is_what_weighs_the_kl_beside_the_likelihood() -> None:
     # Keras' example: binary_crossentropy is a mean, and so is K.mean over the latent dimensions.
     assert replace(MEAN_BCE, kl=Kl.MEAN, latent_dim=2).beta == pytest.approx(392)
@@ -163,6 +177,7 @@ def test_without_landmarks_nothing_is_judged_and_with_a_half_what_is_worse() -> 
     "wrong",
     [
         {"value": -1.0},
+        {"images": 0},
         {"value": math.nan},
         {"value": math.inf},
         {"pixels": 0},
