@@ -3,8 +3,8 @@ r"""What a loss says: a number that somebody reports, in nats per image, and wha
 A loss is the mean over images of `s E + w KL`, or their sum. E is the reconstruction's error, summed over the pixels: a
 cross-entropy in nats, or a squared error. s is 1, or 1 / pixels where the loss is a mean over them; w is what weighs
 the KL. A cross-entropy is `-log p(x|z)`. A squared error is that of a Gaussian with a given sigma, but for a constant:
-`-log p(x|z) = E / (2 sigma^2) + pixels / 2 log(2 pi sigma^2)`. So the loss holds `log p(x|z) - beta KL`, with `beta = w
-/ s`, over `2 sigma^2` if the error is squared; it is the ELBO where beta is 1.
+`-log p(x|z) = E / (2 sigma^2) + pixels / 2 log(2 pi sigma^2)`. So the loss holds `log p(x|z) - beta KL`; beta is
+`w / s`, over `2 sigma^2` if the error is squared. It is the ELBO where beta is 1.
 
 Reference:
     Kingma and Welling 2013, Auto-Encoding Variational Bayes, appendix C, https://arxiv.org/abs/1312.6114
