@@ -14,9 +14,11 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # What is no violation, or what only Streamlit can mend, by rule.
 EXCEPT = {
-    # "Inactive user interface components" are exempt; Streamlit does not tell axe that such a label is of one.
+    # "Inactive user interface components" are exempt; Streamlit fades them, and does not tell axe that such a label is
+    # of one: https://github.com/streamlit/streamlit/pull/12555
     "color-contrast": '[data-testid="stButtonGroup"]:has(button[disabled]) *',
-    # The uploader's drop zone has the role "presentation" and a label.
+    # The uploader's drop zone has the role "presentation" and a label: Streamlit gives the label, react-dropzone the
+    # role, https://github.com/react-dropzone/react-dropzone/pull/1182
     "presentation-role-conflict": '[data-testid="stFileUploaderDropzone"]',
 }
 VIOLATIONS = """async ([rules, except]) => {
