@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from explorer.drawing import rasterize
 from tests.browser.conftest import (
+    WIDGETS_ARE_THERE,
     assert_models_answer_the_picture,
     draw,
     drawn,
@@ -59,6 +60,7 @@ def open_pad(page: Page, address: str) -> None:
     expect(page.get_by_text("Nothing drawn")).to_have_count(3)
     expect(page.locator(".pad .hint")).to_be_visible()
     page.locator(".st-key-upload [data-testid=stFileUploaderDropzone]").wait_for()  # its script comes late
+    page.wait_for_function(WIDGETS_ARE_THERE)
     wait_until_idle(page)
 
 

@@ -10,14 +10,16 @@ import torch
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from explorer.drawing import SIDE
 from tests.browser.conftest import (
     decode,
+    draw,
     expect_picture,
+    form,
     in_chart,
     open_map,
     pixel_of,
     seen,
+    wait_for_form,
     wait_until,
     wait_until_idle,
 )
@@ -33,15 +35,8 @@ FRAME = (229, 53, 43)  # of one's own drawings
 
 def draw_and_send(page: Page) -> np.ndarray:
     """Draw a seven and send it; return what was drawn, pixels in [0, 1]."""
-    box = page.locator(".pad canvas").bounding_box()
-    assert box is not None
-    first, *others = [(box["x"] + x * box["width"] / SIDE, box["y"] + y * box["height"] / SIDE) for x, y in SEVEN]
-    page.mouse.move(*first)
-    page.mouse.down()
-    for point in others:
-        page.mouse.move(*point, steps=10)
-    page.mouse.up()
-    page.locator('img[data-name="drawn"]').wait_for()
+    draw(page, SEVEN)
+    wait_for_form(page, form(SEVEN))  # a part of it comes first
     page.get_by_role("button", name="To the wall").click()
     expect(page.get_by_role("button", name="On the wall")).to_be_visible()
     wait_until_idle(page)
