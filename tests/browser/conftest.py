@@ -605,6 +605,7 @@ class Wire:
     def __init__(self, page: Page) -> None:
         self.exceptions: list[str] = []
         self.runs = 0  # that have ended, since the page was last connected
+        self.begun: set[str] = set()  # the ids of all runs
         page.on("websocket", self._listen)
 
     def _listen(self, socket: WebSocket) -> None:
@@ -614,14 +615,22 @@ class Wire:
 
     def _note(self, payload: bytes | str) -> None:
         self.runs += is_end(payload)
-        element = message(payload).delta.new_element
+        received = message(payload)
+        if received.WhichOneof("type") == "new_session":
+            self.begun.add(received.metadata.run.script_run_id)
+        element = received.delta.new_element
         if element.WhichOneof("type") == "exception":
             self.exceptions.append(element.exception.message)
 
     @contextmanager
     def until_run_ends(self) -> Iterator[None]:
-        """Wait for the end of a run that begins here."""
-        with self.socket.expect_event("framereceived", is_end):
+        """Wait for the end of a run that begins here; what began before may end meanwhile."""
+        earlier = frozenset(self.begun)
+
+        def is_end_of_later(payload: bytes | str) -> bool:
+            return is_end(payload) and message(payload).metadata.run.script_run_id not in earlier
+
+        with self.socket.expect_event("framereceived", is_end_of_later):
             yield
 
 
