@@ -67,7 +67,7 @@ def test_tab_shows_the_figures_of_the_image(
         app.number_input("digit").set_value(image).run()
         assert not app.exception
         x = seen[image].ravel()
-        evidence = float(brute_force(decode, x, 201)[1].logsumexp(0))
+        evidence = float(brute_force(decode, x, 401)[1].logsumexp(0))
         bound = elbo(decode, x, evaluation.approximate_posteriors(vae, seen[[image]])[0])
         assert told(app, "log p(x)") == pytest.approx(evidence, abs=0.01)
         assert told(app, "ELBO") == pytest.approx(bound, abs=0.006)
@@ -136,7 +136,7 @@ def test_without_the_images_a_drawing_can_be_shown(
     assert not app.info
     x = binarise(torch.as_tensor(form)[None], torch.Generator().manual_seed(EVALUATION_SEED)).numpy()[0]
     np.testing.assert_allclose(shown(app, "subject"), x, atol=0.003)
-    assert told(app, "log p(x)") == pytest.approx(float(brute_force(decode, x.ravel(), 201)[1].logsumexp(0)), abs=0.01)
+    assert told(app, "log p(x)") == pytest.approx(float(brute_force(decode, x.ravel(), 401)[1].logsumexp(0)), abs=0.01)
 
 
 def test_in_more_dimensions_the_belief_and_the_bound_are_left(

@@ -5,19 +5,21 @@ from functools import partial
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import in_chart, open_map, wait_until
+from tests.browser.conftest import WIRES, in_chart, message, open_map, wait_until, wait_until_idle
 
 pytestmark = pytest.mark.browser
 
 CLICK = """names => {
-    const controls = [...document.querySelectorAll('[role="radio"]')];
-    for (const found of names.map(name => controls.find(each => each.textContent === name))) found.click();
+    const controls = [...document.querySelectorAll('[role="radio"], [type="checkbox"]')];
+    const called = each => each.textContent || each.getAttribute("aria-label") || each.closest("label").textContent;
+    for (const found of names.map(name => controls.find(each => called(each) === name))) found.click();
 }"""
-FILM = ".film-controls"
+FILM, PATH = ".film-controls", "Draw a path"
+CLASS_MAP = "Colour the background by the classifier's digit"
 
 
 def assert_picture(page: Page) -> None:
-    assert in_chart(page, "map_vae", "return chart._fullLayout.images.length") > 0  # the grid
+    assert in_chart(page, "map_vae", "return chart._fullLayout.images.length") > 0  # the grid, or the class map
 
 
 @pytest.mark.parametrize("names", [("grid", "Training curves"), ("Training curves", "grid")])
@@ -26,3 +28,36 @@ def test_a_tool_and_a_face_in_one_task_are_both_drawn(fresh_page: Page, served: 
     fresh_page.evaluate(CLICK, names)
     expect(fresh_page.locator(FILM)).to_be_visible()
     wait_until(fresh_page, partial(assert_picture, fresh_page))
+
+
+def test_what_is_chosen_for_the_whole_page_is_drawn_though_a_tool_came_first(fresh_page: Page, served: str) -> None:
+    page = fresh_page
+    open_map(page, served)
+    page.locator(".st-key-topbar").get_by_test_id("stPopover").get_by_role("button").locator(
+        "visible=true"
+    ).first.click()
+    expect(page.get_by_text(CLASS_MAP)).to_be_visible()
+    wait_until_idle(page)
+    page.evaluate(CLICK, (PATH, CLASS_MAP))
+    expect(page.get_by_text("Drag over the map")).to_have_count(2)
+    wait_until(page, partial(assert_picture, page))
+
+
+@pytest.mark.parametrize("names", [("grid",), (PATH,), ("Training curves",), (PATH, "Training curves")])
+def test_the_page_does_not_run_for_what_a_fragment_draws(fresh_page: Page, served: str, names: tuple[str, ...]) -> None:
+    open_map(fresh_page, served)
+    runs: list[list[str]] = []
+
+    def note(payload: bytes | str) -> None:
+        received = message(payload)
+        if received.WhichOneof("type") == "new_session":
+            runs.append(list(received.metadata.run.fragment_ids))
+
+    wire = WIRES[fresh_page]
+    wire.socket.on("framereceived", note)
+    with wire.until_run_ends():
+        fresh_page.evaluate(CLICK, names)
+    wait_until_idle(fresh_page)
+    wire.socket.remove_listener("framereceived", note)
+    assert runs
+    assert all(runs), "the whole page ran"
