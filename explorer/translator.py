@@ -108,11 +108,11 @@ def _loss_inputs(pair: ModelPair) -> Loss:
             **PIXELS.bound,
         )
         images = st.number_input(
-            "Summed over images",
+            "Images summed over",
             1,
             MAX_IMAGES,
             IMAGES.default,
-            width=150,
+            width=190,
             help="1: the number is a mean over images, as most programs print it. Of a sum over a batch, its size.",
             **IMAGES.bound,
         )
