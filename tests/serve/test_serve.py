@@ -193,6 +193,29 @@ def test_a_killed_replica_is_replaced_within_seconds_and_started_again(served: S
     assert served.replicas[1].process.pid == before[1]
 
 
+def test_a_replica_that_dies_before_it_answers_fails_nobody(served: Served) -> None:
+    dying = served.replicas[0]
+    before = dying.process.pid
+    cookies = replica_cookies(served)
+
+    def is_asked() -> bool:
+        there = (each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_ESTABLISHED)
+        return any(each.laddr and each.laddr.port == dying.port for each in there)
+
+    with ThreadPoolExecutor() as threads:
+        dying.process.send_signal(signal.SIGSTOP)  # it takes connections, and says nothing
+        try:
+            answers = [threads.submit(ask, served, "/_stcore/health", Cookie=each) for each in cookies]
+            wait_until(lambda: any(each.done() for each in answers) and is_asked())
+            assert not all(each.done() for each in answers)
+        finally:
+            dying.process.kill()
+        assert [each.result().status for each in answers] == [200, 200]
+    wait_until(lambda: dying.process.pid != before)
+    dying.wait_until_healthy()
+    wait_until(lambda: len({ask(served, "/").cookies["replica"] for _ in range(4)}) == 2)
+
+
 def test_what_does_not_change_is_compressed_kept_and_tied_to_no_replica(served: Served) -> None:
     page = ask(served, "/").body.decode()
     script = re.search(r"static/js/index[^\"]*\.js", page)
