@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser.conftest import (
     WORDS,
     before_its_scripts,
     decode,
     expect_picture,
+    message,
     open_lens,
     open_map,
     part,
@@ -34,6 +36,49 @@ def test_a_second_click_on_the_same_spot_leaves_the_words_as_they_are(page: Page
         page.mouse.up()
         expect(page.locator('figure:has(img[data-name="pick-vae"]) .lens')).to_have_count(0)
         expect(page.locator(f"{WORDS} .original img")).to_be_visible()  # the server's own words
+
+
+# Whether something of an earlier run has become pale there: Streamlit leaves it a third.
+IS_PALE = """place => [...document.querySelectorAll(`${place} [data-stale="true"]`)]
+    .some(stale => getComputedStyle(stale).opacity < 0.4)"""
+# How much is seen of each of these, with all that is around it.
+OPACITIES = """shown => [...document.querySelectorAll(`.st-key-stage :is(${shown})`)].map(element => {
+    let opacity = 1;
+    for (; element; element = element.parentElement) opacity *= getComputedStyle(element).opacity;
+    return opacity;
+})"""
+
+
+def is_beginning(received: ForwardMsg) -> bool:
+    """Whether a message says that a run begins."""
+    return received.HasField("new_session") or received.session_status_changed.script_is_running
+
+
+def test_maps_and_decodes_stay_as_they_are_while_the_server_works(fresh_page: Page, served: str) -> None:
+    """Streamlit pales what a run has not drawn yet, after half a second; what the mouse draws waits for no run."""
+    page, held, is_held = fresh_page, [], False
+
+    def relay(browser: WebSocketRoute) -> None:
+        server = browser.connect_to_server()
+
+        def answer(payload: bytes | str) -> None:
+            if is_held and not is_beginning(message(payload)):
+                held.append(lambda: browser.send(payload))
+            else:
+                browser.send(payload)
+
+        server.on_message(answer)
+
+    page.route_web_socket("**/_stcore/stream", relay)
+    open_lens(page, f"{served}/?tab=Traverse")
+    is_held = True
+    page.mouse.click(*part(page, "map_vae", 0.4, 0.4))
+    page.wait_for_function(IS_PALE, arg=".st-key-strip")
+    assert page.evaluate(OPACITIES, ".js-plotly-plot, .card.pick") == [1] * 4  # two maps, two decodes
+    is_held = False
+    for send in held:
+        send()
+    wait_until_idle(page)
 
 
 def test_full_screen_and_back_leaves_a_map_as_large_as_it_was(page: Page, served: str) -> None:
