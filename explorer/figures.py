@@ -266,7 +266,9 @@ def close_up(points: Array, labels: Array, window: Window, axes: Axes, classes: 
     low = np.array([window.left, window.bottom]) - window.side / 4
     near = np.flatnonzero(((points >= low) & (points <= low + 1.5 * window.side)).all(axis=1))
     near = near[:: max(1, -(-len(near) // CLOSE_UP_CODES))]
-    for label in range(len(classes)):
+    if not len(near):
+        figure.add_scatter(x=[], y=[])  # a figure without a trace shows no axes
+    for label in np.unique(labels[near]).tolist():
         own = points[near[labels[near] == label]]
         # Without WebGL: a browser has few contexts, and both maps need two each.
         figure.add_scatter(
@@ -274,7 +276,9 @@ def close_up(points: Array, labels: Array, window: Window, axes: Axes, classes: 
             y=own[:, 1],
             mode="markers",
             name=str(label),
-            marker=_marker(label) | {"size": 7, "line": {"color": NEUTRAL, "width": 1}},
+            legendgroup=str(label),
+            marker=_marker(label)
+            | {"size": 7, "opacity": DOT_OPACITY, "line": {"color": outlines(LIGHT, len(classes))[label], "width": 1}},
             hoverinfo="skip",
         )
     return figure

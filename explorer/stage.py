@@ -257,7 +257,7 @@ def draw_close_ups(laid: Sequence[Laid]) -> None:
     small = [(each, window) for each, window in zip(laid, windows, strict=True) if window]
     for column, (each, window) in zip(st.columns(len(small)) if small else (), small, strict=True):
         model = each.map_.model
-        key = f"close_up_{model.name}"
+        key = _close_up_of(each.map_)
         with column:
             figure = map_layers.close_up_figure(each.map_, window, selection.CODES_SHOWN.value)
             latent_map.chart(figure, key=key, size="small")
@@ -266,15 +266,20 @@ def draw_close_ups(laid: Sequence[Laid]) -> None:
             st.caption(f"{what}: click it, too." if each.on_pick else f"{what}.")
 
 
+def _close_up_of(map_: Map) -> str:
+    """Return the key of a map's close-up."""
+    return f"close_up_{map_.model.name}"
+
+
 def draw_legend(maps: MapPair, classes: Classes) -> None:
-    """Draw the one legend of both maps; in the fragment that shows the picks, which it may set."""
+    """Draw the one legend of both maps, and of close-ups; in the fragment that shows the picks, which it may set."""
     colours, symbols = zip(*map(figures.look, range(len(classes))), strict=True)
     outlines = {
         theme: figures.outlines(background, len(classes))
         for theme, background in (("light", figures.LIGHT), ("dark", figures.DARK))
     }
     latent_map.legend(
-        tuple(map(chart_of, maps)),
+        [key for map_ in maps for key in (chart_of(map_), _close_up_of(map_))],
         classes.names,
         classes.short_names,
         colours,

@@ -22,6 +22,7 @@ from playwright.sync_api import (
     Page,
     ViewportSize,
     WebSocket,
+    WebSocketRoute,
     expect,
     sync_playwright,
 )
@@ -632,6 +633,34 @@ class Wire:
 
         with self.socket.expect_event("framereceived", is_end_of_later):
             yield
+
+
+class HeldWire:
+    """What the server sends to a page that is not opened yet; some of it can be held back."""
+
+    def __init__(self, page: Page) -> None:
+        self._held: list[Callable[[], None]] = []
+        self._is_held: Callable[[ForwardMsg], bool] = lambda sent: False
+        page.route_web_socket("**/_stcore/stream", self._relay)
+
+    def _relay(self, browser: WebSocketRoute) -> None:
+        def pass_on(payload: bytes | str) -> None:
+            if self._held or self._is_held(message(payload)):  # what follows comes after it
+                self._held.append(lambda: browser.send(payload))
+            else:
+                browser.send(payload)
+
+        browser.connect_to_server().on_message(pass_on)
+
+    @contextmanager
+    def hold(self, is_held: Callable[[ForwardMsg], bool]) -> Iterator[None]:
+        """Hold back such messages until the end, and what comes after them."""
+        self._is_held = is_held
+        yield
+        self._is_held = lambda sent: False
+        for send in self._held:
+            send()
+        self._held.clear()
 
 
 def is_end(payload: bytes | str) -> bool:

@@ -25,6 +25,7 @@ from training.experiments import Experiment
 pytestmark = pytest.mark.browser
 
 CLOSE_UP = "close_up_vae"
+IN_COLOUR = ("t => t.marker.opacity > 0.5", "t => t.marker.opacity < 0.5")  # and greyed out, not gone
 
 
 def width_of(shape: Locator) -> float:
@@ -68,6 +69,21 @@ def test_a_short_path_is_shown_large_and_a_click_there_picks(
     assert width_of(path) > 80
     expect(page.locator(".st-key-viewer")).to_contain_text("A close-up of the marks on the VAE's map: click it, too.")
     expect(page.locator(f".st-key-{CLOSE_UP} canvas")).to_have_count(0)  # no WebGL
+    there = classes_in_colour(page)[0]
+    assert len(there) > 1
+    label = min(there)
+    chip = page.locator(".classes button").nth(int(label))
+
+    def is_alone() -> None:
+        in_colour, greyed = classes_in_colour(page)
+        assert in_colour <= {label}
+        assert greyed
+
+    def is_none_greyed() -> None:
+        assert not classes_in_colour(page)[1]
+
+    chip.dblclick()
+    wait_until(page, is_alone)
 
     point = click_close_up(page, 0.3, 0.2)
     wait_for_input(page, "VAE pick, x", point[0])
@@ -80,6 +96,15 @@ def test_a_short_path_is_shown_large_and_a_click_there_picks(
         "return xaxis.range[0] < left && right < xaxis.range[1] && yaxis.range[0] < bottom && top < yaxis.range[1]; }",
         arg=[f(point[axis], float(codes[image][axis])) for f in (min, max) for axis in (0, 1)],
     )
+    wait_until(page, is_alone)  # what the server has drawn anew, too
+    chip.dblclick()
+    wait_until(page, is_none_greyed)
+
+
+def classes_in_colour(page: Page) -> tuple[set[str], set[str]]:
+    """Which classes are in colour on the close-up, and which are greyed out there, as on the map."""
+    names = [in_chart(page, CLOSE_UP, f"return chart.data.filter({each}).map(t => t.name)") for each in IN_COLOUR]
+    return set(names[0]), set(names[1])
 
 
 def test_a_long_path_has_no_close_up(page: Page, served: str) -> None:

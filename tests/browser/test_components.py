@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser.conftest import (
     WORDS,
+    HeldWire,
     before_its_scripts,
     decode,
     expect_picture,
-    message,
     open_lens,
     open_map,
     part,
@@ -49,36 +49,20 @@ OPACITIES = """shown => [...document.querySelectorAll(`.st-key-stage :is(${shown
 })"""
 
 
-def is_beginning(received: ForwardMsg) -> bool:
-    """Whether a message says that a run begins."""
-    return received.HasField("new_session") or received.session_status_changed.script_is_running
-
-
-def test_maps_and_decodes_stay_as_they_are_while_the_server_works(fresh_page: Page, served: str) -> None:
+def test_maps_and_decodes_stay_as_they_are_while_the_server_works(own_page: Page, served: str) -> None:
     """Streamlit pales what a run has not drawn yet, after half a second; what the mouse draws waits for no run."""
-    page, held, is_held = fresh_page, [], False
-
-    def relay(browser: WebSocketRoute) -> None:
-        server = browser.connect_to_server()
-
-        def answer(payload: bytes | str) -> None:
-            if is_held and not is_beginning(message(payload)):
-                held.append(lambda: browser.send(payload))
-            else:
-                browser.send(payload)
-
-        server.on_message(answer)
-
-    page.route_web_socket("**/_stcore/stream", relay)
+    page, wire = own_page, HeldWire(own_page)
     open_lens(page, f"{served}/?tab=Traverse")
-    is_held = True
-    page.mouse.click(*part(page, "map_vae", 0.4, 0.4))
-    page.wait_for_function(IS_PALE, arg=".st-key-strip")
-    assert page.evaluate(OPACITIES, ".js-plotly-plot, .card.pick") == [1] * 4  # two maps, two decodes
-    is_held = False
-    for send in held:
-        send()
+    with wire.hold(lambda sent: not is_beginning(sent)):
+        page.mouse.click(*part(page, "map_vae", 0.4, 0.4))
+        page.wait_for_function(IS_PALE, arg=".st-key-strip")
+        assert page.evaluate(OPACITIES, ".js-plotly-plot, .card.pick") == [1] * 4  # two maps, two decodes
     wait_until_idle(page)
+
+
+def is_beginning(sent: ForwardMsg) -> bool:
+    """Whether a message says that a run begins."""
+    return sent.HasField("new_session") or sent.session_status_changed.script_is_running
 
 
 def test_full_screen_and_back_leaves_a_map_as_large_as_it_was(page: Page, served: str) -> None:

@@ -199,8 +199,8 @@ def test_dragging_draws_a_path_and_shows_its_film(
     in_chart(page, "map_vae", "chart.sameAsBefore = true; return 0")
     zoom_and_pan(page, "map_vae")
     page.get_by_text("Draw a path").click()
-    page.wait_for_url(re.compile("path=true"))
     expect(page.get_by_text("Drag over the map")).to_have_count(2)
+    page.wait_for_url(re.compile("path=true"))
     wait_until_idle(page)
     seen(page, "pick-vae")  # scrolls to where it is whole on the screen
     before, stood = in_chart(page, "map_vae", RANGE), places(page)

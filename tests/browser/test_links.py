@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import (
     RANGE,
     WIRES,
+    HeldWire,
     decode,
     expect_lens,
     expect_picture,
@@ -34,6 +35,27 @@ PICK = ("VAE pick, x", "VAE pick, y", "Ringed test image")
 
 def pick_of(page: Page) -> tuple[str, ...]:
     return tuple(page.get_by_label(label, exact=True).input_value() for label in PICK)
+
+
+def test_a_widget_that_has_moved_to_another_place_still_writes_to_the_address(own_page: Page, served: str) -> None:
+    """The tour has widgets of Explore elsewhere; what was there goes only when the run has ended."""
+    page, wire = own_page, HeldWire(own_page)
+    open_lens(page, f"{served}/?tab=Learn&step=7")
+    before = page.locator(".st-key-path").element_handle()
+    with wire.hold(lambda sent: sent.HasField("script_finished")):
+        page.get_by_role("radio", name="Explore").click()
+        expect(page.locator(".st-key-path")).to_have_count(2)
+    page.wait_for_function("before => !before.isConnected", arg=before)
+    page.get_by_text("Draw a path").click()
+    page.wait_for_url(re.compile("path=true"))
+    expect(page.get_by_text("Drag over the map")).to_have_count(2)
+    wait_until_idle(page)
+    ringed = page.get_by_label("Ringed test image", exact=True)
+    ringed.fill("3")
+    ringed.press("Enter")
+    page.wait_for_url(re.compile("digit=3"))
+    page.get_by_text("Draw a path").click()
+    page.wait_for_url(lambda address: "path" not in address)
 
 
 def test_five_picks_are_five_entries_of_the_history(

@@ -280,6 +280,8 @@ def test_a_close_up_thins_a_crowd_evenly() -> None:
     assert max(shown) - min(shown) <= 6
     few = figures.close_up(points[::2_000], labels[::2_000], Window(-3.0, -3.0, 6.0), axes, Classes(DIGITS))
     assert sum(len(trace.x) for trace in few.data) == 20
+    beside = figures.close_up(points, labels, Window(7.0, 7.0, 1.0), axes, Classes(DIGITS))
+    assert [len(trace.x) for trace in beside.data] == [0]  # without a trace Plotly draws no axes
 
 
 MARKS = [Landmark("half", -543.0, None), Landmark("AE", -118.0, False, "autoencoder"), Landmark("ELBO", -128.0, True)]

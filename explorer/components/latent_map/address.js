@@ -23,6 +23,39 @@ export function keepOneEntryAnAct() {
   };
 }
 
+/** A widget writes to the address while Streamlit's page knows it as bound. Where it moves to another place, as from a tool
+ * to the next, it is bound there before its old place is cleared away, which unbinds it (`unregisterQueryParamBinding`,
+ * https://github.com/streamlit/streamlit/pull/13682): its last place must be gone for that. Where Streamlit looks otherwise
+ * inside, nothing is changed. */
+export function keepBindings() {
+  const widgets = widgetManager();
+  if (!widgets || widgets.latentPlaces) return; // once a page
+  /** @type {Map<string, number>} */ const places = new Map([...widgets.boundWidgets.keys()].map((id) => [id, 1]));
+  widgets.latentPlaces = places;
+  const [bind, unbind] = [widgets.registerQueryParamBinding, widgets.unregisterQueryParamBinding];
+  widgets.registerQueryParamBinding = (/** @type {string} */ id, /** @type {unknown[]} */ ...others) => {
+    places.set(id, (places.get(id) ?? 0) + 1);
+    bind.call(widgets, id, ...others);
+  };
+  widgets.unregisterQueryParamBinding = (/** @type {string} */ id) => {
+    places.set(id, (places.get(id) ?? 1) - 1);
+    if (!places.get(id)) unbind.call(widgets, id);
+  };
+}
+
+/** Streamlit's own, which no page is handed: the app's root component has it. @returns {any} */
+function widgetManager() {
+  const root = document.querySelector("#root");
+  const key = Object.keys(root ?? {}).find((name) => name.startsWith("__reactContainer$"));
+  const waiting = key ? [/** @type {any} */ (root)[key]] : [];
+  for (const fiber of waiting) {
+    const found = fiber.stateNode?.widgetMgr;
+    if (found) return found.boundWidgets instanceof Map ? found : null;
+    waiting.push(...[fiber.child, fiber.sibling].filter(Boolean));
+  }
+  return null;
+}
+
 /** The address, with the zoom in it, of which the server does not know. @param {string | URL | null | undefined} address */
 function withZoom(address) {
   const next = new URL(address ?? "", location.href);

@@ -4,7 +4,7 @@
 // the decode of the point under the mouse in place of the answer's picture: the lens.
 
 import { lifecycle } from "../lifecycle.js";
-import { keepOneEntryAnAct, writeZoom, zoomAsInAddress } from "./address.js";
+import { keepBindings, keepOneEntryAnAct, writeZoom, zoomAsInAddress } from "./address.js";
 import { Drawings } from "./drawings.js";
 import { edges } from "./edges.js";
 import { Gestures } from "./gestures.js";
@@ -33,6 +33,7 @@ giveBackContexts();
 
 /** For the overlays of all maps, see `mount.js`. */
 export default function () {
+  keepBindings();
   keepOneEntryAnAct();
   const page = /** @type {any} */ (globalThis);
   (page.latentOverlay ??= Promise.withResolvers()).resolve(lifecycle((place) => new Overlay(place)));
