@@ -203,7 +203,7 @@ def lesson_inputs(tools: Sequence[str]) -> None:
         key=_PRESENTS,
         on_change=_keep_present,
         help="Larger words, and keys: 1 to 9 tools, arrows the tool's slider, Space plays. c, i and g are the faces of "
-        "the maps. The key ? lists them all.",
+        "the maps. The key ? lists them all. The bar comes back where the mouse is at the top.",
     )
     shown = tools_shown(tools)
     st.session_state[_HIDDEN] = [tool for tool in tools if tool not in shown]

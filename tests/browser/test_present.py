@@ -1,11 +1,12 @@
 """What a teacher's link holds: the stage alone, its keys, tools that are left out."""
 
 import re
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DRAWN, WIRES, open_map, wait_until_idle
+from tests.browser.conftest import DRAWN, WIRES, open_map, wait_until, wait_until_idle
 from tests.conftest import TABS
 
 pytestmark = pytest.mark.browser
@@ -40,6 +41,48 @@ def test_keys_choose_tools_faces_and_frames(page: Page, served: str) -> None:
     expect(page.get_by_role("note")).to_have_count(0)
     assert re.search(r"present=1", page.url)
     assert re.search(r"hide=Posterior(,|%2C)compare", page.url)
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 800, "light"), (1920, 1080, "dark")])
+def test_the_stage_is_alone_until_the_mouse_or_the_keyboard_is_at_the_top(
+    width: int, height: int, scheme: Literal["light", "dark"], page: Page, served: str
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=scheme)
+    open_map(page, f"{served}/?present=1&tab=Interpolate")
+    bar, tool = page.locator(".st-key-topbar"), page.locator(".st-key-tab").get_by_role("radio", name="Traverse")
+    places = [page.locator(f".st-key-{each}") for each in ("map_autoencoder", "map_vae", "legend_row")]
+    page.mouse.move(width / 2, height / 2)
+
+    def is_out_of_sight() -> None:
+        box = bar.bounding_box()
+        assert box
+        assert box["y"] + box["height"] < 12
+        assert float(bar.evaluate("bar => getComputedStyle(bar).opacity")) == 0
+
+    def is_in_sight() -> None:
+        box = bar.bounding_box()
+        assert box
+        assert box["y"] == 0
+        assert float(bar.evaluate("bar => getComputedStyle(bar).opacity")) == 1
+
+    wait_until(page, is_out_of_sight)
+    stood = [place.bounding_box() for place in places]
+    title = page.locator(".st-key-stage h4").first.bounding_box()
+    assert title
+    assert title["y"] < 40
+    page.mouse.move(width / 2, 3)
+    wait_until(page, is_in_sight)
+    with WIRES[page].until_run_ends():
+        tool.click()
+    wait_until(page, is_in_sight)
+    page.mouse.move(width / 2, height / 2)
+    page.evaluate("document.activeElement.blur()")
+    wait_until(page, is_out_of_sight)
+    assert [place.bounding_box() for place in places] == stood  # nothing moves for it
+    page.evaluate("document.querySelector('.stMain').focus()")
+    page.keyboard.press("Tab")
+    wait_until(page, is_in_sight)
 
 
 def test_the_menu_has_both_and_the_link_keeps_them(page: Page, served: str) -> None:

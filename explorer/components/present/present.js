@@ -9,6 +9,7 @@ const HELP = [
   ["← →", "the tool's slider"],
   ["Space", "play, or pause, the film"],
   ["c i g", "codes, images, grid"],
+  ["↑", "mouse at the top: experiment and tools"],
   ["?", "this list"],
 ];
 
