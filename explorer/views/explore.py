@@ -44,7 +44,8 @@ def render(pair: ModelPair, stage: Stage, close_ups: bool = False) -> None:
     with stage.controls:
         _path_input(disabled=not stage.maps.either.is_plane)
     stage.viewer.markdown(_what_to_look_for(pair, stage.maps))
-    close_up = stage.viewer.empty() if close_ups else None
+    # No `empty`: Streamlit does not know by which fragment that is made, and refuses what `_picks` writes into it.
+    close_up = stage.viewer.container() if close_ups else None
     _picks(pair, stage.maps, stage.answers, stage.strip.container(), close_up)
 
 

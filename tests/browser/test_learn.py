@@ -12,13 +12,16 @@ from explorer.models import open_models
 from explorer.tour import STEPS, said
 from tests.browser.conftest import (
     MODELS,
+    WIRES,
     decode,
     expect_picture,
     in_chart,
     middle,
     open_link,
+    open_map,
     pixel_of,
     wait_at,
+    wait_until,
     wait_until_idle,
 )
 from training.checkpoint import Checkpoint, checkpoint_path
@@ -75,6 +78,22 @@ def _shows_the_gaps(page: Page, fitted: Path, experiment: Experiment) -> None:
         in_chart(page, f"map_{model}", "return 0")
         wait_at(page.locator(f".st-key-map_{model} .map-overlay .pick").last, *pixel_of(page, f"map_{model}", x, y))
         expect_picture(page, f"pick-{model}", decode(fitted, experiment, model, (x, y)), 0.02)
+
+
+def test_a_step_with_a_close_up_is_there_again_after_a_reload(page: Page, shipped: str) -> None:
+    """What the tab has kept comes once the page is drawn, and runs the tool alone."""
+    open_map(page, f"{shipped}/?tab=Learn&step=5")
+
+    def has_run_twice() -> None:
+        assert WIRES[page].runs >= 2
+
+    for _ in range(2):
+        page.reload()
+        wait_until(page, has_run_twice)
+        page.locator(".st-key-close_up_vae .map-overlay .outline").last.wait_for(state="attached")
+        wait_until_idle(page)
+        expect(page.locator(".classes button")).to_have_count(10)
+        assert WIRES[page].exceptions == []
 
 
 def test_another_throw_moves_the_cross_and_not_the_page(page: Page, served: str) -> None:
