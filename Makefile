@@ -1,4 +1,4 @@
-# `make app` opens the app, `make test` runs all tests; each builds what it needs first.
+# `make app` opens the app (`ADDRESS=0.0.0.0`: to a class, too), `make test` runs all tests; each builds what it needs first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ PORT ?= 8501
 .PHONY: app serve test check format benchmark
 
 app: $(VENV)/app.done
-	$(BIN)/streamlit run streamlit_app.py
+	$(BIN)/streamlit run streamlit_app.py $(if $(ADDRESS),--server.address $(ADDRESS))
 
 serve: $(VENV)/app.done
 	$(BIN)/python -m deploy.serve --replicas $(REPLICAS) --port $(PORT)

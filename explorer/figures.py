@@ -23,6 +23,7 @@ __all__ = [
     "CLASS_COLOURS",
     "DARK",
     "LIGHT",
+    "MODEL_COLOURS",
     "SYMBOLS",
     "VAE_COLOUR",
     "Axes",
@@ -69,6 +70,7 @@ DOT_OPACITY = 0.75  # of a code, its outline included
 MIN_CONTRAST = 3  # of a dot's outline and the page, see `outlines`
 LIGHT, DARK = "#ffffff", "#10141c"  # the pages' backgrounds, see `.streamlit/config.toml`
 AE_COLOUR, VAE_COLOUR = "#de8105", "#2a87f7"
+MODEL_COLOURS = {"autoencoder": AE_COLOUR, "vae": VAE_COLOUR}
 NEUTRAL = "#808080"  # reads on both themes
 LOSS_COLOUR = "#d80b03"  # of the number that is translated; its form differs, too
 FONT_SIZE = 16
@@ -706,7 +708,7 @@ def loss_scale(landmarks: Sequence[Landmark], nats: float, *, has_kl: bool) -> g
     figure = go.Figure()
     figure.add_vline(x=shown, line={"color": NEUTRAL, "width": 2, "dash": "dash"}, layer="below")
     beyond = {-1: "triangle-left", 0: "diamond", 1: "triangle-right"}[int(np.sign(nats - shown))]
-    colours = {"autoencoder": AE_COLOUR, "vae": VAE_COLOUR, "": NEUTRAL}
+    colours = {**MODEL_COLOURS, "": NEUTRAL}
     is_given = [row is given for row in rows]
     figure.add_scatter(
         x=[shown if row is given else row.nats for row in rows],

@@ -15,8 +15,8 @@ __all__ = ["class_addresses", "draw_invitation", "qr_code", "view_link"]
 LONGEST_LINK = 400  # letters: a code of more is too fine for the last row
 CODE_WIDTH = 440  # pixels
 LOCAL_ONLY = (
-    "The app listens on this computer only. To open it to a class, start it so: "
-    "`streamlit run streamlit_app.py --server.address 0.0.0.0`"
+    "The app listens on this computer only. To open it to a class, stop it (Ctrl-C), and start it so: "
+    "`make app ADDRESS=0.0.0.0`, or without make: `streamlit run streamlit_app.py --server.address 0.0.0.0`"
 )
 NO_NETWORK = "This computer is in no network. Connect it to that of the class, and open this again."
 

@@ -176,11 +176,11 @@ def grid_input() -> None:
 def open_stage(maps: MapPair, places: Places) -> Stage:
     """Return fresh containers for one run of a tool, inside `places`: a fragment may write nowhere else."""
     viewer = places.viewer.container()
-    sides = dict(zip(MODEL_NAMES, (side.container() for side in viewer.columns(2, gap="xsmall")), strict=True))
-    answers = tuple(sides.pop(map_.model.name) for map_ in maps)
+    answers = viewer.container(key="answers").columns(2, gap="xsmall")
+    sides = dict(zip(MODEL_NAMES, (side.container() for side in answers), strict=True))
     return Stage(
         maps,
-        answers,
+        tuple(sides.pop(map_.model.name) for map_ in maps),
         next(iter(sides.values()), None),
         viewer.container(key="tool"),
         places.legend.container(),

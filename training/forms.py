@@ -91,7 +91,8 @@ def find(path: Path, content: bytes | None) -> Found:
 def check_number(n: int) -> None:
     if not MIN_IMAGES <= n <= MAX_IMAGES:
         many = f"{n:,} images were found" if n else "no images were found"
-        raise AddError(f"{many}, expected are {MIN_IMAGES} to {MAX_IMAGES:,}; add some, or leave some out")
+        what_to_do = "add some" if n < MIN_IMAGES else "leave some out"
+        raise AddError(f"{many}, expected are {MIN_IMAGES} to {MAX_IMAGES:,}; {what_to_do}")
 
 
 def _check_size(size: int, name: str) -> None:

@@ -393,7 +393,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
 
 def _page(pair: ModelPair) -> None:
     st.markdown(
-        "**The textbook's sentences, measured.** Look for sentences that the numbers contradict, or confirm by half. "
+        "**The textbook's sentences, measured.** Look for sentences that the numbers contradict, or half confirm. "
         "*Show* opens the view in which it can be seen.",
         help="A verdict is about the sentence, part by part. What its words are taken to mean stands in brackets. "
         "All is measured on the test images; the better number is bold.",

@@ -14,7 +14,7 @@ from explorer.components.card import markup, picture
 from explorer.components.film import Trajectories, film, quantise
 from explorer.figures import X_AXES
 from explorer.maps import Map
-from explorer.models import ModelPair
+from explorer.models import Model, ModelPair
 from explorer.stage import Stage, chart_of, lay_over
 from explorer.text import nats, vector
 
@@ -22,7 +22,7 @@ __all__ = ["LOGARITHMIC", "MOMENT", "X_AXIS", "keep_moment", "render", "reset", 
 
 X_AXIS, LOGARITHMIC = Choice("x_axis", "updates"), Choice("log", True)
 X_AXIS_WORDS = {each: each for each in X_AXES} | {"updates": "steps"}
-MOMENT = Choice("moment", 0)  # training steps so far; 0: the end of the fit
+MOMENT = Choice("moment", -1)  # training steps so far; -1: the end of the fit
 HOW_MEASURED = "Mean over the test images, each pixel drawn black or white once with its grey value as probability."
 
 
@@ -108,10 +108,10 @@ def _trajectories(map_: Map, updates: tuple[int, ...]) -> Trajectories:
 
 
 def _film(pair: ModelPair, stage: Stage, x_axis: str, logarithmic: bool) -> None:
-    snapshots, curve = pair.either.snapshots, pair.either.history["training"]
+    snapshots = pair.either.snapshots
     updates = snapshots.update.tolist()
-    x = curve.when(x_axis)
-    when = np.interp(updates, [0, *curve.update], [0, *x])
+    # Each model's fit has a clock of its own; steps and epochs they share.
+    clocks = {figures.MODEL_COLOURS[model.name]: model for model in pair} if x_axis == "seconds" else {"": pair.either}
     film(
         [_trajectories(map_, tuple(updates)) for map_ in stage.maps],
         snapshots.labels,
@@ -121,14 +121,22 @@ def _film(pair: ModelPair, stage: Stage, x_axis: str, logarithmic: bool) -> None
         moments=updates,
         at=shown_moment(updates),
         curves="curves",
-        when=(np.maximum(when, float(x[0])) if logarithmic else when).tolist(),
+        when={colour: _times(model, updates, x_axis, logarithmic) for colour, model in clocks.items()},
         on_moment=partial(keep_moment, updates),
     )
 
 
+def _times(model: Model, updates: list[int], x_axis: str, logarithmic: bool) -> list[float]:
+    """Return where recorded moments of a fit lie on the horizontal axis of its curves."""
+    curve = model.history["training"]
+    x = curve.when(x_axis)
+    when = np.interp(updates, [0, *curve.update], [0, *x])
+    return (np.maximum(when, float(x[0])) if logarithmic else when).tolist()
+
+
 def shown_moment(updates: list[int]) -> int:
     """Return the index of the recorded moment that is chosen, the last without a choice."""
-    chosen = int(MOMENT.value) or updates[-1]
+    chosen = updates[-1] if int(MOMENT.value) < 0 else int(MOMENT.value)
     return max(int(np.searchsorted(updates, chosen, side="right")) - 1, 0)
 
 

@@ -323,8 +323,8 @@ def _read(pair: ModelPair, drawn: Array) -> str:
         command = f"python -m training classifier {pair.experiment.dataset}"
         return f"No classifier can read it here: restore its file, or fit one: <code>{escape(command)}</code>."
     confidence = probabilities.max()
-    read = f"<b>{escape(pair.classes.called(probabilities.argmax()))}</b>, {100 * confidence:.0f}&nbsp;% sure"
-    return f"A classifier reads {read}." if confidence >= metrics.MIN_CONFIDENCE else f"A classifier is unsure: {read}."
+    read = f"reads <b>{escape(pair.classes.called(probabilities.argmax()))}</b>, {100 * confidence:.0f}&nbsp;% sure"
+    return f"A classifier {read}." if confidence >= metrics.MIN_CONFIDENCE else f"At best, a classifier {read}."
 
 
 def _answer(model: Model, encoded: EncodedDrawing | None) -> str:

@@ -109,9 +109,9 @@ def draw_pick(pair: ModelPair, map_: Map, ringed: int, draws: bool = False) -> L
     percentile = latent.sparsity_percentile(near.kth_distance, model.kth_neighbour_distances)
     where = vector(point)
     verdict = "In a gap" if percentile > 99 else "At the edge of a cluster" if percentile > 90 else "Among the codes"
-    than = f"sparser than at {percentile:.0f} % of the codes" if percentile < 100 else "sparser than at any code"
+    than = f"sparser than at {percentile:.0f}\u00a0% of the codes" if percentile < 100 else "sparser than at any code"
     if near.kth_distance < map_.least_visible:  # the codes of a collapsed posterior
-        verdict, than = "Among the codes", "nearer than could be seen on the map"
+        verdict, than = "Among the codes", "its nearest codes lie less than a dot away"
     decode, original = _decode_of(map_, point), _original(pair, map_, near.image)
 
     def answer(name: str) -> str:

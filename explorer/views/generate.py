@@ -170,7 +170,7 @@ def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | No
     if is_read:
         st.caption(
             f"Below each picture: the {classes.noun} that a classifier reads in it, **?** if it is less than 90 % "
-            f"sure. Look for {classes.nouns} that never come up."
+            f"sure. Look for {f'{classes.nouns} that never come up' if label is None else 'the share that was kept'}."
         )
 
 

@@ -17,6 +17,7 @@ from explorer.maps import Map
 from explorer.metrics import INACTIVE_KL
 from explorer.models import Model, ModelPair
 from explorer.stage import Stage, lay_over
+from explorer.text import number
 
 __all__ = ["render", "reset"]
 
@@ -67,7 +68,9 @@ def _moved(map_: Map, z: Array, moves: Array) -> None:
     """Mark the pick and the moved point on a map, and show the moved point's decode."""
     model = map_.model
     at = z + moves * model.traversal_unit
-    text = "the pick" + "".join(f", dimension {each + 1} by {moves[each]:g} sd" for each in np.flatnonzero(moves))
+    text = "the pick" + "".join(
+        f", dimension {each + 1} by {number(moves[each], 'g')} sd" for each in np.flatnonzero(moves)
+    )
     decode = images.data_uri(model.decode([at])[0])
     marks = [latent_map.pick_mark(*selection.pick(map_))]
     if moves.any():
@@ -130,7 +133,7 @@ def _offset(dimension: int) -> float:
 
 
 def _move_input(dimension: int, inactive: bool) -> None:
-    label = f"Dimension {dimension + 1} (sd)" + (", off" if inactive else "")
+    label = f"Dimension {dimension + 1}: from the pick, in sd" + (", off" if inactive else "")
     st.slider(label, -float(REACH), float(REACH), 0.0, step=0.5, **_move(dimension).bound)
 
 

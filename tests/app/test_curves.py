@@ -37,10 +37,12 @@ def test_where_the_film_stopped_is_kept() -> None:
         st.text(curves.shown_moment([0, 1, 5, 20]))
         curves.keep_moment([0, 1, 5, 20], 2)
         st.text(curves.shown_moment([0, 1, 5, 20]))
+        curves.keep_moment([0, 1, 5, 20], 0)
+        st.text(curves.shown_moment([0, 1, 5, 20]))
 
     stopped = AppTest.from_function(stop).run()
-    assert [text.value for text in stopped.text] == ["3", "2"]  # at first the end
-    assert stopped.query_params["moment"] == "5"
+    assert [text.value for text in stopped.text] == ["3", "2", "0"]  # at first the end
+    assert stopped.query_params["moment"] == "0"
 
 
 def test_points_of_the_film_are_packed_within_a_hundredth_of_a_pixel() -> None:

@@ -88,7 +88,7 @@ def test_on_the_heap_of_a_collapsed_posterior_nothing_is_a_gap(
     assert not app.exception
     vae = next(part for part in html(app).split("Decoded at ") if part.startswith("(0.001, 0)</h5>"))
     assert "Among the codes" in vae
-    assert "nearer than could be seen on the map" in vae
+    assert "its nearest codes lie less than a dot away" in vae
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.query_params.update({"vae_x": "0.5", "vae_y": "0"})
     app.run()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from explorer.figures import CLASS_COLOURS
-from tests.browser.conftest import in_chart, open_map
+from explorer.figures import CLASS_COLOURS, MODEL_COLOURS
+from tests.browser.conftest import in_chart, middle, open_map
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
@@ -100,7 +100,29 @@ def test_the_film_plays_in_the_browser(fresh_page: Page, served: str, fitted: Pa
     earlier = snapshots["vae"].update[-2]
     expect(page.get_by_role("status").filter(has_text=f"after {earlier:,} training steps")).to_be_visible()
     page.wait_for_url(f"**moment={earlier}*")
+    # Before the fit is a moment like others: a link leads to it.
+    page.get_by_role("slider", name="Training step").fill("0")
+    page.wait_for_url("**moment=0*")
+    page.reload()
+    expect(page.get_by_role("status").filter(has_text="after 0 training steps")).to_be_visible()
     # Another tool shows the test images' codes again.
     page.get_by_role("radio", name="Explore").click()
     expect(page.locator("canvas.film-codes")).to_have_count(0)
     expect(page.locator(".st-key-map_vae .gl-container").first).to_have_css("visibility", "visible")
+
+
+def test_in_seconds_each_model_has_a_line_at_its_own_time(
+    page: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
+    checkpoints = {m: Checkpoint(checkpoint_path(fitted / experiment.name, m)) for m in ("autoencoder", "vae")}
+    update = int(checkpoints["vae"].snapshots().update[-3])
+    open_map(page, f"{served}/?tab=Training+curves&x_axis=seconds&log=false&moment={update}")
+    expect(page.get_by_role("status").filter(has_text=f"after {update:,} training steps")).to_be_visible()
+    for model, colour in MODEL_COLOURS.items():
+        curve = checkpoints[model].history()["training"]
+        seconds = float(np.interp(update, [0, *curve.update], [0, *curve.seconds]))
+        line = page.locator(f'.st-key-curves .map-overlay .moment[stroke="{colour}"]').first
+        line.wait_for(state="attached")
+        place = "const {xaxis} = chart._fullLayout; return chart.getBoundingClientRect().left + xaxis._offset"
+        expected = in_chart(page, "curves", f"{place} + xaxis.d2p({seconds})")
+        assert middle(line)[0] == pytest.approx(expected, abs=1.5)

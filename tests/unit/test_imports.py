@@ -407,7 +407,7 @@ def test_a_pickle_is_never_run(name: str, images: np.ndarray, labels: np.ndarray
 def arrays_of(images: np.ndarray, labels: np.ndarray) -> dict[str, tuple[dict[str, Any], str]]:
     """Arrays that are no data set, and what is said."""
     return {
-        "few": ({"images": images[:199]}, "199 images were found, expected are 200 to 200,000; add some, or"),
+        "few": ({"images": images[:199]}, "199 images were found, expected are 200 to 200,000; add some$"),
         "none": ({"images": images[:0]}, "no images were found"),
         "fewer labels": (
             {"images": images, "labels": labels[1:]},
@@ -445,7 +445,7 @@ def test_arrays_that_are_no_data_set_are_refused(
 
 def test_too_many_images_are_refused(images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forms, "MAX_IMAGES", N - 1)
-    with pytest.raises(AddError, match="400 images were found, expected are 200 to 399; add some, or leave some out"):
+    with pytest.raises(AddError, match="400 images were found, expected are 200 to 399; leave some out"):
         read(npz(tmp_path / "many.npz", images=images))
     with pytest.raises(AddError, match="400 images were found"):
         read(Path("many.csv"), table(images.reshape(N, -1)))

@@ -1,7 +1,7 @@
 """The film of a fit, on the maps: codes glide between recorded moments, in the browser, without a run of the server."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,7 +56,7 @@ def film(
     moments: Sequence[int],
     at: int,
     curves: str,
-    when: Sequence[float],
+    when: Mapping[str, Sequence[float]],
     on_moment: Callable[[int], None],
 ) -> None:
     """Mount the film and its controls: play, pause, a slider, the speed.
@@ -71,7 +71,7 @@ def film(
         moments: the weight updates at which the points were recorded.
         at: the index of the moment that is shown at first.
         curves: the key of the chart of the training curves, over which a line follows.
-        when: where each moment is on its horizontal axis.
+        when: where each moment is on its horizontal axis, a line each: by its colour, black if empty.
         on_moment: called with the index of the moment at which the film was stopped, or to which it was moved.
     """
 
@@ -90,6 +90,6 @@ def film(
         "moments": tuple(moments),
         "at": at,
         "curves": curves,
-        "when": tuple(when),
+        "when": tuple({"colour": colour, "at": tuple(at)} for colour, at in when.items()),
     }
     _film(key="film", data=data, on_moment_change=report)

@@ -8,7 +8,7 @@ import { Canvases, chartOf, paintCodes } from "./paint.js";
 
 /** @typedef {{chart: string, points: string, low: number, span: number}} Trajectories */
 /** @typedef {{trajectories: Trajectories[], labels: number[], names: string[], colours: string[],
- *    symbols: string[], circled: boolean, moments: number[], at: number, curves: string, when: number[]}} Data */
+ *    symbols: string[], circled: boolean, moments: number[], at: number, curves: string, when: {colour: string, at: number[]}[]}} Data */
 
 const MOMENT_SECONDS = 0.6; // from one moment to the next, at normal speed
 const SPEEDS = [0.5, 1, 2, 4];
@@ -118,7 +118,8 @@ class Film {
       if (!this.data) return;
       const end = this.data.moments.length - 1;
       if (this.playing) {
-        this.position += (((now - this.last) / 1000) * Number(this.speed.value)) / MOMENT_SECONDS;
+        const passed = Math.max(now - this.last, 0); // the first frame may have begun before the click
+        this.position += ((passed / 1000) * Number(this.speed.value)) / MOMENT_SECONDS;
         this.last = now;
         if (this.position >= end) {
           this.position = end;
@@ -139,9 +140,10 @@ class Film {
     const between = (/** @type {number[]} */ values) => values[from] + part * (values[to] - values[from]);
     const updates = Math.round(between(data.moments)).toLocaleString("en");
     setText(this.play, this.playing ? "Pause" : "Play");
-    setText(this.told, `after ${updates} training steps`);
+    const steps = `${updates} training step${updates === "1" ? "" : "s"}`;
+    setText(this.told, `after ${steps}`);
     if (document.activeElement !== this.slider || this.playing) this.slider.value = String(position);
-    this.slider.ariaValueText = `${updates} training steps`;
+    this.slider.ariaValueText = steps;
     const n = data.labels.length;
     for (const [key, points] of this.points) {
       const found = this.canvases.over(key);
@@ -151,8 +153,8 @@ class Film {
     const curves = chartOf(data.curves);
     if (!curves) return;
     const panels = /** @type {any[]} */ (Object.values(curves._fullLayout._plots));
-    const mark = { kind: /** @type {const} */ ("moment"), points: [[between(data.when), 0]] };
-    this.moment.replaceChildren(...panels.map((panel) => drawMarks(panel, [mark])));
+    const marks = data.when.map(({ colour, at }) => ({ kind: /** @type {const} */ ("moment"), points: [[between(at), 0]], colour }));
+    this.moment.replaceChildren(...panels.map((panel) => drawMarks(panel, marks)));
   }
 }
 

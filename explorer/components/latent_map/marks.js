@@ -4,7 +4,7 @@
 import { toPixel } from "./plotly.js";
 
 /** @typedef {"pick" | "ring" | "outline" | "dots" | "path" | "moment" | "cursor"} Kind */
-/** @typedef {{kind: Kind, points: number[][], at?: number | null}} Mark */
+/** @typedef {{kind: Kind, points: number[][], at?: number | null, colour?: string}} Mark */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -21,7 +21,7 @@ export function drawMarks({ xaxis, yaxis }, marks) {
   for (const mark of marks) {
     const pixels = mark.points.map(([x, y]) => [toPixel(xaxis, x), yaxis._length - toPixel(yaxis, y)]);
     // Each shape twice, light below and dark above: it stands out on codes, decodes and both themes.
-    for (const [colour, extra] of /** @type {[string, number][]} */ ([["white", 3], ["black", 0]])) {
+    for (const [colour, extra] of /** @type {[string, number][]} */ ([["white", 3], [mark.colour || "black", 0]])) {
       view.append(...shapes(mark, pixels, yaxis._length, colour, extra));
     }
   }

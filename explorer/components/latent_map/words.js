@@ -6,8 +6,8 @@
 /** The point's words as HTML. @param {number[]} point @param {Near} near @param {boolean} hasOriginal */
 export function wordsOf(point, near, hasOriginal) {
   const verdict = near.visible && near.percentile > 99 ? "In a gap" : near.visible && near.percentile > 90 ? "At the edge of a cluster" : "Among the codes";
-  const sparser = near.percentile < 100 ? `sparser than at ${whole(near.percentile)} % of the codes` : "sparser than at any code";
-  const than = near.visible ? sparser : "nearer than could be seen on the map";
+  const sparser = near.percentile < 100 ? `sparser than at ${whole(near.percentile)}\u00a0% of the codes` : "sparser than at any code";
+  const than = near.visible ? sparser : "its nearest codes lie less than a dot away";
   const original = hasOriginal ? '<span class="original"></span>' : "";
   return (
     `<h5>Decoded at ${vectorOf(point)}</h5>` +
