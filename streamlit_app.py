@@ -17,6 +17,7 @@ from explorer.choices import drop_unusable, forget_kept, restore_kept
 from explorer.components import latent_map
 from explorer.components.present import present_keys
 from explorer.components.save_picture import save_picture
+from explorer.components.tool_bar import show_tool
 from explorer.fragments import fragment
 from explorer.maps import MapPair
 from explorer.models import ModelPair
@@ -100,6 +101,7 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
             label_visibility="collapsed",
             **selection.TOOL.bound,
         )
+        show_tool(tool)
     restore_kept()
     module = tool_module(tool)
     handover.keep(pair.classes, module)

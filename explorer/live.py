@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from explorer import atlas, latent
 from explorer.atlas import Atlas
 from explorer.cache import cached
-from explorer.maps import VAE_MIN_SIDE
 from training.live import LiveFit
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ __all__ = ["LiveModel", "open_live"]
 
 Array = NDArray[Any]
 
+PRIOR_SIDE = 6.0  # of a VAE's map at least: the prior's three circles, in which one sees a posterior collapse
 ATLAS_SIDE = 24  # decodes along each side: coarser than of a finished model, for there is a new one each second
 
 
@@ -57,7 +57,7 @@ class LiveModel:
 
     def window(self, before: latent.Window | None) -> latent.Window:
         """Return what the map shows, after what it showed; see `latent.steady_window`."""
-        return latent.steady_window(before, self.points, 0.0 if self.name == "autoencoder" else VAE_MIN_SIDE)
+        return latent.steady_window(before, self.points, 0.0 if self.name == "autoencoder" else PRIOR_SIDE)
 
     @cached_property
     def _network(self) -> "Autoencoder":

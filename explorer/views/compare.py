@@ -445,7 +445,7 @@ def _table(pair: ModelPair) -> None:
     except MissingError:
         offer_measuring(pair, f"{pair.folder.name} has not been measured yet.")
         return
-    header = st.columns(COLUMNS)
+    header = st.container(key="compare_head").columns(COLUMNS)
     for place, text in zip(header, ("Measure", "AE", "VAE", "The textbook"), strict=False):
         place.markdown(f"#### {text}")
     for row in rows(pair.classes):
@@ -544,6 +544,7 @@ def _show(row: Row, values: Mapping[str, Numbers]) -> None:
     about.markdown(f"**{row.title}**  \n{row.meaning}{better}")
     winner = _winner(row, values)
     for cell, (model_name, numbers) in zip(cells, values.items(), strict=True):
+        cell = cell.container(key=f"cell_{model_name}_{row.name}")  # on a phone no head stands above it: see `page.css`
         if row.name not in numbers:
             cell.markdown(NO_PRIOR)
             continue

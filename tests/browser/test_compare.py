@@ -10,6 +10,18 @@ from tests.browser.conftest import open_link, wait_until_idle
 pytestmark = pytest.mark.browser
 
 
+def test_on_a_phone_each_value_says_whose_it_is(page: Page, served: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_link(page, f"{served}/?tab=Compare")
+    cells = page.locator('[class*="st-key-cell_"]')
+    cells.first.wait_for()
+    said = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
+    classes = cells.evaluate_all("cells => cells.map(cell => cell.className)")
+    assert len(classes) > 10
+    for each, name in zip(classes, cells.evaluate_all(said), strict=True):
+        assert name == ('"AE"' if "cell_autoencoder_" in each else '"VAE"')
+
+
 def test_compare_opens_the_view_that_shows_a_number(page: Page, served: str) -> None:
     open_link(page, f"{served}/?tab=Compare")
     expect(page.get_by_text("How evenly the digits share the plane")).to_be_visible()

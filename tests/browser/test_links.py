@@ -37,6 +37,43 @@ def pick_of(page: Page) -> tuple[str, ...]:
     return tuple(page.get_by_label(label, exact=True).input_value() for label in PICK)
 
 
+def test_a_link_holds_what_the_legend_greys_out(fresh_page: Page, served: str) -> None:
+    page = fresh_page
+    open_lens(page, served)
+    chips = page.locator(".classes button")
+    for at in (4, 1):
+        chips.nth(at).click()
+    page.wait_for_url(re.compile("grey=1(~|%7E)4"))
+    with WIRES[page].until_run_ends():
+        page.mouse.click(*part(page, "map_vae", 0.4, 0.4))
+    page.wait_for_url(re.compile("vae_x=.*"))  # the server has written what it knows of
+    page.wait_for_url(re.compile("grey=1(~|%7E)4"))
+
+    def greyed() -> list[str]:
+        faint = "return chart.data.filter(t => t.type === 'scattergl' && t.marker.opacity < 0.2).map(t => t.name)"
+        return list(in_chart(page, "map_vae", faint))
+
+    page.reload()
+    page.locator(".st-key-map_vae .map-overlay").wait_for(state="attached")
+    expect(chips).to_have_count(10)
+    wait_until(page, lambda: check_equal(greyed(), ["1", "4"]))
+    assert [chips.nth(at).get_attribute("aria-pressed") for at in (0, 1, 4)] == ["true", "false", "false"]
+    wait_until_idle(page)
+    for at in (1, 4):
+        chips.nth(at).click()
+    page.wait_for_url(lambda address: "grey" not in address)
+    # Nor does the server bring it back, which knew the first address.
+    with WIRES[page].until_run_ends():
+        page.mouse.click(*part(page, "map_vae", 0.6, 0.6))
+    wait_until_idle(page)
+    assert "grey" not in page.url
+    assert greyed() == []
+
+
+def check_equal(found: object, expected: object) -> None:
+    assert found == expected
+
+
 def test_a_widget_that_has_moved_to_another_place_still_writes_to_the_address(own_page: Page, served: str) -> None:
     """The tour has widgets of Explore elsewhere; what was there goes only when the run has ended."""
     page, wire = own_page, HeldWire(own_page)

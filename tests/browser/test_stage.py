@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from explorer.maps import Map
 from explorer.models import open_models
@@ -14,8 +14,10 @@ from tests.browser.conftest import (
     RANGE,
     in_chart,
     message,
+    open_link,
     open_map,
     wait_for_width,
+    wait_until,
     wait_until_idle,
     zoom_and_pan,
 )
@@ -139,6 +141,23 @@ def test_on_a_phone_either_map_is_a_tap_away(page: Page, served: str) -> None:
         "document.querySelector('.st-key-map_autoencoder .nsewdrag').getBoundingClientRect().width >= 340"
     )
     assert not page.locator(".st-key-map_vae").is_visible()
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (820, 1180), (1280, 800)])
+def test_the_open_tool_is_in_sight(width: int, height: int, page: Page, served: str) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    for tool in ("Learn", "Explore", "Training curves"):
+        open_link(page, f"{served}/?tab={tool}")
+        radio = page.locator(".st-key-tab").get_by_role("radio", name=tool, exact=True)
+        expect(radio).to_be_checked()
+
+        def is_in_sight(radio: Locator = radio) -> None:
+            box = radio.bounding_box()
+            assert box
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+
+        wait_until(page, is_in_sight)
 
 
 TOOLS = {  # on the stage, each with something that it alone shows

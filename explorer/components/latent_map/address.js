@@ -1,9 +1,11 @@
 // @ts-check
-// The page's address: each act of the user is one entry of the browser's history, and the maps' zoom stands in it.
+// The page's address: each act of the user is one entry of the browser's history, and the maps' zoom stands in it, as do
+// the classes that the legend greys out.
 
 import { axesOf, relayout, reset } from "./plotly.js";
 
 const ZOOM_PREFIX = "zoom_"; // see `stage.py`
+const GREYED = "grey"; // see `legend.js`
 const FARTHEST = 1e6; // as `selection.MAX_COORDINATE`
 const ACTS = ["pointerdown", "keydown", "drop", "paste"];
 
@@ -17,8 +19,8 @@ export function keepOneEntryAnAct() {
   for (const act of ACTS) addEventListener(act, () => (hasActed = true), { capture: true, passive: true });
   const push = history.pushState.bind(history);
   history.pushState = (state, unused, address) => {
-    if (hasActed) push(state, unused, withZoom(address));
-    else history.replaceState(state, unused, withZoom(address));
+    if (hasActed) push(state, unused, withOwn(address));
+    else history.replaceState(state, unused, withOwn(address));
     hasActed = false;
   };
 }
@@ -56,11 +58,14 @@ function widgetManager() {
   return null;
 }
 
-/** The address, with the zoom in it, of which the server does not know. @param {string | URL | null | undefined} address */
-function withZoom(address) {
+/** The address, with what the page alone knows of: the zoom, and what is greyed out. @param {string | URL | null | undefined} address */
+function withOwn(address) {
   const next = new URL(address ?? "", location.href);
+  const isOwn = (/** @type {string} */ name) => name.startsWith(ZOOM_PREFIX) || name === GREYED;
+  // The server may send what the address held when the session began.
+  for (const name of [...next.searchParams.keys()].filter(isOwn)) next.searchParams.delete(name);
   for (const [name, value] of new URLSearchParams(location.search)) {
-    if (name.startsWith(ZOOM_PREFIX) && !next.searchParams.has(name)) next.searchParams.set(name, value);
+    if (isOwn(name)) next.searchParams.set(name, value);
   }
   return next;
 }

@@ -13,6 +13,7 @@ const GREY = "#9a9a9a";
 const OPACITY = 0.75; // of a dot, as `figures.DOT_OPACITY`
 const FAINT = 0.12; // opacity of a greyed class: a hidden neighbour still explains a decode
 const LONG_PRESS = 500; // milliseconds
+const IN_ADDRESS = "grey"; // the classes that are greyed out, by number: `1~4`; see `address.js`
 const HELP = "Click: grey it out. Double click: only this class. Shift and click, or a long press: show a typical one.";
 
 export default lifecycle((place) => new Legend(place));
@@ -31,6 +32,8 @@ class Legend {
     // Charts come and go with reruns and tabs.
     this.changes = new MutationObserver(() => this.listen());
     this.changes.observe(document.body, { childList: true, subtree: true });
+    this.left = new AbortController();
+    addEventListener("popstate", () => this.read(), { signal: this.left.signal });
     /** @type {WeakSet<object>} */ this.heard = new WeakSet(); // event emitters, a new one after each purge
   }
 
@@ -40,17 +43,34 @@ class Legend {
     this.data = data;
     this.report = report;
     if (JSON.stringify(data.names) !== before) {
-      this.greyed.clear();
+      if (before === "[]") this.read();
+      else this.greyed.clear();
       this.root.classList.toggle("long", data.shown.some((name) => name.length > 2));
       this.root.replaceChildren(...data.names.map((_, at) => this.chip(at)));
+      if (before !== "[]") this.write();
     }
     this.listen();
     this.apply();
   }
 
   remove() {
+    this.left.abort();
     this.changes.disconnect();
     this.root.remove();
+  }
+
+  /** Grey out what the address says. */
+  read() {
+    const said = (new URLSearchParams(location.search).get(IN_ADDRESS) ?? "").split("~").filter((each) => /^\d+$/.test(each));
+    this.greyed = new Set(said.map(Number).filter((at) => at < this.data.names.length));
+    this.apply();
+  }
+
+  write() {
+    const address = new URL(location.href);
+    if (this.greyed.size) address.searchParams.set(IN_ADDRESS, [...this.greyed].sort((one, other) => one - other).join("~"));
+    else address.searchParams.delete(IN_ADDRESS);
+    if (address.href !== location.href) history.replaceState(history.state, "", address);
   }
 
   get charts() {
@@ -101,6 +121,7 @@ class Legend {
   /** @param {number} at */
   toggle(at) {
     if (!this.greyed.delete(at)) this.greyed.add(at);
+    this.write();
     this.apply();
   }
 
@@ -109,6 +130,7 @@ class Legend {
     const others = [...this.data.names.keys()].filter((each) => each !== at);
     const isAlone = !this.greyed.has(at) && others.every((each) => this.greyed.has(each));
     this.greyed = new Set(isAlone ? [] : others);
+    this.write();
     this.apply();
   }
 

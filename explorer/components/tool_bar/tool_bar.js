@@ -1,0 +1,34 @@
+// @ts-check
+// On a narrow screen the tools are a row that scrolls: the open one is brought into its middle.
+
+import { lifecycle } from "../lifecycle.js";
+
+export default lifecycle(() => new ToolBar());
+
+class ToolBar {
+  constructor() {
+    this.tool = "";
+    this.late = new MutationObserver(() => this.scroll()); // the row's script may come after this one
+  }
+
+  /** @param {{tool: string}} data */
+  update({ tool }) {
+    this.tool = tool;
+    this.late.observe(document.body, { childList: true, subtree: true });
+    this.scroll();
+  }
+
+  remove() {
+    this.late.disconnect();
+  }
+
+  scroll() {
+    const radios = [...document.querySelectorAll('.st-key-tab [role="radio"]')];
+    const open = radios.find((radio) => radio.textContent?.trim() === this.tool);
+    const row = open?.closest('[role="radiogroup"]');
+    if (!open || !row) return;
+    this.late.disconnect();
+    const [{ left, width }, box] = [open.getBoundingClientRect(), row.getBoundingClientRect()];
+    row.scrollLeft += left + width / 2 - (box.left + box.width / 2);
+  }
+}
