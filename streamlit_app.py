@@ -101,7 +101,7 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
             label_visibility="collapsed",
             **selection.TOOL.bound,
         )
-        show_tool(tool)
+    show_tool(tool)
     restore_kept()
     module = tool_module(tool)
     handover.keep(pair.classes, module)

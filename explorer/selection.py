@@ -15,6 +15,7 @@ from explorer.choices import Choice
 from explorer.classes import Classes
 from explorer.maps import Map, MapPair
 from explorer.models import ModelPair
+from training.checkpoint import CheckpointError
 
 __all__ = [
     "AUTHOR",
@@ -251,7 +252,7 @@ def pick_inputs(map_: Map) -> None:
             step=float(step),
             format="%.3f",
             width=150,
-            on_change=_ring_nearest,
+            on_change=_ring_typed,
             args=(map_,),
             **choice.bound,
         )
@@ -283,6 +284,20 @@ def set_pick(map_: Map, x: float, y: float) -> None:
 def nearest(map_: Map, point: tuple[float, float]) -> latent.Nearest:
     """Find the test code nearest to a point of the map; a click asks for it twice, to ring it and to describe it."""
     return latent.nearest(map_.model.codes.code, map_.lift(point))
+
+
+def _ring_typed(map_: Map) -> None:
+    """Ring what is nearest to a pick that was typed; a callback.
+
+    A page that has not heard yet of the last beta sends the pick of the one before with the next: nobody typed that.
+    """
+    path = map_.model.checkpoint.path
+    try:
+        chosen = chosen_models(path.parent.name).find(map_.model.name)
+    except CheckpointError:
+        return  # the page tells it
+    if chosen and chosen.checkpoint.path == path:
+        _ring_nearest(map_)
 
 
 def _ring_nearest(map_: Map) -> None:

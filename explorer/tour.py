@@ -237,11 +237,11 @@ def _what_gaps_hold(pair: ModelPair) -> str:
 THE_GAPS = Step(
     title="The gaps",
     text=r"""
-        Between the dots no test image has its code. Each cross is in the middle of the largest empty disc on its
-        map. The decoder was hardly ever asked about such a point, and no objective says what should be there. Yet
-        it has to answer, between the maps. Then click between two colours.
+        Between the dots no test image has its code. Each cross is in the middle of the largest empty disc within
+        the outline of its codes. The decoder was hardly ever asked about such a point, and no objective says what
+        should be there. Yet it has to answer, between the maps. Then click between two colours.
         """,
-    formula=r"\max_{z}\ \min_i\ \lVert z - z_i \rVert",
+    formula=r"\max_{z \,\in\, \text{outline}}\ \min_i\ \lVert z - z_i \rVert",
     question="What comes out of a gap?",
     answer=_what_gaps_hold,
     sources=(

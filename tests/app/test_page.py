@@ -103,13 +103,21 @@ def test_beta_chooses_the_vae_and_everything_follows(app: AppTest, checkpoints: 
         settings["test"]["elbo"] = -111.0
         last = max(name for name in arrays if name.startswith("weights.decoder") and name.endswith("bias"))
         arrays[last] = arrays[last] + np.float16(2)
+        arrays["codes.code"] = arrays["codes.code"][::-1].copy()  # another image has the pick's code
 
     rewrite(other, change)
     app.run()
     assert app.select_slider("beta").value == 1.0
+    # A page that has not heard of the last beta sends its pick with the next one: nobody picked that.
+    ringed, pick = app.session_state["digit"], app.number_input("vae_x")
+    pick.set_value(float(pick.value or 0) + 1)
     app.select_slider("beta").set_value(0.5).run()
     assert not app.exception
+    assert app.session_state["digit"] == ringed
     assert any("ELBO **−111.00**" in text.value for text in app.markdown)
+    pick = app.number_input("vae_x")
+    pick.set_value(float(pick.value or 0) + 1).run()
+    assert app.session_state["digit"] != ringed  # but of the beta that is shown a pick can be typed
     # A link opens it, too.
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.query_params.update({"beta": "0.5", "vae_x": "0.5", "vae_y": "-0.25"})
