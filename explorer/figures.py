@@ -74,6 +74,7 @@ MODEL_COLOURS = {"autoencoder": AE_COLOUR, "vae": VAE_COLOUR}
 NEUTRAL = "#808080"  # reads on both themes
 LOSS_COLOUR = "#d80b03"  # of the number that is translated; its form differs, too
 FONT_SIZE = 16
+LABEL_ROOM = 0.175  # of a close-up's side: what a label and its arrow want
 CLOSE_UP_CODES = 250  # each is an element of the page, which takes its time
 CLASS_MAP_OPACITY = 0.6  # codes and decodes show through
 LEGEND_ABOVE = {
@@ -330,6 +331,10 @@ def _label(figure: go.Figure, text: str, region: Array, window: Window, *, above
     anchor = "center"
     if len(visible):
         head = visible[visible[:, 1].argmax() if above else visible[:, 1].argmin()]
+        across, up = (head - low) / window.side
+        if not LABEL_ROOM <= up <= 1 - LABEL_ROOM:  # it is cut off there: the text stands within the window
+            tail = np.array([0.0, 34.0 if up > 0.5 else -34.0])
+        anchor = "right" if across > 0.7 else "left" if across < 0.3 else "center"
     else:
         direction = region.mean(axis=0) - (low + high) / 2
         direction /= np.abs(direction).max()

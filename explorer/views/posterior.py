@@ -100,10 +100,10 @@ def render(pair: ModelPair, stage: Stage) -> None:
             lay_over(
                 ae_map,
                 [latent_map.ring_mark(*ae_map.points[image].tolist())] if drawn is None else [],
-                answer=markup([subject], kind="pick"),
+                answer=markup([subject], kind="pick given"),
             )
     if stage.beside:
-        stage.beside.html(markup([subject], kind="pick"))
+        stage.beside.html(markup([subject], kind="pick given"))
     with vae_answer:
         place = vector(z, ".4f", shown=2)
         lay_over(

@@ -74,6 +74,32 @@ def check_equal(found: object, expected: object) -> None:
     assert found == expected
 
 
+def test_back_leads_to_the_tool_before_and_its_last_pick(own_page: Page, served: str) -> None:
+    page = own_page
+    open_lens(page, served)
+    page.get_by_label("Ringed test image", exact=True).wait_for()
+    picks = []
+    for across in (0.3, 0.6):
+        with WIRES[page].until_run_ends():
+            page.mouse.click(*part(page, "map_vae", across, 0.4))
+        wait_until_idle(page)
+        page.wait_for_url(re.compile("vae_x="))
+        picks.append(pick_of(page))
+    tools = page.locator(".st-key-tab").get_by_role("radio")
+    for tool in ("Generate", "Beta"):
+        page.get_by_role("radio", name=tool).click()
+        page.wait_for_url(re.compile(f"tab={tool}"))
+        wait_until_idle(page)
+    for tool, pick in (("Generate", None), ("Explore", picks[1]), ("Explore", picks[0])):
+        page.go_back()
+        expect(tools.and_(page.get_by_role("radio", name=tool, exact=True))).to_be_checked()
+        if pick:
+            wait_until(page, lambda pick=pick: check_equal(pick_of(page), pick))  # type: ignore[misc]
+        wait_until_idle(page)
+    page.go_forward()
+    wait_until(page, lambda: check_equal(pick_of(page), picks[1]))
+
+
 def test_a_widget_that_has_moved_to_another_place_still_writes_to_the_address(own_page: Page, served: str) -> None:
     """The tour has widgets of Explore elsewhere; what was there goes only when the run has ended."""
     page, wire = own_page, HeldWire(own_page)

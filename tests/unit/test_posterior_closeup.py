@@ -53,6 +53,8 @@ def test_any_window_is_drawn_and_both_regions_are_named(
         slack = 1e-6 * max(side, abs(left), abs(bottom))
         assert left - slack <= note.x <= left + side + slack
         assert bottom - slack <= note.y <= bottom + side + slack
+        if inside:  # and so is the text, on a map of 275 pixels: below it there is the name of the axis
+            assert 0.05 < (note.y - bottom) / side - note.ay / 275 < 0.95
 
 
 def test_an_arrow_to_what_lies_outside_points_there(bell: TruePosterior) -> None:

@@ -6,23 +6,34 @@ import { axesOf, relayout, reset } from "./plotly.js";
 
 const ZOOM_PREFIX = "zoom_"; // see `stage.py`
 const GREYED = "grey"; // see `legend.js`
+const TOOL = "tab"; // see `selection.py`
 const FARTHEST = 1e6; // as `selection.MAX_COORDINATE`
 const ACTS = ["pointerdown", "keydown", "drop", "paste"];
 
-/** Streamlit adds an entry for each parameter that changes: three for a click, two of them of points that nobody picked.
- * Here the first one after an act of the user is added, and takes in those that follow. */
+/** Streamlit adds an entry for each parameter that the server changes: three for a click, two of them of points that nobody
+ * picked. Here the first one after an act of the user is added, and takes in those that follow. What a widget changes adds
+ * none, but for another tool: Back leads to the one before, with the last pick there. */
 export function keepOneEntryAnAct() {
   const page = /** @type {any} */ (globalThis);
   if (page.latentHistory) return; // once a page
   page.latentHistory = true;
   let hasActed = false;
   for (const act of ACTS) addEventListener(act, () => (hasActed = true), { capture: true, passive: true });
-  const push = history.pushState.bind(history);
+  const [push, replace] = [history.pushState.bind(history), history.replaceState.bind(history)];
   history.pushState = (state, unused, address) => {
     if (hasActed) push(state, unused, withOwn(address));
-    else history.replaceState(state, unused, withOwn(address));
+    else replace(state, unused, withOwn(address));
     hasActed = false;
   };
+  history.replaceState = (state, unused, address) => {
+    if (hasActed && toolIn(address) !== toolIn("")) history.pushState(state, unused, address);
+    else replace(state, unused, address);
+  };
+}
+
+/** @param {string | URL | null | undefined} address */
+function toolIn(address) {
+  return new URL(address || location.href, location.href).searchParams.get(TOOL);
 }
 
 /** A widget writes to the address while Streamlit's page knows it as bound. Where it moves to another place, as from a tool
