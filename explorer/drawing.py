@@ -159,7 +159,7 @@ def open_picture(file: bytes, name: str) -> Array:
     try:
         return separate(grey)
     except InkError as error:
-        raise DrawingError(f"{error} on {name}; {EXPECTED}.") from error
+        raise DrawingError(f"{str(error).capitalize()} on {name}; {EXPECTED}.") from error
 
 
 def open_digits(file: bytes, name: str) -> list[Array]:
@@ -172,7 +172,7 @@ def open_digits(file: bytes, name: str) -> list[Array]:
         raise DrawingError(f"{name} shows {len(digits)} digits or letters; cut out one, or at most {MAX_DIGITS}.")
     forms = [form for digit in digits if (form := mnist_form(digit)) is not None]
     if not forms:
-        raise DrawingError(f"nothing can be seen on {name}; {EXPECTED}.")
+        raise DrawingError(f"Nothing can be seen on {name}; {EXPECTED}.")
     return forms
 
 

@@ -370,6 +370,7 @@ def _watch(name: str) -> None:
         first = next(iter(standing.values()))
         named = Classes(first.file.dataset.classes)
         colours, symbols = zip(*map(figures.look, range(len(named))), strict=True)
+        st.markdown(f"On the maps: **{escape_markdown(name)}**")
         show_live(moments, first.labels, named.short_names, colours, symbols, circled=named.fit_labels)
     others_wait = any(fit.state == "waiting" for other in found if other != name for fit in found[other])
     for model_name in MODEL_NAMES:

@@ -37,6 +37,7 @@ def test_keys_choose_tools_faces_and_frames(page: Page, served: str) -> None:
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     page.keyboard.press("?")
     expect(page.get_by_role("note")).to_contain_text("the tool's slider")
+    expect(page.get_by_role("note")).to_contain_text("8\u00a0Training curves, 9\u00a0Train")  # of those that are left
     page.keyboard.press("?")
     expect(page.get_by_role("note")).to_have_count(0)
     assert re.search(r"present=1", page.url)

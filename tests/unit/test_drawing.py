@@ -201,8 +201,8 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "shorter than it says": (lambda: png_header(300, 300), "is damaged"),
     "50 megapixels": (lambda: png_header(10_000, 5_000), r"has 50 megapixels \(10000 x 5000\), and a PNG may have 17"),
     "a bomb": (lambda: png_header(2_000_000, 2_000_000), "has far too many pixels"),
-    "one colour": (lambda: saved(np.full((80, 80), 200, np.uint8)), "nothing can be seen on"),
-    "one pixel": (lambda: saved(np.full((1, 1), 200, np.uint8)), "nothing can be seen on"),
+    "one colour": (lambda: saved(np.full((80, 80), 200, np.uint8)), "Nothing can be seen on"),
+    "one pixel": (lambda: saved(np.full((1, 1), 200, np.uint8)), "Nothing can be seen on"),
     "vector graphics": (lambda: b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is no picture"),
 }
 

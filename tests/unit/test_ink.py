@@ -172,10 +172,10 @@ def test_a_1_as_straight_as_a_rule_is_none(share: float, rules: str, grey: int, 
 @pytest.mark.parametrize(
     ("paper", "sentence"),
     [
-        (page(400, rules="-", pen=3, ink=60, grey=60, width=3), "^rules cannot be told from ink on a.png; expected"),
-        (page(400, rules="-|", grey=170, width=2, slope=0.3), "^rules cannot be told from ink on a.png; expected"),
-        (page(400, rules="-", grey=170, width=2, ink=250)[:150], "^nothing but rules can be seen on a.png; expected"),
-        (page(400, rules="-|", grey=170, width=2, ink=250)[:150], "^nothing but rules can be seen on a.png; expected"),
+        (page(400, rules="-", pen=3, ink=60, grey=60, width=3), "^Rules cannot be told from ink on a.png; expected"),
+        (page(400, rules="-|", grey=170, width=2, slope=0.3), "^Rules cannot be told from ink on a.png; expected"),
+        (page(400, rules="-", grey=170, width=2, ink=250)[:150], "^Nothing but rules can be seen on a.png; expected"),
+        (page(400, rules="-|", grey=170, width=2, ink=250)[:150], "^Nothing but rules can be seen on a.png; expected"),
     ],
     ids=["as dark and thick as the pen", "too slanted", "nothing on ruled paper", "nothing on squared paper"],
 )

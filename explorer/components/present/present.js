@@ -5,7 +5,7 @@ import { lifecycle } from "../lifecycle.js";
 
 const FACES = /** @type {Record<string, string>} */ ({ c: "codes", i: "images", g: "grid" });
 const HELP = [
-  ["1 – 9", "a tool"],
+  ["1 – 9", "a tool"], // named as the list is shown: some may be left out
   ["← →", "the tool's slider"],
   ["Space", "play, or pause, the film"],
   ["c i g", "codes, images, grid"],
@@ -25,8 +25,10 @@ class Present {
     const list = this.help.appendChild(document.createElement("ul"));
     for (const [keys, what] of HELP) {
       const item = list.appendChild(document.createElement("li"));
-      item.append(...keys.split(" ").flatMap((key) => [Object.assign(document.createElement("kbd"), { textContent: key }), " "]), what);
+      const words = Object.assign(document.createElement("span"), { textContent: what });
+      item.append(...keys.split(" ").flatMap((key) => [Object.assign(document.createElement("kbd"), { textContent: key }), " "]), words);
     }
+    this.tools = /** @type {HTMLElement} */ (list.querySelector("span"));
   }
 
   update() {}
@@ -45,9 +47,15 @@ class Present {
     event.stopPropagation(); // Streamlit has shortcuts of its own
   }
 
+  showHelp() {
+    const tools = radios(".st-key-tab").slice(0, 9).map((radio, at) => `${at + 1}\u00a0${radio.textContent?.trim()}`);
+    this.tools.textContent = tools.join(", ");
+    document.body.append(this.help);
+  }
+
   /** @param {string} key @returns {boolean} whether the key does something here */
   handles(key) {
-    if (key === "?") return this.help.isConnected ? (this.help.remove(), true) : (document.body.append(this.help), true);
+    if (key === "?") return this.help.isConnected ? (this.help.remove(), true) : (this.showHelp(), true);
     if (key >= "1" && key <= "9") return press(radios(".st-key-tab")[Number(key) - 1]);
     if (FACES[key]) return press(radios(".st-key-face").find((radio) => radio.textContent === FACES[key]));
     if (key === " ") return press(document.querySelector(".film-controls button"));

@@ -1,5 +1,6 @@
 // @ts-check
-// On a narrow screen the tools are a row that scrolls: the open one is brought into its middle.
+// On a narrow screen the tools are a row that scrolls: the open one is brought into its middle. What stands between the
+// maps is shown from its beginning.
 
 import { lifecycle } from "../lifecycle.js";
 
@@ -13,6 +14,7 @@ class ToolBar {
 
   /** @param {{tool: string}} data */
   update({ tool }) {
+    if (this.tool !== tool) document.querySelector(".st-key-viewer")?.scrollTo(0, 0);
     this.tool = tool;
     this.late.observe(document.body, { childList: true, subtree: true });
     this.scroll();
