@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
 from explorer.figures import CLASS_COLOURS, MODEL_COLOURS
-from tests.browser.conftest import in_chart, middle, open_map
+from tests.browser.conftest import in_chart, open_map, wait_over
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
@@ -118,11 +118,15 @@ def test_in_seconds_each_model_has_a_line_at_its_own_time(
     update = int(checkpoints["vae"].snapshots().update[-3])
     open_map(page, f"{served}/?tab=Training+curves&x_axis=seconds&log=false&moment={update}")
     expect(page.get_by_role("status").filter(has_text=f"after {update:,} training steps")).to_be_visible()
-    for model, colour in MODEL_COLOURS.items():
-        curve = checkpoints[model].history()["training"]
-        seconds = float(np.interp(update, [0, *curve.update], [0, *curve.seconds]))
-        line = page.locator(f'.st-key-curves .map-overlay .moment[stroke="{colour}"]').first
-        line.wait_for(state="attached")
-        place = "const {xaxis} = chart._fullLayout; return chart.getBoundingClientRect().left + xaxis._offset"
-        expected = in_chart(page, "curves", f"{place} + xaxis.d2p({seconds})")
-        assert middle(line)[0] == pytest.approx(expected, abs=1.5)
+    for full in (False, True):
+        if full:
+            page.locator(".st-key-curves").hover()
+            page.locator(".st-key-curves").get_by_role("button", name="Fullscreen").click()
+        for model, colour in MODEL_COLOURS.items():
+            curve = checkpoints[model].history()["training"]
+            seconds = float(np.interp(update, [0, *curve.update], [0, *curve.seconds]))
+            line = page.locator(f'.st-key-curves .map-overlay .moment[stroke="{colour}"]').first
+            line.wait_for(state="attached")
+            place = f"""const {{xaxis, yaxis}} = chart._fullLayout, box = chart.getBoundingClientRect();
+                return [box.left + xaxis._offset + xaxis.d2p({seconds}), box.top + yaxis._offset + yaxis._length / 2]"""
+            wait_over(line, lambda place=place: tuple(in_chart(page, "curves", place)))  # type: ignore[misc]
