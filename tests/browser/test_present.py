@@ -67,11 +67,14 @@ def test_the_stage_is_alone_until_the_mouse_or_the_keyboard_is_at_the_top(
         assert box["y"] == 0
         assert float(bar.evaluate("bar => getComputedStyle(bar).opacity")) == 1
 
+    def is_at_the_top() -> None:
+        title = page.locator(".st-key-stage h4").first.bounding_box()
+        assert title
+        assert title["y"] < 40
+
     wait_until(page, is_out_of_sight)
+    wait_until(page, is_at_the_top)  # widgets in the bar come late, one by one
     stood = [place.bounding_box() for place in places]
-    title = page.locator(".st-key-stage h4").first.bounding_box()
-    assert title
-    assert title["y"] < 40
     page.mouse.move(width / 2, 3)
     wait_until(page, is_in_sight)
     with WIRES[page].until_run_ends():

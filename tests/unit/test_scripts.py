@@ -27,6 +27,7 @@ SCRIPTS = {
     "keeper": [FOLDER / "keeper" / "keeper.js"],
     "pad": [FOLDER / "pad" / "pad.js"],
     "wall": [FOLDER / "latent_map" / "plotly.js", FOLDER / "wall" / "wall.js"],
+    "tool_bar": [FOLDER / "tool_bar" / "tool_bar.js"],
     "present": [FOLDER / "present" / "present.js"],
     "save_picture": [
         *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js", "symbols.js")),
