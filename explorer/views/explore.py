@@ -29,7 +29,7 @@ PATH = Choice("path", False)
 # The paths that were drawn, by model: their corners as `x~y~x~y`.
 DRAWN_PATHS = {"autoencoder": Choice("ae_path", ""), "vae": Choice("vae_path", "")}
 MAX_CORNERS = 40  # of a path: more are thinned, for the sake of the link
-PICKED = "the point you picked"
+PICKED = "your pick"
 DRAG = "Drag over the map: the images decoded along your path appear here."
 NO_OVERLAY = (
     "Clicks on the map and the live picture are missing: their script did not start. The numbers below still work."

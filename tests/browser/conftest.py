@@ -538,7 +538,7 @@ def expect_lens(page: Page, by: str, fitted: Path, experiment: Experiment, point
 
 def expect_pick(page: Page, fitted: Path, experiment: Experiment) -> None:
     """The picture is that of the VAE's pick."""
-    expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_have_text("the point you picked")
+    expect(page.locator('figure:has(img[data-name="pick-vae"]) figcaption')).to_have_text("your pick")
     x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
     expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", (x, y)), 0.02)
     expect(page.locator(f"{WORDS} h5")).to_have_text(re.compile(r"Decoded at \("))

@@ -119,7 +119,7 @@ def test_lens_decodes_the_point_under_the_mouse(
     # Away from the map it is the pick's own picture again.
     x, y = (float(page.get_by_label(f"VAE pick, {axis}", exact=True).input_value()) for axis in "xy")
     page.mouse.move(5, 5)
-    expect(caption).to_have_text("the point you picked")
+    expect(caption).to_have_text("your pick")
     expect_picture(page, "pick-vae", decode(fitted, experiment, "vae", (x, y)), 0.02)
 
 

@@ -6,36 +6,52 @@ import { axesOf, toPixel } from "./plotly.js";
 
 const INSET = 8; // pixels from the edge
 const ARROW = 11; // half of its length, in pixels
+const MOST_NAMED = 3; // classes
 
 /** @param {any} chart @param {number[] | undefined} picked */
 export function edges(chart, picked) {
   const { xaxis, yaxis } = axesOf(chart);
   const view = element("svg", { x: xaxis._offset, y: yaxis._offset, width: xaxis._length, height: yaxis._length });
   const [width, height] = [xaxis._length, yaxis._length];
-  const { left, right, above, below } = countOutside(chart);
-  if (left) view.append(label(`◀ ${left}`, INSET, height / 4, "start"));
-  if (right) view.append(label(`${right} ▶`, width - INSET, height / 4, "end"));
-  if (above) view.append(label(`▲ ${above}`, width / 4, INSET + 10, "middle"));
-  if (below) view.append(label(`▼ ${below}`, width / 4, height - INSET - 20, "middle"));
+  const { left, right, above, below } = outside(chart);
+  if (left.codes) view.append(label(`◀ ${said(left)}`, INSET, height / 4, "start"));
+  if (right.codes) view.append(label(`${said(right)} ▶`, width - INSET, height / 4, "end"));
+  if (above.codes) view.append(label(`▲ ${said(above)}`, width / 4, INSET + 10, "middle"));
+  if (below.codes) view.append(label(`▼ ${said(below)}`, width / 4, height - INSET - 20, "middle"));
   if (picked) view.append(...arrow(toPixel(xaxis, picked[0]), height - toPixel(yaxis, picked[1]), width, height));
   return view;
 }
 
+/** What lies beyond an edge: how many codes, and the classes that have more than half of theirs there.
+ * @typedef {{codes: number, classes: string[]}} Beyond */
+
 /** @param {any} chart */
-function countOutside(chart) {
+function outside(chart) {
   const { xaxis, yaxis } = axesOf(chart);
   const [[x0, x1], [y0, y1]] = [xaxis.range, yaxis.range];
-  const counts = { left: 0, right: 0, above: 0, below: 0 };
+  const [left, right, above, below] = [0, 1, 2, 3].map(() => /** @type {Beyond} */ ({ codes: 0, classes: [] }));
+  const labels = chart._fullData.filter((/** @type {any} */ trace) => trace.name === "label");
+  const names = new Map(labels.map((/** @type {any} */ trace) => [trace.legendgroup, trace.text?.[0]]));
   for (const trace of chart._fullData) {
     if (!trace.legendgroup || trace.name === "label") continue;
+    const counts = new Map([left, right, above, below].map((each) => [each, 0]));
     for (let i = 0; i < trace.x.length; i++) {
-      if (trace.x[i] < x0) counts.left++;
-      else if (trace.x[i] > x1) counts.right++;
-      else if (trace.y[i] > y1) counts.above++;
-      else if (trace.y[i] < y0) counts.below++;
+      const [x, y] = [trace.x[i], trace.y[i]];
+      const where = x < x0 ? left : x > x1 ? right : y > y1 ? above : y < y0 ? below : null;
+      if (where) counts.set(where, (counts.get(where) ?? 0) + 1);
+    }
+    for (const [where, codes] of counts) {
+      where.codes += codes;
+      if (codes > trace.x.length / 2 && names.get(trace.legendgroup)) where.classes.push(names.get(trace.legendgroup));
     }
   }
-  return counts;
+  return { left, right, above, below };
+}
+
+/** @param {Beyond} beyond */
+function said({ codes, classes }) {
+  const named = classes.length > MOST_NAMED ? [...classes.slice(0, MOST_NAMED), "…"] : classes;
+  return named.length ? `${codes}, most of ${named.join(", ")}` : String(codes);
 }
 
 /** @param {string} text @param {number} x @param {number} y @param {string} anchor */
