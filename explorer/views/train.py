@@ -395,7 +395,7 @@ def _lens(name: str, model: LiveModel, window: Window) -> None:
         title=f"{short} that is being fitted",
         lens=lens,
         answer=markup(
-            [picture(decode, f"{short}: decode of {where}", name=f"pick-{model.name}", caption=f"at {where}")],
+            [picture(decode, f"{short}: decode of {where}", name=f"pick-{model.name}", caption=f"{short} at {where}")],
             kind="pick",
         ),
     )
