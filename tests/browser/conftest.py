@@ -221,7 +221,7 @@ def open_link(page: Page, address: str) -> None:
     """Open a link.
 
     A page that shows these maps already goes there as it goes back, without loading anything: that spares four fifths
-    of the work. What the address does not hold stays, but for the legend.
+    of the work. What the address does not hold stays.
     """
     # The tour makes choices on arrival, in a second run; a click within moments of that would overtake them.
     is_tour = "tab=Learn" in address
@@ -266,7 +266,6 @@ DRAWN = "async () => { for (let frame = 0; frame < 3; frame++) await new Promise
 def go_to(page: Page, address: str) -> None:
     """Go to another view as Back and Forward do, in a page that shows the app."""
     page.keyboard.press("Escape")
-    page.locator('.classes button[aria-pressed="false"]').evaluate_all("greyed => greyed.forEach(each => each.click())")
     page.evaluate("document.activeElement.blur(); document.querySelector('.stMain').scrollTo(0, 0)")
     wait_until_idle(page)
     is_drawn_anew = face_of(page.url) != face_of(address)

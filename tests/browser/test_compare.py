@@ -15,10 +15,10 @@ def test_on_a_phone_each_value_says_whose_it_is(page: Page, served: str) -> None
     open_link(page, f"{served}/?tab=Compare")
     cells = page.locator('[class*="st-key-cell_"]')
     cells.first.wait_for()
-    said = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
-    classes = cells.evaluate_all("cells => cells.map(cell => cell.className)")
-    assert len(classes) > 10
-    for each, name in zip(classes, cells.evaluate_all(said), strict=True):
+    wait_until_idle(page)
+    found = cells.evaluate_all("es => es.map(e => [e.className, getComputedStyle(e, '::before').content])")
+    assert len(found) > 10
+    for each, name in found:
         assert name == ('"AE"' if "cell_autoencoder_" in each else '"VAE"')
 
 

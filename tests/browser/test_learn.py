@@ -91,7 +91,8 @@ def test_a_step_with_a_close_up_is_there_again_after_a_reload(page: Page, shippe
         assert WIRES[page].runs >= 2
 
     for _ in range(2):
-        page.reload()
+        with page.expect_websocket():  # from which on runs are counted anew
+            page.reload()
         wait_until(page, has_run_twice)
         page.locator(".st-key-close_up_vae .map-overlay .outline").last.wait_for(state="attached")
         wait_until_idle(page)

@@ -81,7 +81,6 @@ def test_the_stage_is_alone_until_the_mouse_or_the_keyboard_is_at_the_top(
         tool.click()
     wait_until(page, is_in_sight)
     page.mouse.move(width / 2, height / 2)
-    page.evaluate("document.activeElement.blur()")
     wait_until(page, is_out_of_sight)
     assert [place.bounding_box() for place in places] == stood  # nothing moves for it
     page.evaluate("document.querySelector('.stMain').focus()")

@@ -19,6 +19,8 @@ export function keepOneEntryAnAct() {
   page.latentHistory = true;
   let hasActed = false;
   for (const act of ACTS) addEventListener(act, () => (hasActed = true), { capture: true, passive: true });
+  // Back has keys and buttons of its own: what follows it is no new act.
+  addEventListener("popstate", () => (hasActed = false), { capture: true });
   const [push, replace] = [history.pushState.bind(history), history.replaceState.bind(history)];
   history.pushState = (state, unused, address) => {
     if (hasActed) push(state, unused, withOwn(address));

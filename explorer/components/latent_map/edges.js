@@ -6,7 +6,8 @@ import { axesOf, toPixel } from "./plotly.js";
 
 const INSET = 8; // pixels from the edge
 const ARROW = 11; // half of its length, in pixels
-const MOST_NAMED = 3; // classes
+const LINE = 20; // pixels
+const MOST_LETTERS = 16; // of the classes' names: a label is less than half a map wide
 
 /** @param {any} chart @param {number[] | undefined} picked */
 export function edges(chart, picked) {
@@ -15,9 +16,9 @@ export function edges(chart, picked) {
   const [width, height] = [xaxis._length, yaxis._length];
   const { left, right, above, below } = outside(chart);
   if (left.codes) view.append(label(`◀ ${said(left)}`, INSET, height / 4, "start"));
-  if (right.codes) view.append(label(`${said(right)} ▶`, width - INSET, height / 4, "end"));
-  if (above.codes) view.append(label(`▲ ${said(above)}`, width / 4, INSET + 10, "middle"));
-  if (below.codes) view.append(label(`▼ ${said(below)}`, width / 4, height - INSET - 20, "middle"));
+  if (right.codes) view.append(label(`${said(right)} ▶`, width - INSET, height / 4 + LINE, "end"));
+  if (above.codes) view.append(label(`▲ ${said(above)}`, width / 8, INSET + 10, "start"));
+  if (below.codes) view.append(label(`▼ ${said(below)}`, width / 8, height - INSET - 20, "start"));
   if (picked) view.append(...arrow(toPixel(xaxis, picked[0]), height - toPixel(yaxis, picked[1]), width, height));
   return view;
 }
@@ -50,8 +51,9 @@ function outside(chart) {
 
 /** @param {Beyond} beyond */
 function said({ codes, classes }) {
-  const named = classes.length > MOST_NAMED ? [...classes.slice(0, MOST_NAMED), "…"] : classes;
-  return named.length ? `${codes}, most of ${named.join(", ")}` : String(codes);
+  if (!classes.length) return String(codes);
+  const named = classes.filter((_, at) => classes.slice(0, at + 1).join(", ").length <= MOST_LETTERS);
+  return `${codes}, most of ${[...named, ...(named.length < classes.length ? ["…"] : [])].join(", ")}`;
 }
 
 /** @param {string} text @param {number} x @param {number} y @param {string} anchor */

@@ -33,7 +33,12 @@ class Legend {
     this.changes = new MutationObserver(() => this.listen());
     this.changes.observe(document.body, { childList: true, subtree: true });
     this.left = new AbortController();
-    addEventListener("popstate", () => this.read(), { signal: this.left.signal });
+    this.hasGoneBack = false; // or forward: the classes there may be others, as the server's answer tells
+    const goBack = () => {
+      this.hasGoneBack = true;
+      this.read();
+    };
+    addEventListener("popstate", goBack, { signal: this.left.signal });
     /** @type {WeakSet<object>} */ this.heard = new WeakSet(); // event emitters, a new one after each purge
   }
 
@@ -43,12 +48,13 @@ class Legend {
     this.data = data;
     this.report = report;
     if (JSON.stringify(data.names) !== before) {
-      if (before === "[]") this.read();
+      if (before === "[]" || this.hasGoneBack) this.read();
       else this.greyed.clear();
       this.root.classList.toggle("long", data.shown.some((name) => name.length > 2));
       this.root.replaceChildren(...data.names.map((_, at) => this.chip(at)));
-      if (before !== "[]") this.write();
+      if (before !== "[]" && !this.hasGoneBack) this.write();
     }
+    this.hasGoneBack = false;
     this.listen();
     this.apply();
   }

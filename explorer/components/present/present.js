@@ -9,7 +9,7 @@ const HELP = [
   ["← →", "the tool's slider"],
   ["Space", "play, or pause, the film"],
   ["c i g", "codes, images, grid"],
-  ["↑", "mouse at the top: experiment and tools"],
+  ["", "Mouse at the top: experiment and tools"],
   ["?", "this list"],
 ];
 
@@ -19,6 +19,8 @@ class Present {
   constructor() {
     this.listening = new AbortController();
     document.addEventListener("keydown", (event) => this.onKey(event), { signal: this.listening.signal });
+    // A field of the bar keeps the focus after a click; the maps never take it.
+    document.addEventListener("pointerdown", (event) => leaveBar(event.target), { signal: this.listening.signal, capture: true });
     this.help = document.createElement("div");
     this.help.className = "present-help";
     this.help.role = "note";
@@ -26,7 +28,7 @@ class Present {
     for (const [keys, what] of HELP) {
       const item = list.appendChild(document.createElement("li"));
       const words = Object.assign(document.createElement("span"), { textContent: what });
-      item.append(...keys.split(" ").flatMap((key) => [Object.assign(document.createElement("kbd"), { textContent: key }), " "]), words);
+      item.append(...keys.split(" ").filter(Boolean).flatMap((key) => [Object.assign(document.createElement("kbd"), { textContent: key }), " "]), words);
     }
     this.tools = /** @type {HTMLElement} */ (list.querySelector("span"));
   }
@@ -62,6 +64,12 @@ class Present {
     if (key === "ArrowLeft" || key === "ArrowRight") return move(key === "ArrowRight" ? 1 : -1);
     return false;
   }
+}
+
+/** @param {EventTarget | null} clicked */
+function leaveBar(clicked) {
+  if (clicked instanceof Element && clicked.closest(".st-key-topbar")) return;
+  /** @type {HTMLElement | null} */ (document.querySelector(".st-key-topbar :focus"))?.blur();
 }
 
 /** @param {string} group @returns {HTMLElement[]} */
