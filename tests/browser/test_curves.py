@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
 from explorer.figures import CLASS_COLOURS, MODEL_COLOURS
-from tests.browser.conftest import in_chart, open_map, wait_over
+from tests.browser.conftest import before_its_scripts, in_chart, open_map, wait_over
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
@@ -130,3 +130,22 @@ def test_in_seconds_each_model_has_a_line_at_its_own_time(
             place = f"""const {{xaxis, yaxis}} = chart._fullLayout, box = chart.getBoundingClientRect();
                 return [box.left + xaxis._offset + xaxis.d2p({seconds}), box.top + yaxis._offset + yaxis._length / 2]"""
             wait_over(line, lambda place=place: tuple(in_chart(page, "curves", place)))  # type: ignore[misc]
+
+
+def test_a_first_frame_from_before_the_click_is_none_before_the_fit(own_page: Page, served: str) -> None:
+    """A busy browser gives a frame the time at which it should have begun."""
+    page, told = own_page, []
+    page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
+    with before_its_scripts(page, LATE_FRAMES):
+        open_map(page, f"{served}/?tab=Training+curves&moment=0")
+        page.locator(".st-key-curves .map-overlay .moment").last.wait_for(state="attached")
+        page.get_by_role("button", name="Play").click()
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+        expect(page.get_by_role("button", name="Play")).to_be_visible()  # it has come to its end
+    assert [text for text in told if "NaN" in text] == []
+
+
+LATE_FRAMES = """
+    const frame = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (draw) => frame((now) => draw(now - 100));
+"""

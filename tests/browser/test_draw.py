@@ -292,3 +292,17 @@ def test_pad_leaves_nothing_behind(page: Page, served: str) -> None:
     wait_for_form(page, form(SEVEN, dash))
     page.keyboard.press("Control+z")  # heard once
     wait_for_form(page, form(SEVEN))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1366, 768)])
+def test_what_erases_is_in_sight(width: int, height: int, page: Page, served: str) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    open_link(page, f"{served}/?tab=Draw")
+    page.locator(".pad canvas").wait_for()
+    wait_until_idle(page)
+    viewer = page.locator(".st-key-viewer").bounding_box()
+    assert viewer
+    for name in ("Undo", "Clear"):
+        box = page.get_by_role("button", name=name, exact=True).bounding_box()
+        assert box
+        assert box["y"] + box["height"] <= viewer["y"] + viewer["height"]

@@ -70,6 +70,26 @@ def test_a_link_holds_what_the_legend_greys_out(fresh_page: Page, served: str) -
     assert greyed() == []
 
 
+def test_back_to_other_classes_greys_out_what_was_greyed_there(own_page: Page, shipped: str) -> None:
+    page = own_page
+    open_lens(page, f"{shipped}/?experiment=mnist-2d")
+    chips = page.locator(".classes button")
+    chips.nth(4).click()
+    page.get_by_role("radio", name="Generate").click()
+    page.wait_for_url(re.compile("tab=Generate"))
+    wait_until_idle(page)
+    page.get_by_role("combobox", name="Experiment").click()
+    page.get_by_role("option", name="fashion-mnist-2d").click()
+    expect(chips.first).to_have_attribute("aria-label", "T-shirt/top")
+    expect(page.locator('.classes button[aria-pressed="false"]')).to_have_count(0)
+    wait_until_idle(page)
+    page.go_back()
+    expect(chips.first).to_have_attribute("aria-label", "0")
+    expect(chips.nth(4)).to_have_attribute("aria-pressed", "false")
+    wait_until_idle(page)
+    assert "grey=4" in page.url
+
+
 def check_equal(found: object, expected: object) -> None:
     assert found == expected
 

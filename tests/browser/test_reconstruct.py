@@ -19,3 +19,13 @@ def test_reconstruct_shows_other_images(page: Page, served: str, digits: Data) -
     expect_picture(page, name, image, 0.01)
     page.get_by_role("button", name="Others").click()
     expect(originals.first).not_to_have_attribute("data-name", name)
+
+
+@pytest.mark.parametrize(("width", "height"), [(820, 1180), (1280, 800)])
+def test_numbers_keep_apart(width: int, height: int, page: Page, shipped: str) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    open_link(page, f"{shipped}/?tab=Reconstruct")
+    page.locator(".images td b").first.wait_for()
+    wait_until_idle(page)
+    over = "texts => texts.filter(e => e.scrollWidth > e.closest('td, th').clientWidth).map(e => e.textContent)"
+    assert page.locator(".images :is(td, th:not(:first-child)) :is(b, small)").evaluate_all(over) == []
