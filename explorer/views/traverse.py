@@ -39,8 +39,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
     with stage.viewer:
         st.button("Back to the pick", on_click=reset, args=(pair,))
         st.markdown(
-            "**Each row moves one latent dimension** of your pick. Click a map to pick another point. Look for rows "
-            f"in which nothing changes{_switched_off(pair)}."
+            "**Each row moves one latent dimension** of your pick, by standard deviations (sd). "
+            f"Click a map to pick another point. Look for rows in which nothing changes{_switched_off(pair)}."
         )
     rows, bars = st.columns([2, 1])
     with rows:
@@ -133,7 +133,7 @@ def _offset(dimension: int) -> float:
 
 
 def _move_input(dimension: int, inactive: bool) -> None:
-    label = f"Dimension {dimension + 1}: from the pick, in sd" + (", off" if inactive else "")
+    label = f"Dimension {dimension + 1} ± sd" + (", off" if inactive else "")
     st.slider(label, -float(REACH), float(REACH), 0.0, step=0.5, **_move(dimension).bound)
 
 
