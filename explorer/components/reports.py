@@ -7,10 +7,20 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["finite", "index", "mapping", "numbers", "points", "strokes", "text", "texts"]
+import streamlit as st
+
+__all__ = ["finite", "index", "last", "mapping", "numbers", "points", "strokes", "text", "texts"]
 
 LONGEST = 100_000  # numbers in a list: far more than anyone draws
 LONGEST_TEXT, MOST_TEXTS = 1000, 20
+
+
+def last(key: str, name: str) -> Any:
+    """Return what the component of this key reported last under this name; None: nothing.
+
+    What a tool's component reports while another tool is being opened comes when it is gone: there is no state then.
+    """
+    return mapping(st.session_state.get(key)).get(name)
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

@@ -638,17 +638,19 @@ class HeldWire:
     """What the server sends to a page that is not opened yet; some of it can be held back."""
 
     def __init__(self, page: Page) -> None:
-        self._held: list[Callable[[], None]] = []
+        self.held: list[bytes | str] = []
+        self._send: Callable[[bytes | str], None] = lambda payload: None
         self._is_held: Callable[[ForwardMsg], bool] = lambda sent: False
         page.route_web_socket("**/_stcore/stream", self._relay)
 
     def _relay(self, browser: WebSocketRoute) -> None:
         def pass_on(payload: bytes | str) -> None:
-            if self._held or self._is_held(message(payload)):  # what follows comes after it
-                self._held.append(lambda: browser.send(payload))
+            if self.held or self._is_held(message(payload)):  # what follows comes after it
+                self.held.append(payload)
             else:
                 browser.send(payload)
 
+        self._send = browser.send
         browser.connect_to_server().on_message(pass_on)
 
     @contextmanager
@@ -657,9 +659,17 @@ class HeldWire:
         self._is_held = is_held
         yield
         self._is_held = lambda sent: False
-        for send in self._held:
-            send()
-        self._held.clear()
+        for payload in self.held:
+            self._send(payload)
+        self.held.clear()
+
+    def wait_for_runs(self, page: Page, count: int) -> None:
+        """Until so many runs have ended whose messages are held back."""
+
+        def check() -> None:
+            assert sum(map(is_end, self.held)) == count
+
+        wait_until(page, check)
 
 
 def is_end(payload: bytes | str) -> bool:

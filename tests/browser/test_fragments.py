@@ -5,7 +5,16 @@ from functools import partial
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import WIRES, in_chart, message, open_map, wait_until, wait_until_idle
+from tests.browser.conftest import (
+    WIRES,
+    HeldWire,
+    draw,
+    in_chart,
+    message,
+    open_map,
+    wait_until,
+    wait_until_idle,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -61,3 +70,23 @@ def test_the_page_does_not_run_for_what_a_fragment_draws(fresh_page: Page, serve
     wire.socket.remove_listener("framereceived", note)
     assert runs
     assert all(runs), "the whole page ran"
+
+
+@pytest.mark.parametrize("part", ["film", "pad"])
+def test_what_comes_from_a_tool_that_is_gone_is_dropped(part: str, own_page: Page, served: str) -> None:
+    """Such as a film that ends, and a stroke, while the server opens another tool."""
+    page, wire = own_page, HeldWire(own_page)
+    open_map(page, f"{served}/?tab={'Training curves' if part == 'film' else 'Draw'}")
+    if part == "film":
+        page.get_by_role("button", name="Play", exact=True).click()
+    with wire.hold(lambda sent: True):
+        page.locator(".st-key-tab").get_by_role("radio", name="Traverse").click()
+        wire.wait_for_runs(page, 1)
+        if part == "film":
+            page.get_by_role("button", name="Pause", exact=True).click()
+        else:
+            draw(page, [(100, 100), (180, 180)])
+        wire.wait_for_runs(page, 2)
+    wait_until_idle(page)
+    expect(page.locator(".st-key-strip").get_by_test_id("stSlider").first).to_be_attached()
+    expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -76,7 +76,7 @@ def film(
     """
 
     def report() -> None:
-        moment = reports.index(st.session_state["film"].get("moment"), len(moments))
+        moment = reports.index(reports.last("film", "moment"), len(moments))
         if moment is not None:
             on_moment(moment)
 

@@ -208,7 +208,7 @@ def legend(
     """
 
     def report() -> None:
-        wanted = reports.index(st.session_state["legend"].get("typical"), len(names))
+        wanted = reports.index(reports.last("legend", "typical"), len(names))
         if wanted is not None:
             on_typical(wanted)
 
@@ -288,14 +288,14 @@ def overlay(
     answered = f"{key}_answered"  # the number of the last click whose answer this is
 
     def report_pick() -> None:
-        point = reports.mapping(st.session_state[key].get("pick"))
+        point = reports.mapping(reports.last(key, "pick"))
         x, y = reports.finite(point.get("x")), reports.finite(point.get("y"))
         if on_pick is not None and x is not None and y is not None:
             st.session_state[answered] = reports.index(point.get("number")) or 0
             on_pick(x, y)
 
     def report_path() -> None:
-        corners = reports.points(reports.mapping(st.session_state[key].get("path")).get("points"))
+        corners = reports.points(reports.mapping(reports.last(key, "path")).get("points"))
         if on_path is not None and corners is not None:
             on_path(corners)
 

@@ -58,7 +58,7 @@ def pad(
     """
 
     def report() -> None:
-        drawn = _checked(st.session_state["pad"].get("drawn"))
+        drawn = _checked(reports.last("pad", "drawn"))
         if drawn is not None:
             on_draw(drawn)
 
