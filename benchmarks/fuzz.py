@@ -53,7 +53,7 @@ TOOLS = (
     *("Train", "Beta", "Compare", "Learn"),
 )
 AT_MOST = 60.0  # seconds for a page
-SESSION_LASTS = 20  # messages
+TOOL_LASTS = 10  # messages
 
 NUMBERS = (0.0, 1.0, -1.0, 1e-30, 4.0, -20.0, -210.0, -1500.0, 65504.0, -65504.0, 1e19, 3e38, math.nan, math.inf)
 ODD: tuple[Any, ...] = (
@@ -128,22 +128,27 @@ def address(number: int) -> Failure | None:
 async def messages(host: str, number: int) -> Failure | None:
     """Send a session forged reports of its components, one after the other."""
     rng = random.Random(f"messages {number}")
-    tool = rng.choice(["Explore", "Draw", "Training curves", "Interpolate", "Posterior"])
+    tools = rng.sample(["Explore", "Draw", "Training curves", "Interpolate", "Posterior"], 2)
     sent: list[str] = []
+    components: dict[str, str] = {}
     try:
         async with session(host) as client:
-            rerun = BackMsg()
-            rerun.rerun_script.query_string = f"experiment={SMALL}&tab={tool.replace(' ', '%20')}"
-            await client.connection.send(rerun.SerializeToString())
-            components = await components_after_run(client.connection)
-            for _ in range(SESSION_LASTS):
-                event, value = rng.choice(EVENTS), _forged(rng)
-                component, fragment = rng.choice(sorted(components.items()))
-                sent.append(f"{component.rsplit('-', 1)[-1]}.{event} = {value!r:.200}")
-                await client.trigger(component, event, value, rng.choice(["", fragment]))
+            for tool in tools:  # what the first one leaves behind goes on reporting
+                rerun = BackMsg()
+                rerun.rerun_script.query_string = f"experiment={SMALL}&tab={tool.replace(' ', '%20')}"
+                rerun.rerun_script.is_history_navigation = tool != tools[0]
+                await client.connection.send(rerun.SerializeToString())
                 components |= await components_after_run(client.connection)
+                for _ in range(TOOL_LASTS):
+                    event, value = rng.choice(EVENTS), _forged(rng)
+                    component, fragment = rng.choice(sorted(components.items()))
+                    sent.append(f"{component.rsplit('-', 1)[-1]}.{event} = {value!r:.200}")
+                    await client.trigger(component, event, value, rng.choice(["", fragment]))
+                    components |= await components_after_run(client.connection)
     except Exception as error:  # whatever it is, the page has failed
-        return Failure(f"messages {number} to {tool}: {'; '.join(sent[-3:])}", f"{type(error).__name__}: {error}")
+        return Failure(
+            f"messages {number} to {', then '.join(tools)}: {'; '.join(sent[-3:])}", f"{type(error).__name__}: {error}"
+        )
     return None
 
 
