@@ -147,7 +147,10 @@ def own_page(browser: Browser) -> Iterator[Page]:
 
 @contextmanager
 def watched(page: Page, test: pytest.Item | None = None, *, may_fail: bool = False) -> Iterator[Page]:
-    """A page in a beamer's window; any error in its scripts fails the test, and after a failed test it is emptied."""
+    """A page in a beamer's window; any error in its scripts, and any exception that the app shows, fails the test.
+
+    After a failed test it is emptied.
+    """
     errors: list[str] = []
 
     def note(error: Exception) -> None:
@@ -160,11 +163,12 @@ def watched(page: Page, test: pytest.Item | None = None, *, may_fail: bool = Fal
     yield page
     page.remove_listener("pageerror", note)
     page.unroute_all()
-    if errors or (test is not None and test.stash.get(FAILED, False)):
+    failures = [*errors, *WIRES[page].exceptions]
+    if failures or (test is not None and test.stash.get(FAILED, False)):
         leave(page)
     look_as_usual(page)
     page.mouse.move(0, 0)
-    assert errors == [] or may_fail
+    assert failures == [] or may_fail
 
 
 def look_as_usual(page: Page) -> None:

@@ -18,6 +18,7 @@ from tests.browser.conftest import (
     decode,
     in_chart,
     middle_of,
+    open_link,
     open_map,
     pixel_of,
     pixels,
@@ -31,6 +32,9 @@ from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
+
+NATS = "reconstruction, nats per image"
+GUESSES = ("exact posterior p(z|x)", "encoder's guess q(z|x)")
 
 
 def boxes(page: Page) -> list[object]:
@@ -288,6 +292,26 @@ def test_a_chart_is_saved_with_its_titles_legend_and_marks(
     page: Page, served: str, tool: str, chart: str, told: set[str], marked: set[str]
 ) -> None:
     open_map(page, f"{served}/?tab={tool.replace(' ', '+')}")
+    assert_saved_with(page, chart, told, marked)
+
+
+@pytest.mark.parametrize(
+    ("tool", "chart", "told", "marked"),
+    [
+        ("Beta", "trade_off", {"KL, nats per image", NATS, "AE: pays no KL", "0.1", "0.5", "40"}, set()),
+        ("Compare", "rate_distortion", {"KL (rate), nats per image", NATS, "beta 40", "ELBO −140"}, set()),
+        ("Posterior", "map_posterior", {"latent dimension 1 (sd of the prior)", *GUESSES}, set()),
+    ],
+)
+def test_charts_of_shipped_experiments_are_saved_too(
+    page: Page, shipped: str, tool: str, chart: str, told: set[str], marked: set[str]
+) -> None:
+    open_link(page, f"{shipped}/?experiment=mnist-2d&tab={tool}")
+    wait_until_idle(page)
+    assert_saved_with(page, chart, told, marked)
+
+
+def assert_saved_with(page: Page, chart: str, told: set[str], marked: set[str]) -> None:
     expect(page.locator(f".st-key-{chart} .g-xtitle text, .st-key-{chart} .g-x2title text").first).to_be_visible()
     for mark in marked:
         page.locator(f".st-key-{chart} .{mark}").first.wait_for(state="attached")
