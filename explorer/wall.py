@@ -245,7 +245,8 @@ class SqliteWall:
             if not self.path.exists():
                 yield None
                 return
-            with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", TIMEOUT, uri=True)) as database:
+            # Not "ro": what a killed writer has left half done is undone by who comes next, a reader, too.
+            with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=rw", TIMEOUT, uri=True)) as database:
                 database.isolation_level = None
                 database.execute("BEGIN")
                 yield database if self._format(database) else None
@@ -255,9 +256,9 @@ class SqliteWall:
         """Open the file for one change, which is whole or is not made."""
         with self._errors("written"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            # The journal stays SQLite's own: of several that make a file at once and turn its write-ahead log on, one is
+            # told "database is locked" without any waiting.
             with closing(sqlite3.connect(self.path, TIMEOUT, isolation_level=None)) as database:
-                database.execute("PRAGMA journal_mode = WAL")
-                database.execute("PRAGMA synchronous = NORMAL")
                 database.execute("BEGIN IMMEDIATE")  # what is not committed is undone when it is closed
                 if not self._format(database):
                     _make_tables(database)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
@@ -232,6 +233,35 @@ def test_a_file_that_cannot_be_written_is_told_and_unharmed(tmp_path: Path) -> N
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [each.number for each in there.read().drawings] == [1]
     assert there.send(image(2), "one") == 2
+
+
+def test_first_drawings_may_come_at_the_same_moment(tmp_path: Path) -> None:
+    senders = 8
+    with ThreadPoolExecutor(senders) as threads:
+        for number in range(100):  # one in twenty would do
+            there, moment = SqliteWall(tmp_path / f"{number}.sqlite3"), Barrier(senders)
+
+            def send(author: int, there: SqliteWall = there, moment: Barrier = moment) -> int:
+                moment.wait()
+                return there.send(image(author), f"of {author}")
+
+            assert sorted(threads.map(send, range(senders))) == list(range(1, senders + 1))
+
+
+def test_what_a_killed_server_was_writing_is_undone_by_a_reader(tmp_path: Path) -> None:
+    there = SqliteWall(tmp_path / "wall.sqlite3")
+    there.send(image(1), "one")
+    with closing(sqlite3.connect(there.path, isolation_level=None)) as database:
+        database.execute("PRAGMA cache_size = 1")  # written to the file before it is committed
+        database.execute("BEGIN IMMEDIATE")
+        database.executemany(
+            "INSERT INTO drawing (image, sent, author, nickname) VALUES (?, 0.0, 'two', '')", [(bytes(784),)] * 50
+        )
+        for file in tmp_path.glob("wall*"):
+            shutil.copy(file, tmp_path / f"killed {file.name}")
+    killed = SqliteWall(tmp_path / "killed wall.sqlite3")
+    assert Path(f"{killed.path}-journal").exists()
+    assert [each.number for each in killed.read().drawings] == [1]
 
 
 def test_what_is_no_wall_is_told(tmp_path: Path) -> None:
