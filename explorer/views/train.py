@@ -373,12 +373,18 @@ def _watch(name: str) -> None:
         st.markdown(f"On the maps: **{escape_markdown(name)}**")
         show_live(moments, first.labels, named.short_names, colours, symbols, circled=named.fit_labels)
     others_wait = any(fit.state == "waiting" for other in found if other != name for fit in found[other])
+    # Each sentence has its place, filled or empty: Streamlit takes away what was drawn before only after a run that no
+    # other follows at once, and on a busy computer there may be none for minutes.
     for model_name in MODEL_NAMES:
-        _draw_progress(model_name, next((fit for fit in found[name] if fit.stem == model_name), None))
+        fit = next((fit for fit in found[name] if fit.stem == model_name), None)
+        _draw_progress(model_name, fit)
+        _complain(model_name, fit)
     if others_wait and any(fit.state == "paused" for fit in found[name]):
         st.caption("Others wait until it goes on and ends.")
-    if any(fit.state == "waiting" for fit in found[name]):
+    elif any(fit.state == "waiting" for fit in found[name]):
         st.caption("It begins when another fit ends. A paused one keeps its turn.")
+    else:
+        st.empty()
 
 
 def _lens(name: str, model: LiveModel, window: Window) -> None:
@@ -434,11 +440,18 @@ def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
         epochs = live.progress.total / live.progress.updates_per_epoch
         text = f"{short}: epoch {number(live.epoch, '.1f')} of {number(epochs, '.0f')}, {words}"
         st.progress(live.progress.update / live.progress.total, text)
-    if fit.state == "failed":
+
+
+def _complain(model_name: str, fit: workers.FitInFolder | None) -> None:
+    """Say why a model is not being fitted any more, if it was to be."""
+    short = MODEL_WORDS[model_name]
+    if fit is not None and fit.state == "failed":
         st.error(escape_markdown(f"The {short} failed: {fit.message}."))
-    elif fit.state == "dead":
+    elif fit is not None and fit.state == "dead":
         why = f" ({fit.message})" if fit.message else ""
         st.warning(escape_markdown(f"The process of the {short} has ended{why}. Go on takes it up where it was saved."))
+    else:
+        st.empty()
 
 
 @fragment(run_every=STEER_TICK)

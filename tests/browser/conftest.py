@@ -639,16 +639,21 @@ class Wire:
 
 
 class HeldWire:
-    """What the server sends to a page that is not opened yet; some of it can be held back."""
+    """What the server sends to a page that is not opened yet; some of it can be held back, or changed."""
 
     def __init__(self, page: Page) -> None:
         self.held: list[bytes | str] = []
         self._send: Callable[[bytes | str], None] = lambda payload: None
         self._is_held: Callable[[ForwardMsg], bool] = lambda sent: False
+        self._is_busy = False
         page.route_web_socket("**/_stcore/stream", self._relay)
 
     def _relay(self, browser: WebSocketRoute) -> None:
         def pass_on(payload: bytes | str) -> None:
+            if self._is_busy and is_end(payload):
+                end = message(payload)
+                end.script_finished = ForwardMsg.FINISHED_EARLY_FOR_RERUN
+                payload = end.SerializeToString()
             if self.held or self._is_held(message(payload)):  # what follows comes after it
                 self.held.append(payload)
             else:
@@ -666,6 +671,13 @@ class HeldWire:
         for payload in self.held:
             self._send(payload)
         self.held.clear()
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Tell no run's end, as where others follow each at once: what an earlier one has drawn is not taken away."""
+        self._is_busy = True
+        yield
+        self._is_busy = False
 
     def wait_for_runs(self, page: Page, count: int) -> None:
         """Until so many runs have ended whose messages are held back."""

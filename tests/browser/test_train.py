@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import (
     CLOUDS,
+    HeldWire,
     centre,
     expect_picture,
     in_chart,
@@ -77,8 +78,9 @@ def live(checkpoints: Path, model_name: str = "vae") -> LiveFit:
 
 
 def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_discarded(
-    checkpoints: Path, page: Page, address: str
+    checkpoints: Path, own_page: Page, address: str
 ) -> None:
+    page, wire = own_page, HeldWire(own_page)
     settings = "experiment=digits-2d&tab=Train&data=shapes&network=own&widths=32&epochs=900&fit_seed=3"
     open_form(page, f"{address}/?{settings}")
     ranges = "return [chart._fullLayout.xaxis.range, chart._fullLayout.yaxis.range]"
@@ -132,8 +134,9 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
         assert fit.live is not None
         os.kill(fit.live.progress.pid, signal.SIGKILL)
     expect(page.get_by_text("has ended")).to_have_count(2, timeout=60_000)
-    button(page, "Go on").click()
-    expect(page.get_by_text("has ended")).to_have_count(0, timeout=90_000)
+    with wire.busy():
+        button(page, "Go on").click()
+        expect(page.get_by_text("has ended")).to_have_count(0, timeout=90_000)
     expect(button(page, "Stop and keep")).to_be_enabled()
     button(page, "Stop and keep").click()
 
