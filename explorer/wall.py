@@ -256,8 +256,8 @@ class SqliteWall:
         """Open the file for one change, which is whole or is not made."""
         with self._errors("written"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # The journal stays SQLite's own: of several that make a file at once and turn its write-ahead log on, one is
-            # told "database is locked" without any waiting.
+            # The journal stays as SQLite makes it: of several that make a file at once and turn its write-ahead log on,
+            # one is told "database is locked" without any waiting.
             with closing(sqlite3.connect(self.path, TIMEOUT, isolation_level=None)) as database:
                 database.execute("BEGIN IMMEDIATE")  # what is not committed is undone when it is closed
                 if not self._format(database):
