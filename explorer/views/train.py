@@ -5,6 +5,7 @@ import re
 import shutil
 import zipfile
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -372,19 +373,8 @@ def _watch(name: str) -> None:
         colours, symbols = zip(*map(figures.look, range(len(named))), strict=True)
         st.markdown(f"On the maps: **{escape_markdown(name)}**")
         show_live(moments, first.labels, named.short_names, colours, symbols, circled=named.fit_labels)
-    others_wait = any(fit.state == "waiting" for other in found if other != name for fit in found[other])
-    # Each sentence has its place, filled or empty: Streamlit takes away what was drawn before only after a run that no
-    # other follows at once, and on a busy computer there may be none for minutes.
     for model_name in MODEL_NAMES:
-        fit = next((fit for fit in found[name] if fit.stem == model_name), None)
-        _draw_progress(model_name, fit)
-        _complain(model_name, fit)
-    if others_wait and any(fit.state == "paused" for fit in found[name]):
-        st.caption("Others wait until it goes on and ends.")
-    elif any(fit.state == "waiting" for fit in found[name]):
-        st.caption("It begins when another fit ends. A paused one keeps its turn.")
-    else:
-        st.empty()
+        _draw_progress(model_name, next((fit for fit in found[name] if fit.stem == model_name), None))
 
 
 def _lens(name: str, model: LiveModel, window: Window) -> None:
@@ -442,16 +432,34 @@ def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
         st.progress(live.progress.update / live.progress.total, text)
 
 
-def _complain(model_name: str, fit: workers.FitInFolder | None) -> None:
-    """Say why a model is not being fitted any more, if it was to be."""
-    short = MODEL_WORDS[model_name]
-    if fit is not None and fit.state == "failed":
-        st.error(escape_markdown(f"The {short} failed: {fit.message}."))
-    elif fit is not None and fit.state == "dead":
-        why = f" ({fit.message})" if fit.message else ""
-        st.warning(escape_markdown(f"The process of the {short} has ended{why}. Go on takes it up where it was saved."))
+def _complain(found: list[workers.FitInFolder]) -> None:
+    """Say why models are not being fitted any more."""
+    failed = [f"The {MODEL_WORDS[fit.stem]} failed: {fit.message}." for fit in found if fit.state == "failed"]
+    dead: dict[str, list[str]] = {}
+    for fit in found:
+        if fit.state == "dead":
+            dead.setdefault(fit.message or "the process has ended", []).append(MODEL_WORDS[fit.stem])
+    still = [
+        f"{' and '.join(words)} {'stand' if words[1:] else 'stands'} still: {why}. "
+        f"Go on takes {'them' if words[1:] else 'it'} up where saved."
+        for why, words in dead.items()
+    ]
+    text = "  \n".join(map(escape_markdown, failed + still))
+    if failed:
+        st.error(text)
+    elif still:
+        st.warning(text)
     else:
-        st.empty()
+        _nothing()
+
+
+def _nothing() -> None:
+    """Draw nothing in the place of a sentence.
+
+    Streamlit takes away what was drawn before only after a run that no other follows at once: on a busy computer there
+    may be none for minutes.
+    """
+    st.empty()
 
 
 @fragment(run_every=STEER_TICK)
@@ -459,7 +467,8 @@ def _steer(name: str) -> None:
     """Draw what moves the fit: pause, stop, discard, beta, learning rate."""
     if COMPLAINT in st.session_state:
         st.rerun()  # it is told outside of this fragment
-    found = _fits().get(name, [])
+    fits = _fits()
+    found = fits.pop(name, [])
     is_alive = any(fit.lives for fit in found)
     with st.container(horizontal=True):
         if not is_alive and any(fit.can_resume for fit in found):
@@ -472,6 +481,13 @@ def _steer(name: str) -> None:
     with st.container(horizontal=True), st.popover("Discard", icon=":material/delete:"):
         st.markdown("What was learnt so far is lost.")
         st.button("Discard it", on_click=_discard, args=(name,))
+    _complain([fit for fit in found if fit.stem in MODEL_NAMES])
+    if any(fit.state == "paused" for fit in found) and any(fit.state == "waiting" for fit in chain(*fits.values())):
+        st.caption("Others wait until it goes on and ends.")
+    elif any(fit.state == "waiting" for fit in found):
+        st.caption("It begins when another fit ends. A paused one keeps its turn.")
+    else:
+        _nothing()
     shown = {fit.stem: fit.live.progress for fit in found if fit.live is not None}
     if not (is_alive and shown):
         return
