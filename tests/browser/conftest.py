@@ -26,6 +26,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from playwright.sync_api import Error as PlaywrightError
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from explorer import latent
@@ -125,9 +126,9 @@ def page(tab: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
 
 
 @pytest.fixture
-def fresh_page(tab: Page) -> Iterator[Page]:
+def fresh_page(tab: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A `page` that is empty before the test, and after it."""
-    with empty(tab), watched(tab) as page:
+    with empty(tab), watched(tab, request.node) as page:
         yield page
 
 
@@ -139,9 +140,9 @@ def touch_page(touch_tab: Page, request: pytest.FixtureRequest) -> Iterator[Page
 
 
 @pytest.fixture
-def own_page(browser: Browser) -> Iterator[Page]:
+def own_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A `page` with a history and a graphics memory of its own. Its first opening costs twice that of `page`."""
-    with browser.new_context() as context, watched(heard(context.new_page())) as page:
+    with browser.new_context() as context, watched(heard(context.new_page()), request.node) as page:
         yield page
 
 
@@ -149,7 +150,7 @@ def own_page(browser: Browser) -> Iterator[Page]:
 def watched(page: Page, test: pytest.Item | None = None, *, may_fail: bool = False) -> Iterator[Page]:
     """A page in a beamer's window; any error in its scripts, and any exception that the app shows, fails the test.
 
-    After a failed test it is emptied.
+    After a failed test its text is printed, and it is emptied.
     """
     errors: list[str] = []
 
@@ -165,6 +166,8 @@ def watched(page: Page, test: pytest.Item | None = None, *, may_fail: bool = Fal
     page.unroute_all()
     failures = [*errors, *WIRES[page].exceptions]
     if failures or (test is not None and test.stash.get(FAILED, False)):
+        with suppress(PlaywrightError):  # it has crashed
+            print(f"The page, {page.url}, said:\n{page.evaluate('document.body.innerText')}")
         leave(page)
     look_as_usual(page)
     page.mouse.move(0, 0)
