@@ -74,7 +74,7 @@ HAS_BEGUN = "fit_has_begun"  # whether the page, its legend for one, is that of 
 PICKS = "live_picks"  # the points that are picked on the maps of the fit
 UPLOAD, MAX_UPLOAD = "own_images", 100  # a widget; megabytes
 ADDED = "added"  # what was found in the file that was dropped last
-COMPLAINT = "fit_complaint"  # what went wrong in a callback
+COMPLAINT = "fit_complaint"  # what went wrong in the last callback
 MOVED_BETA, MOVED_RATE = "moved_beta", "moved_rate"  # widgets
 
 
@@ -83,7 +83,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     found = _fits()
     name = str(FIT.value)
     st.session_state[HAS_BEGUN] = bool(_stand(name))
-    if complaint := st.session_state.pop(COMPLAINT, ""):
+    if name not in found and (complaint := st.session_state.pop(COMPLAINT, "")):
         stage.strip.error(escape_markdown(complaint))
     with stage.viewer:
         if name in found:
@@ -339,7 +339,7 @@ def _start(experiment: Experiment) -> None:
 
 def _watch_fit(name: str) -> None:
     """Watch a fit; empty: none, but the form; a callback."""
-    for key in (WINDOWS, ATLASES, PICKS):
+    for key in (WINDOWS, ATLASES, PICKS, COMPLAINT):
         st.session_state.pop(key, None)
     FIT.keep(name)
 
@@ -433,8 +433,9 @@ def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
 
 
 def _complain(found: list[workers.FitInFolder]) -> None:
-    """Say why models are not being fitted any more."""
-    failed = [f"The {MODEL_WORDS[fit.stem]} failed: {fit.message}." for fit in found if fit.state == "failed"]
+    """Say why models are not being fitted any more, and what the last order came to."""
+    wrong = [f"The {MODEL_WORDS[fit.stem]} failed: {fit.message}." for fit in found if fit.state == "failed"]
+    wrong += filter(None, [st.session_state.get(COMPLAINT)])
     dead: dict[str, list[str]] = {}
     for fit in found:
         if fit.state == "dead":
@@ -444,8 +445,8 @@ def _complain(found: list[workers.FitInFolder]) -> None:
         f"Go on takes {'them' if words[1:] else 'it'} up where saved."
         for why, words in dead.items()
     ]
-    text = "  \n".join(map(escape_markdown, failed + still))
-    if failed:
+    text = "  \n".join(map(escape_markdown, wrong + still))
+    if wrong:
         st.error(text)
     elif still:
         st.warning(text)
@@ -465,8 +466,6 @@ def _nothing() -> None:
 @fragment(run_every=STEER_TICK)
 def _steer(name: str) -> None:
     """Draw what moves the fit: pause, stop, discard, beta, learning rate."""
-    if COMPLAINT in st.session_state:
-        st.rerun()  # it is told outside of this fragment
     fits = _fits()
     found = fits.pop(name, [])
     is_alive = any(fit.lives for fit in found)
@@ -521,22 +520,24 @@ def _steer(name: str) -> None:
 
 def _order(name: str, state: str) -> None:
     """Tell both models of a fit what to do; a callback."""
+    st.session_state.pop(COMPLAINT, None)
     for fit in _fits().get(name, []):
         _control(fit, state=state)
 
 
 def _discard(name: str) -> None:
     """Give a fit up; a callback."""
+    _watch_fit("")
     for fit in _fits().get(name, []):
         try:
             workers.discard(fit.folder, fit.stem)
         except (OSError, ValueError) as error:
             st.session_state[COMPLAINT] = f"The fit cannot be discarded: {error}."
-    _watch_fit("")
 
 
 def _move(name: str) -> None:
     """Move beta and learning rate of a fit; a callback."""
+    st.session_state.pop(COMPLAINT, None)
     beta, rate = (st.session_state.get(f"{key}_{name}") for key in (MOVED_BETA, MOVED_RATE))
     for fit in _fits().get(name, []):
         if not fit.lives or fit.live is None:
@@ -560,6 +561,7 @@ def _control(
 
 def _resume(name: str) -> None:
     """Take a fit up again whose processes have ended; a callback."""
+    st.session_state.pop(COMPLAINT, None)
     resumable = [fit for fit in _fits().get(name, []) if fit.can_resume]
     try:
         for experiment in {fit.experiment for fit in resumable if fit.experiment is not None}:
@@ -627,6 +629,7 @@ def _zipped(folder: Path) -> bytes:
 
 def _delete(folder: Path) -> None:
     """Delete an experiment that was fitted here; a callback."""
+    st.session_state.pop(COMPLAINT, None)
     try:
         shutil.rmtree(folder)
     except OSError as error:

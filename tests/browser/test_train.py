@@ -109,6 +109,7 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     expect(page.get_by_text("The fit cannot be reached")).to_be_visible()
     in_its_way.rmdir()
     button(page, "Go on").click()  # the other model was reached
+    expect(page.get_by_text("The fit cannot be reached")).to_have_count(0)
     button(page, "Pause").click()
     expect(page.get_by_text("paused")).to_have_count(2, timeout=60_000)
     page.wait_for_function("latentAtlases.has('map_vae/live')")
