@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ def write_arrays(path: Path, arrays: dict[str, Array], settings: dict[str, Any],
 
 
 def write_atomically(path: Path, content: bytes, *, to_disk: bool = True) -> None:
-    """Write under a temporary name, flush to the disk, move into place.
+    """Write under a temporary name, flush to the disk, move into place; of several at once the last one stands.
 
     Args:
         path: the file; its folder is made.
@@ -185,9 +186,9 @@ def write_atomically(path: Path, content: bytes, *, to_disk: bool = True) -> Non
         OSError: no room, no permission; what stood at `path` is unharmed and nothing is left beside it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # its own: others may write the same file
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             if to_disk:
                 file.flush()

@@ -16,6 +16,7 @@ Nothing here needs torch.
 """
 
 import dataclasses
+import glob
 import json
 import os
 import socket
@@ -267,7 +268,8 @@ def forget(path: Path) -> None:
     Raises:
         OSError: no permission.
     """
-    for each in (unfinished_path(path), live_path(path), control_path(path)):
+    half_written = path.parent.glob(f".{glob.escape(path.stem)}.*.part")  # by a process that was killed
+    for each in (unfinished_path(path), live_path(path), control_path(path), *half_written):
         each.unlink(missing_ok=True)
 
 

@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import threading
 import zipfile
 from functools import partial
 from itertools import chain
@@ -63,6 +64,7 @@ DATASET, NETWORK, WIDTHS = Choice("data", "mnist"), Choice("network", "small"), 
 LATENT_DIM, BETA, WARM_UP = Choice("latent_dim", 2), Choice("fit_beta", 1.0), Choice("warm_up", 0.0)
 SEED = Choice("fit_seed", 0)
 EPOCHS, RATE = Choice[int | None]("epochs", None), Choice[float | None]("rate", None)  # None: what the network wants
+_naming = threading.Lock()  # a class may drop files of one name at the same moment
 MODELS = dict(zip(MODEL_NAMES, CHARTS, strict=True))
 TICK, STEER_TICK, CURVES_TICK = 0.5, 2.0, 1.5  # seconds
 ATLAS_SECONDS = 1.0  # after which the decodes under the mouse are renewed
@@ -311,10 +313,11 @@ def add_images(file_name: str, content: bytes) -> str:
 
     path = Path(Path(file_name).name)
     stem = re.sub(r"[^\w-]+", "-", path.name.partition(".")[0]).strip("-_") or "images"
-    taken = available(data_dir())
-    name = next(each for each in (stem, *(f"{stem}-{at}" for at in range(2, len(taken) + 3))) if each not in taken)
     imported = read(path, content)
-    save(imported.dataset, data_dir(), name)
+    with _naming:
+        taken = available(data_dir())
+        name = next(each for each in (stem, *(f"{stem}-{at}" for at in range(2, len(taken) + 3))) if each not in taken)
+        save(imported.dataset, data_dir(), name)
     about, *others = imported.sentences
     st.session_state[ADDED] = [f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others)]
     return name

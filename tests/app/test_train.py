@@ -2,6 +2,8 @@
 
 import io
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,10 +12,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer.views.train import NETWORKS
+from explorer.views.train import NETWORKS, add_images
 from tests.conftest import ROOT
 from training import workers
 from training.datasets import Data, load
+from training.folders import DATA_VARIABLE
 
 
 @pytest.fixture
@@ -49,6 +52,27 @@ def test_dropped_images_are_a_data_set(form: AppTest, digits: Data, tmp_path: Pa
     assert any("1,197 images" in each.value for each in form.caption)
     data = load("of-my-own", tmp_path / "no-data")
     assert len(data.train) + len(data.validation) + len(data.test) == 1197
+
+
+def test_files_of_one_name_dropped_at_once_are_data_sets_of_their_own(
+    digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    counts = [300, 400, 500]
+
+    def dropped(count: int) -> str:
+        buffer = io.BytesIO()
+        np.savez(buffer, images=digits.train.images[:count].numpy(), labels=digits.train.labels[:count].numpy())
+        moment.wait()
+        return add_images("mine.npz", buffer.getvalue())
+
+    moment = threading.Barrier(len(counts))
+    with ThreadPoolExecutor(len(counts)) as sessions:
+        names = list(sessions.map(dropped, counts))
+    assert sorted(names) == ["mine", "mine-2", "mine-3"]
+    for name, count in zip(names, counts, strict=True):
+        data = load(name, tmp_path)
+        assert len(data.train) + len(data.validation) + len(data.test) == count
 
 
 @pytest.mark.parametrize(

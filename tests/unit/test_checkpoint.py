@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,20 @@ def test_full_disk_leaves_what_stood_there(path: Path, monkeypatch: pytest.Monke
         write_atomically(path, b"new")
     assert path.read_bytes() == before
     assert [each.name for each in path.parent.iterdir() if "part" in each.name] == []
+
+
+def test_of_several_who_write_a_file_at_once_one_stands_whole(tmp_path: Path) -> None:
+    path, contents = tmp_path / "file", [bytes([letter]) * (1000 + 50_000 * letter) for letter in range(8)]
+    path.write_bytes(contents[0])
+
+    def keep_writing(content: bytes) -> None:
+        for _ in range(30):
+            write_atomically(path, content, to_disk=False)
+            assert path.read_bytes() in contents
+
+    with ThreadPoolExecutor(len(contents)) as threads:
+        list(threads.map(keep_writing, contents))
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_recipe_with_a_bad_number_is_told(experiment: Experiment) -> None:

@@ -288,6 +288,7 @@ def test_fits_wait_for_their_turn_and_a_killed_one_is_seen(experiment: Experimen
         dead = states(tmp_path)["first", model_name]
         assert dead.can_resume
         assert dead.experiment == replace(long, name="first")
+    (tmp_path / "first" / ".vae.unfinished.safetensors.0a1b2c3d.part").write_bytes(b"half")  # it was being written
     for model_name in MODEL_NAMES:
         workers.discard(tmp_path / "first", model_name)
     wait_for(lambda: not (tmp_path / "first").exists())
