@@ -1,5 +1,6 @@
 """Train: fit an AE and a VAE of one's own, watch their codes come apart, and steer the fit."""
 
+import dataclasses
 import io
 import re
 import shutil
@@ -64,7 +65,7 @@ DATASET, NETWORK, WIDTHS = Choice("data", "mnist"), Choice("network", "small"), 
 LATENT_DIM, BETA, WARM_UP = Choice("latent_dim", 2), Choice("fit_beta", 1.0), Choice("warm_up", 0.0)
 SEED = Choice("fit_seed", 0)
 EPOCHS, RATE = Choice[int | None]("epochs", None), Choice[float | None]("rate", None)  # None: what the network wants
-_naming = threading.Lock()  # a class may drop files of one name at the same moment
+_naming = threading.Lock()  # a class may begin fits, or drop files, of one name at the same moment
 MODELS = dict(zip(MODEL_NAMES, CHARTS, strict=True))
 TICK, STEER_TICK, CURVES_TICK = 0.5, 2.0, 1.5  # seconds
 ATLAS_SECONDS = 1.0  # after which the decodes under the mouse are renewed
@@ -222,7 +223,7 @@ def _form(last: str) -> None:
         return
     try:
         experiment = Experiment(
-            name=_free_name(f"{dataset}-{latent_dim}d"),
+            name=f"{dataset}-{latent_dim}d",
             title=f"{dataset}, {latent_dim} latent dimensions, fitted here",
             dataset=dataset,
             architecture=preset.architecture,
@@ -330,14 +331,18 @@ def _free_name(name: str) -> str:
 
 
 def _start(experiment: Experiment) -> None:
-    """Begin a fit, and watch it; a callback."""
-    try:
-        workers.start(experiment, data_dir(), checkpoints_dir())
-    except (OSError, CheckpointError) as error:
-        st.session_state[COMPLAINT] = f"The fit cannot begin: {error}."
-        return
-    st.session_state[OWN_FIT] = experiment.name
-    _watch_fit(experiment.name)
+    """Begin a fit under a name that is free by now, and watch it; a callback."""
+    own = str(st.session_state.get(OWN_FIT, ""))
+    if own not in _fits():  # else it was clicked twice
+        try:
+            with _naming:
+                experiment = dataclasses.replace(experiment, name=_free_name(experiment.name))
+                workers.start(experiment, data_dir(), checkpoints_dir())
+        except (OSError, CheckpointError) as error:
+            st.session_state[COMPLAINT] = f"The fit cannot begin: {error}."
+            return
+        own = st.session_state[OWN_FIT] = experiment.name
+    _watch_fit(own)
 
 
 def _watch_fit(name: str) -> None:

@@ -16,6 +16,7 @@ from explorer.views.train import NETWORKS, add_images
 from tests.conftest import ROOT
 from training import workers
 from training.datasets import Data, load
+from training.experiments import Experiment
 from training.folders import DATA_VARIABLE
 
 
@@ -35,6 +36,24 @@ def test_the_form_prepares_the_process_of_a_fit(app: AppTest, monkeypatch: pytes
     assert prepared is not None
     app.run()
     assert workers._prepared is prepared
+
+
+def test_fits_begun_from_forms_that_are_open_have_names_of_their_own(
+    form: AppTest, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    def start(experiment: Experiment, data_dir: Path, folder: Path) -> None:
+        begun.append(experiment.name)
+        (folder / experiment.name).mkdir()
+
+    monkeypatch.setattr(workers, "start", start)
+    (checkpoints / "mnist-2d-2").mkdir()  # of another session, since the form was drawn
+    form.button("start_fit").click().run()
+    form.query_params.pop("fit")
+    form.run()
+    form.button("start_fit").click().run()
+    assert begun == ["mnist-2d-3", "mnist-2d-4"]
 
 
 def drop(app: AppTest, name: str, content: bytes) -> None:

@@ -164,7 +164,7 @@ def discard_another(checkpoints: Path, page: Page, address: str) -> None:
     """A fit that is discarded leaves nothing."""
     folders = set(checkpoints.iterdir())
     open_form(page, f"{address}/?experiment=digits-2d&tab=Train&data=shapes&network=own&widths=16&epochs=900")
-    button(page, "Start").click()
+    button(page, "Start").dblclick()
     page.wait_for_selector(".st-key-map_vae .filmed", state="attached", timeout=90_000)
     assert {fit.folder.name for fit in running(checkpoints)} == {NEXT_NAME}
     button(page, "Discard").click()
