@@ -106,7 +106,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
 
 def _send_input(on_pad: Drawing) -> None:
     """Draw the widgets that send the drawing to the wall."""
-    is_sent = on_pad.image is not None and on_pad.on_wall is not None and np.array_equal(on_pad.image, on_pad.on_wall)
+    is_sent = _is_on_wall(on_pad)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.button(
             "On the wall" if is_sent else "To the wall",
@@ -131,10 +131,14 @@ def _take_nickname() -> None:
     selection.drawing().nickname = clean_nickname(st.session_state[NICKNAME])
 
 
+def _is_on_wall(on_pad: Drawing) -> bool:
+    return on_pad.image is not None and on_pad.on_wall is not None and np.array_equal(on_pad.image, on_pad.on_wall)
+
+
 def _send() -> None:
-    """Send the drawing to the wall; a callback."""
+    """Send the drawing to the wall, once, however often it is clicked; a callback."""
     on_pad = selection.drawing()
-    if on_pad.image is None:
+    if on_pad.image is None or _is_on_wall(on_pad):
         return
     try:
         open_wall().send(on_pad.image, selection.author(), on_pad.nickname)

@@ -13,10 +13,11 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer import catalog
+from explorer import catalog, selection
 from explorer.maps import Map
 from explorer.models import ModelPair
 from explorer.selection import Drawing
+from explorer.views import draw
 from explorer.views import wall as view
 from explorer.wall import WALL_VARIABLE, SqliteWall
 from tests.conftest import ROOT
@@ -96,6 +97,17 @@ def test_a_drawing_is_sent_once(app: AppTest, wall: SqliteWall, drawings: np.nda
     run(app).button("send_drawing").click()
     run(app)
     assert len(wall.read().drawings) == 2
+
+
+def test_a_second_click_that_comes_before_the_button_is_disabled_sends_nothing(
+    wall: SqliteWall, drawings: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_pad = Drawing(image=drawings[0])
+    monkeypatch.setattr(selection, "drawing", lambda: on_pad)
+    monkeypatch.setattr(selection, "author", lambda: "one")
+    for _ in range(2):
+        draw._send()
+    assert len(wall.read().drawings) == 1
 
 
 def test_too_many_are_told_where_one_sends(app: AppTest, wall: SqliteWall, drawings: np.ndarray) -> None:
