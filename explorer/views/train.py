@@ -640,6 +640,8 @@ def _delete(folder: Path) -> None:
     st.session_state.pop(COMPLAINT, None)
     try:
         shutil.rmtree(folder)
+    except FileNotFoundError:  # another was quicker, or it was clicked twice
+        pass
     except OSError as error:
         st.session_state[COMPLAINT] = f"{folder.name} cannot be deleted: {error}."
         return

@@ -56,6 +56,17 @@ def test_fits_begun_from_forms_that_are_open_have_names_of_their_own(
     assert begun == ["mnist-2d-3", "mnist-2d-4"]
 
 
+def test_what_another_session_has_deleted_is_deleted(app: AppTest, checkpoints: Path) -> None:
+    (checkpoints / "mine").mkdir()
+    app.query_params["tab"] = "Train"
+    app.run()
+    app.selectbox[-1].set_value("mine").run()
+    (checkpoints / "mine").rmdir()
+    next(each for each in app.button if each.label == "Delete it").click().run()
+    assert not app.exception
+    assert not app.error
+
+
 def drop(app: AppTest, name: str, content: bytes) -> None:
     (uploader,) = app.get("file_uploader")
     uploader.set_value((name, content, "application/zip"))  # type: ignore[union-attr]
