@@ -19,8 +19,8 @@ from explorer.atlas import write_atlases
 from explorer.evaluation import Evaluation, check_classifier, evaluate_pair, write_evaluation
 from explorer.maps import Map
 from explorer.models import ModelPair, open_models
-from training.array_file import CheckpointError
-from training.checkpoint import other_betas
+from training.array_file import CheckpointError, file_version
+from training.checkpoint import MODEL_NAMES, checkpoint_path, other_betas
 from training.folders import data_dir
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ class Measuring:
 
     share: float = 0.0  # of the work that is done, in [0, 1]
     label: str = "starting"  # what it does
+    of: tuple[int, ...] = ()  # the versions of its checkpoints
     is_over: bool = False
     error: str = ""  # why it failed
 
@@ -141,13 +142,23 @@ def start(folder: Path) -> None:
             env=os.environ | {"OMP_NUM_THREADS": "1"},
             text=True,
         )
-        state = _begun[folder] = Measuring()
+        state = _begun[folder] = Measuring(of=_versions(folder))
         threading.Thread(target=_listen, args=(process, state), daemon=True).start()
 
 
 def measuring(folder: Path) -> Measuring | None:
-    """Return how far the measuring of an experiment is; None if this server has not begun it."""
-    return _begun.get(folder)
+    """Return how far the measuring of an experiment is; None if this server has not begun it.
+
+    What became of an earlier one of that name, which was deleted or fitted anew, is forgotten.
+    """
+    with _guard:
+        if folder in _begun and _begun[folder].is_over and _begun[folder].of != _versions(folder):
+            del _begun[folder]
+        return _begun.get(folder)
+
+
+def _versions(folder: Path) -> tuple[int, ...]:
+    return tuple(file_version(checkpoint_path(folder, model_name)) for model_name in MODEL_NAMES)
 
 
 def _listen(process: "subprocess.Popen[str]", state: Measuring) -> None:

@@ -32,6 +32,7 @@ from explorer.models import Model, ModelPair
 from explorer.selection import Drawing
 from explorer.stage import Stage, lay_over
 from explorer.text import escape_markdown, nats, number
+from explorer.views.wall import standing_wall
 from explorer.wall import MAX_NICKNAME, WallError, clean_nickname, open_wall
 from training.checkpoint import CheckpointError
 
@@ -132,7 +133,13 @@ def _take_nickname() -> None:
 
 
 def _is_on_wall(on_pad: Drawing) -> bool:
-    return on_pad.image is not None and on_pad.on_wall is not None and np.array_equal(on_pad.image, on_pad.on_wall)
+    """Tell whether the drawing was sent, and hangs there still: the teacher may have cleared the wall since."""
+    if on_pad.image is None or on_pad.on_wall is None or not np.array_equal(on_pad.image, on_pad.on_wall):
+        return False
+    try:
+        return any(np.array_equal(each.image, on_pad.image) for each in standing_wall().drawings)
+    except WallError:
+        return True  # as far as is known
 
 
 def _send() -> None:

@@ -140,6 +140,8 @@ def _form(last: str) -> None:
     if is_finished := bool(last) and last in experiment_names(checkpoints_dir()):
         st.success(escape_markdown(f"{last} is finished, an experiment like the others now."))
         st.button("Look at it", on_click=_open, args=(last,), type="primary")
+    elif last:
+        st.info(escape_markdown(f"The fit {last} is no longer there: it was discarded."))
     st.markdown("**Fit an AE and a VAE to images of your choice.** Watch both spaces take shape, out of noise.")
     place = st.container()  # of the button, before the settings: it is to be seen at once
     names = available(data_dir())
@@ -477,17 +479,39 @@ def _steer(name: str) -> None:
     fits = _fits()
     found = fits.pop(name, [])
     is_alive = any(fit.lives for fit in found)
-    with st.container(horizontal=True):
-        if not is_alive and any(fit.can_resume for fit in found):
-            st.button("Go on", icon=":material/play_arrow:", on_click=_resume, args=(name,), type="primary")
-        elif any(fit.state == "paused" for fit in found):
-            st.button("Go on", icon=":material/play_arrow:", on_click=_order, args=(name, "run"), type="primary")
-        else:
-            st.button("Pause", icon=":material/pause:", on_click=_order, args=(name, "pause"), disabled=not is_alive)
-        st.button("Stop and keep", icon=":material/stop:", on_click=_order, args=(name, "stop"), disabled=not is_alive)
-    with st.container(horizontal=True), st.popover("Discard", icon=":material/delete:"):
-        st.markdown("What was learnt so far is lost.")
-        st.button("Discard it", on_click=_discard, args=(name,))
+    is_paused = any(fit.state == "paused" for fit in found)
+    can_go_on = is_paused or (not is_alive and any(fit.can_resume for fit in found))
+    # All of them, always, each in its place: Streamlit keeps a button that another replaces beside it for a while.
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button(
+            "Pause",
+            key="pause_fit",
+            icon=":material/pause:",
+            on_click=_order,
+            args=(name, "pause"),
+            disabled=is_paused or not is_alive,
+        )
+        st.button(
+            "Go on",
+            key="go_on_with_fit",
+            icon=":material/play_arrow:",
+            on_click=_go_on,
+            args=(name,),
+            type="primary" if can_go_on else "secondary",
+            disabled=not can_go_on,
+        )
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button(
+            "Stop and keep",
+            key="stop_fit",
+            icon=":material/stop:",
+            on_click=_order,
+            args=(name, "stop"),
+            disabled=not is_alive,
+        )
+        with st.popover("Discard", icon=":material/delete:"):
+            st.markdown("What was learnt so far is lost.")
+            st.button("Discard it", on_click=_discard, args=(name,))
     _complain([fit for fit in found if fit.stem in MODEL_NAMES])
     if any(fit.state == "paused" for fit in found) and any(fit.state == "waiting" for fit in chain(*fits.values())):
         st.caption("Others wait until it goes on and ends.")
@@ -504,10 +528,9 @@ def _steer(name: str) -> None:
             "New beta",
             0.0,
             1000.0,
-            shown["vae"].beta,
             step=0.5,
-            key=f"{MOVED_BETA}_{name}",
-            on_change=_move,
+            key=_following(f"{MOVED_BETA}_{name}", shown["vae"].beta),
+            on_change=_move_beta,
             args=(name,),
             help="Turn it up, and the posterior collapses: all codes fall together. Turn it down, and it comes back.",
         )
@@ -515,11 +538,10 @@ def _steer(name: str) -> None:
         "New rate",
         1e-6,
         1.0,
-        next(iter(shown.values())).learning_rate,
         step=0.0005,
         format="%.4f",
-        key=f"{MOVED_RATE}_{name}",
-        on_change=_move,
+        key=_following(f"{MOVED_RATE}_{name}", next(iter(shown.values())).learning_rate),
+        on_change=_move_rate,
         args=(name,),
         help="The peak of the learning rate's schedule. Too large, and what was learnt is undone.",
     )
@@ -543,19 +565,31 @@ def _discard(name: str) -> None:
             st.session_state[COMPLAINT] = f"The fit cannot be discarded: {error}."
 
 
-def _move(name: str) -> None:
-    """Move beta and learning rate of a fit; a callback."""
+def _following(key: str, in_force: float) -> str:
+    """Make a widget show what is in force, where that has changed: another may have moved it; return its key."""
+    seen = f"{key}_in_force"
+    if key not in st.session_state or st.session_state.get(seen) != in_force:
+        st.session_state[key] = st.session_state[seen] = in_force
+    return key
+
+
+# Streamlit calls these, too, when a widget comes back with the value that it had.
+def _move_beta(name: str) -> None:
+    """Move the beta of a fit; a callback."""
     st.session_state.pop(COMPLAINT, None)
-    beta, rate = (st.session_state.get(f"{key}_{name}") for key in (MOVED_BETA, MOVED_RATE))
+    beta = st.session_state[f"{MOVED_BETA}_{name}"]
     for fit in _fits().get(name, []):
-        if not fit.lives or fit.live is None:
-            continue
-        # Streamlit calls this, too, when a widget comes back with the value that it had.
-        in_force = fit.live.progress
-        moved_beta = None if fit.stem == "autoencoder" or beta == in_force.beta else beta
-        moved_rate = None if rate == in_force.learning_rate else rate
-        if moved_beta is not None or moved_rate is not None:
-            _control(fit, beta=moved_beta, learning_rate=moved_rate)
+        if fit.lives and fit.live is not None and fit.stem != "autoencoder" and beta != fit.live.progress.beta:
+            _control(fit, beta=beta)
+
+
+def _move_rate(name: str) -> None:
+    """Move the learning rate of both models of a fit; a callback."""
+    st.session_state.pop(COMPLAINT, None)
+    rate = st.session_state[f"{MOVED_RATE}_{name}"]
+    for fit in _fits().get(name, []):
+        if fit.lives and fit.live is not None and rate != fit.live.progress.learning_rate:
+            _control(fit, learning_rate=rate)
 
 
 def _control(
@@ -567,10 +601,14 @@ def _control(
         st.session_state[COMPLAINT] = f"The fit cannot be reached: {error}."
 
 
-def _resume(name: str) -> None:
-    """Take a fit up again whose processes have ended; a callback."""
+def _go_on(name: str) -> None:
+    """Go on with a fit that is paused, or take it up again where its processes have ended; a callback."""
+    found = _fits().get(name, [])
+    if any(fit.lives for fit in found):
+        _order(name, "run")
+        return
     st.session_state.pop(COMPLAINT, None)
-    resumable = [fit for fit in _fits().get(name, []) if fit.can_resume]
+    resumable = [fit for fit in found if fit.can_resume]
     try:
         for experiment in {fit.experiment for fit in resumable if fit.experiment is not None}:
             stems = [fit.stem for fit in resumable]

@@ -24,7 +24,7 @@ from explorer.views import train
 from explorer.wall import MAX_DRAWINGS, Standing, Wall, WallError, open_wall
 from training.forms import MIN_IMAGES, AddError
 
-__all__ = ["TEACHER", "TEACHER_VARIABLE", "is_own_computer", "render"]
+__all__ = ["TEACHER", "TEACHER_VARIABLE", "is_own_computer", "render", "standing_wall"]
 
 Array = NDArray[Any]
 
@@ -85,7 +85,7 @@ def is_own_computer(ip_address: str | None, headers: Mapping[str, str]) -> bool:
     return ip_address is None and host in LOOPBACK and not any(headers.get(name) for name in FORWARDED)
 
 
-def _standing() -> Standing:
+def standing_wall() -> Standing:
     """Return what is on the wall, read once for all sessions after each change."""
     wall = open_wall()
     version = wall.version()
@@ -131,7 +131,7 @@ def _watch(maps: MapPair, pair: ModelPair, is_teacher: bool) -> None:
     if complaint := st.session_state.get(COMPLAINT):
         st.error(escape_markdown(complaint))
     try:
-        standing = _standing()
+        standing = standing_wall()
     except WallError as error:
         st.error(escape_markdown(str(error)))
         return
@@ -152,10 +152,16 @@ def _watch(maps: MapPair, pair: ModelPair, is_teacher: bool) -> None:
         own = sum(drawing.author == author for drawing in shown)
         yours = f" Yours: {own}, framed in red." if own else ""
         st.caption(f"{len(shown)} of at most {MAX_DRAWINGS} drawings. Ringed: the newest.{yours}")
-        if is_teacher and chosen:
-            st.button(f"Hide drawing {chosen}", icon=":material/visibility_off:", on_click=_hide, args=([chosen], True))
-        elif is_teacher:
-            st.caption("Click a drawing to hide it.")
+        if is_teacher:
+            # There without a choice, too: what is below would move under the mouse, and be clicked in its place.
+            st.button(
+                f"Hide drawing {chosen}" if chosen else "Click a drawing to hide it",
+                key="hide_drawing",
+                icon=":material/visibility_off:",
+                disabled=not chosen,
+                on_click=_hide,
+                args=([chosen], True),
+            )
     else:
         st.info(
             f"The wall is empty. Open *Draw*, draw {pair.classes.an_image}, and send it: it appears here at its code."
@@ -168,7 +174,7 @@ def _watch(maps: MapPair, pair: ModelPair, is_teacher: bool) -> None:
 def _choose(pair: ModelPair, map_: Map, x: float, y: float) -> None:
     """Choose the drawing nearest to a point of a map; a callback."""
     try:
-        standing = _standing()
+        standing = standing_wall()
     except WallError:
         return  # the page tells it
     if shown := standing.shown:
@@ -181,7 +187,7 @@ def _choose(pair: ModelPair, map_: Map, x: float, y: float) -> None:
 def _controls(pair: ModelPair, maps: MapPair) -> None:
     """Draw what the teacher may do with the whole wall."""
     try:
-        st.session_state[NAMES] = _standing().shows_names
+        st.session_state[NAMES] = standing_wall().shows_names
     except WallError:
         return  # told in the viewer
     with st.container(horizontal=True, vertical_alignment="center", key="wall_controls"):
@@ -240,12 +246,12 @@ def _change(act: Callable[[Wall], None]) -> None:
 def _npz() -> bytes:
     """Return the drawings that are shown, as `python -m training add` takes them."""
     file = io.BytesIO()
-    np.savez_compressed(file, images=_standing().images)
+    np.savez_compressed(file, images=standing_wall().images)
     return file.getvalue()
 
 
 def _csv(pair: ModelPair, maps: MapPair) -> bytes:
-    standing = _standing()
+    standing = standing_wall()
     codes = {map_.model.short.lower(): _codes(pair, map_, standing.images) for map_ in maps}
     return tables.wall(standing, codes)
 

@@ -93,6 +93,11 @@ def test_a_drawing_is_sent_once(app: AppTest, wall: SqliteWall, drawings: np.nda
     np.testing.assert_array_equal(sent.image, drawings[0])
     assert (sent.nickname, sent.author) == ("<b>Kim</b>xxxxxxx", app.session_state["author"])
     assert (app.button("send_drawing").label, app.button("send_drawing").disabled) == ("On the wall", True)
+    # Once the wall is cleared it can be sent again.
+    wall.clear()
+    assert (run(app).button("send_drawing").label, app.button("send_drawing").disabled) == ("To the wall", False)
+    app.button("send_drawing").click()
+    run(app)
     app.session_state["drawing"].image = drawings[1]
     run(app).button("send_drawing").click()
     run(app)

@@ -25,7 +25,7 @@ from tests.browser.conftest import (
 from tests.conftest import streamlit_server
 from training.checkpoint import MODEL_NAMES, Checkpoint, check_pair, checkpoint_path
 from training.datasets import Data
-from training.live import LiveFit, control_path, live_path
+from training.live import LiveFit, control, control_path, live_path
 from training.own_dataset import OwnDataset, dataset_path, write_dataset
 from training.workers import running
 
@@ -126,12 +126,23 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     wait_until(page, picture_is_of_this_moment)
     expect_picture(page, "pick-vae", expected, 0.15)
 
-    beta = page.get_by_label("New beta", exact=True)
+    beta, rate = (page.get_by_label(name, exact=True) for name in ("New beta", "New rate"))
+    # Another session moves one of the two: it is shown here, and stays when the other one is moved here.
+    for fit in running(checkpoints):
+        control(fit.folder, fit.stem, learning_rate=0.001)
+    button(page, "Go on").click()
+    expect(rate).to_have_value("0.0010", timeout=60_000)
     beta.fill("20")
     beta.press("Enter")
-    wait_until_idle(page)
+
+    def both_are_in_force() -> None:
+        assert live(checkpoints).progress[-3:-1] == (20, 0.001)
+
+    wait_until(page, both_are_in_force)
+    button(page, "Pause").click()
+    expect(page.get_by_text("paused")).to_have_count(2, timeout=60_000)
     button(page, "Go on").click()
-    expect(button(page, "Pause")).to_be_visible()
+    expect(button(page, "Pause")).to_be_enabled()
     for fit in running(checkpoints):
         assert fit.live is not None
         os.kill(fit.live.progress.pid, signal.SIGKILL)
@@ -141,6 +152,8 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
         assert middle(button(page, "Stop and keep"))[1] == height  # no button moves away from under the mouse
         button(page, "Go on").click()
         expect(page.get_by_text("stand still: ")).to_have_count(0, timeout=90_000)
+        for name in ("Pause", "Go on", "Stop and keep"):
+            expect(page.get_by_role("button", name=name)).to_have_count(1)
     expect(button(page, "Stop and keep")).to_be_enabled()
     button(page, "Stop and keep").click()
 

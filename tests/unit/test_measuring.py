@@ -74,6 +74,8 @@ def test_beside_the_server_it_ends_well_or_says_why_not(checkpoints: Path, exper
     assert until_it_is_over(folder).error == ""
     assert read_evaluation(folder, open_models(folder)).values.keys() == {"autoencoder", "vae"}
     assert "nothing/autoencoder.safetensors is missing" in until_it_is_over(checkpoints / "nothing").error
+    folder.rename(checkpoints / "nothing")  # another experiment takes its name
+    assert measuring(checkpoints / "nothing") is None
 
 
 def test_one_model_is_measured_alone(
