@@ -2,6 +2,7 @@
 
 from functools import partial
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
@@ -87,6 +88,19 @@ def reset_for_beta() -> None:
     explore.reset(pair)
 
 
+def leave_missing_experiment(names: list[str]) -> str:
+    """Choose the first experiment where the chosen one is not there; return the missing one's name, or nothing."""
+    chosen = selection.EXPERIMENT.value
+    if not chosen or chosen in names:
+        return ""
+    for name in (selection.RINGED_IMAGE.name, *(choice.name for choice in chain(*selection.PICKS.values()))):
+        if name not in st.session_state:  # no widget is bound to it yet
+            st.query_params.pop(name, None)
+    selection.EXPERIMENT.set(names[0])
+    reset_for_experiment()
+    return chosen
+
+
 @fragment()
 def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenerator, is_ready: bool) -> None:
     """Choose a tool and run it: all that a click, a slider or another tool changes."""
@@ -127,12 +141,14 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
 
 drop_unusable()
 forget_kept()
-selection.apply_pending()
+selection.apply_pending(reset_for_experiment)
+experiments = catalog.available()
+missing_experiment = leave_missing_experiment(experiments)
 with st.container(horizontal=True, vertical_alignment="center", key="topbar"):
     st.title("Latent Space Explorer")
     experiment = st.selectbox(
         "Experiment",
-        catalog.available(),
+        experiments,
         on_change=reset_for_experiment,
         label_visibility="collapsed",
         width=160,
@@ -157,6 +173,8 @@ save_picture(experiment)
 if selection.PRESENT.value:
     with st.container(key="presenting"):  # see `page.css`
         present_keys()
+if missing_experiment:
+    st.warning(escape_markdown(f"There is no experiment {missing_experiment:.100} here. This is {experiment}."))
 for name in misnamed(checkpoints_dir()):
     st.warning(escape_markdown(f"A folder of experiments is left out: its name, {name}, is not UTF-8. Rename it."))
 

@@ -120,9 +120,20 @@ def is_pending() -> bool:
     return bool(st.session_state.get(_PENDING))
 
 
-def apply_pending() -> None:
-    """Set the choices that wait; to be called before any widget is drawn."""
-    for name, value in st.session_state.pop(_PENDING, {}).items():
+def apply_pending(on_experiment: Callable[[], None]) -> None:
+    """Set the choices that wait; to be called before any widget is drawn.
+
+    Args:
+        on_experiment: called where that is another one now, before what else waits is set.
+    """
+    waiting = st.session_state.pop(_PENDING, {})
+    before = EXPERIMENT.value
+    for choice in (EXPERIMENT, BETA):
+        if choice.name in waiting:
+            choice.set(waiting.pop(choice.name))
+    if EXPERIMENT.value != before:
+        on_experiment()
+    for name, value in waiting.items():
         st.session_state[name] = value
 
 

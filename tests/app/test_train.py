@@ -67,6 +67,38 @@ def test_what_another_session_has_deleted_is_deleted(app: AppTest, checkpoints: 
     assert not app.error
 
 
+def test_an_experiment_that_another_session_has_deleted_is_left_and_told(app: AppTest, checkpoints: Path) -> None:
+    shutil.copytree(checkpoints / "digits-2d", checkpoints / "mine")
+    app.query_params.update({"experiment": "mine", "vae_x": "0.25", "digit": "7"})
+    app.run()
+    assert app.selectbox("experiment").value == "mine"
+    assert not app.warning
+    shutil.rmtree(checkpoints / "mine")
+    app.run()
+    assert not app.exception
+    first = app.selectbox("experiment").value
+    (told,) = app.warning
+    assert told.value == f"There is no experiment mine here. This is {first}."
+    # The pick was one of another latent space.
+    assert app.number_input("vae_x").value != 0.25
+    assert app.session_state["digit"] == 0
+    app.run()
+    assert not app.warning
+
+
+def test_a_fit_that_is_looked_at_has_picks_of_its_own(app: AppTest, checkpoints: Path) -> None:
+    shutil.copytree(checkpoints / "digits-2d", checkpoints / "mine")
+    app.query_params.update({"experiment": "digits-2d", "vae_x": "0.25"})
+    app.run()
+    app.segmented_control("tab").set_value("Train").run()
+    app.session_state["fit"] = "mine"
+    app.run()
+    next(each for each in app.button if each.label == "Look at it").click().run()
+    assert not app.exception
+    assert (app.selectbox("experiment").value, app.segmented_control("tab").value) == ("mine", "Explore")
+    assert app.number_input("vae_x").value != 0.25
+
+
 def drop(app: AppTest, name: str, content: bytes) -> None:
     (uploader,) = app.get("file_uploader")
     uploader.set_value((name, content, "application/zip"))  # type: ignore[union-attr]

@@ -196,6 +196,7 @@ def test_the_teacher_hides_names_and_clears(teacher: AppTest, wall: SqliteWall, 
         wall.send(drawings[number], "one", "Kim")
     run(teacher)
     assert "teacher" not in teacher.query_params
+    assert teacher.button("hide_drawing").disabled  # and there: nothing else comes into its place under the mouse
     teacher.session_state[view.CHOSEN] = 2
     next(each for each in run(teacher).button if each.label == "Hide drawing 2").click()
     there = hung(run(teacher))
