@@ -528,24 +528,29 @@ def _steer(name: str) -> None:
             "New beta",
             0.0,
             1000.0,
+            shown["vae"].beta,
             step=0.5,
-            key=_following(f"{MOVED_BETA}_{name}", shown["vae"].beta),
+            key=f"{MOVED_BETA}_{name}",
             on_change=_move_beta,
             args=(name,),
             help="Turn it up, and the posterior collapses: all codes fall together. Turn it down, and it comes back.",
         )
+    in_force = next(iter(shown.values())).learning_rate
     right.number_input(
         "New rate",
         1e-6,
         1.0,
+        in_force,
         step=0.0005,
         format="%.4f",
-        key=_following(f"{MOVED_RATE}_{name}", next(iter(shown.values())).learning_rate),
+        key=f"{MOVED_RATE}_{name}",
         on_change=_move_rate,
         args=(name,),
         help="The peak of the learning rate's schedule. Too large, and what was learnt is undone.",
     )
-    st.caption("What you move is recorded: the curves and the checkpoint say when.")
+    now = [f"beta {shown['vae'].beta:g}"] if "vae" in shown else []
+    now.append(f"rate {in_force:g}")
+    st.caption(f"In force: {', '.join(now)}. What you move is recorded: the curves and the checkpoint say when.")
 
 
 def _order(name: str, state: str) -> None:
@@ -565,15 +570,8 @@ def _discard(name: str) -> None:
             st.session_state[COMPLAINT] = f"The fit cannot be discarded: {error}."
 
 
-def _following(key: str, in_force: float) -> str:
-    """Make a widget show what is in force, where that has changed: another may have moved it; return its key."""
-    seen = f"{key}_in_force"
-    if key not in st.session_state or st.session_state.get(seen) != in_force:
-        st.session_state[key] = st.session_state[seen] = in_force
-    return key
-
-
-# Streamlit calls these, too, when a widget comes back with the value that it had.
+# Streamlit calls these, too, when a widget comes back with the value that it had. Each moves its own number alone: what
+# the other box shows may be old, for another session may have moved that.
 def _move_beta(name: str) -> None:
     """Move the beta of a fit; a callback."""
     st.session_state.pop(COMPLAINT, None)

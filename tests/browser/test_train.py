@@ -126,12 +126,12 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     wait_until(page, picture_is_of_this_moment)
     expect_picture(page, "pick-vae", expected, 0.15)
 
-    beta, rate = (page.get_by_label(name, exact=True) for name in ("New beta", "New rate"))
-    # Another session moves one of the two: it is shown here, and stays when the other one is moved here.
+    beta = page.get_by_label("New beta", exact=True)
+    # Another session moves one of the two: it is told here, and stays when the other one is moved here.
     for fit in running(checkpoints):
         control(fit.folder, fit.stem, learning_rate=0.001)
     button(page, "Go on").click()
-    expect(rate).to_have_value("0.0010", timeout=60_000)
+    expect(page.get_by_text("In force: beta 1, rate 0.001.")).to_be_visible(timeout=60_000)
     beta.fill("20")
     beta.press("Enter")
 
@@ -180,6 +180,16 @@ def discard_another(checkpoints: Path, page: Page, address: str) -> None:
     button(page, "Start").dblclick()
     page.wait_for_selector(".st-key-map_vae .filmed", state="attached", timeout=90_000)
     assert {fit.folder.name for fit in running(checkpoints)} == {NEXT_NAME}
+    # Back and Forward: the window of the fit is no zoom of the user's.
+    page.go_back()
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    page.go_forward()
+    page.wait_for_function(
+        "() => { const axis = document.querySelector('.st-key-map_vae .js-plotly-plot')._fullLayout.xaxis;"
+        "return document.querySelector('.st-key-map_vae .filmed') && axis.range[0] !== axis._rangeInitial0; }"
+    )
+    wait_until_idle(page)
+    assert "zoom" not in page.url
     button(page, "Discard").click()
     button(page, "Discard it").click()
     expect(page.get_by_role("button", name="Start")).to_be_visible()

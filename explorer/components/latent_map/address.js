@@ -86,6 +86,7 @@ function withOwn(address) {
 /** Show a map as the address says; whole if it says nothing, or what cannot be shown, which is taken away.
  * @param {any} chart @param {string} name of the parameter */
 export function zoomAsInAddress(chart, name) {
+  if (chart.latentLive) return; // it shows a fit: see `live.js`
   const ranges = rangesIn(name);
   if (ranges) relayout(chart, { "xaxis.range": ranges[0], "yaxis.range": ranges[1] });
   else if (isWhole(chart)) writeZoom(chart, name);
@@ -103,6 +104,7 @@ function rangesIn(name) {
 /** Write a map's zoom to the address: its middle, and how wide it is; nothing of a map as it was at first.
  * @param {any} chart @param {string} name of the parameter */
 export function writeZoom(chart, name) {
+  if (chart.latentLive) return;
   const { xaxis, yaxis } = axesOf(chart);
   const width = xaxis.range[1] - xaxis.range[0];
   const decimals = Math.max(0, 3 - Math.floor(Math.log10(width))); // a thousandth of the map

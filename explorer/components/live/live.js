@@ -60,7 +60,8 @@ class Live {
 
   /** Give a chart back as it was. @param {string} key */
   drop(key) {
-    const chart = chartOf(key);
+    const chart = /** @type {any} */ (chartOf(key));
+    if (chart) delete chart.latentLive;
     if (chart && this.maps.get(key)?.shown && isPlotted(chart)) reset(chart);
     this.maps.delete(key);
     this.canvases.drop(key);
@@ -75,6 +76,7 @@ class Live {
       if (!found || !map || !isPlotted(found.chart)) continue;
       if (!isNew && map.shown === String(window)) continue;
       map.shown = String(window);
+      found.chart.latentLive = true; // its zoom is nobody's: see `address.js`
       const [left, bottom, side] = window;
       relayout(found.chart, { "xaxis.range": [left, left + side], "yaxis.range": [bottom, bottom + side] });
     }
