@@ -141,7 +141,7 @@ def _form(last: str) -> None:
         st.success(escape_markdown(f"{last} is finished, an experiment like the others now."))
         st.button("Look at it", on_click=_open, args=(last,), type="primary")
     elif last:
-        st.info(escape_markdown(f"The fit {last} is no longer there: it was discarded."))
+        st.info(escape_markdown(f"There is no fit {last} here."))
     st.markdown("**Fit an AE and a VAE to images of your choice.** Watch both spaces take shape, out of noise.")
     place = st.container()  # of the button, before the settings: it is to be seen at once
     names = available(data_dir())

@@ -86,6 +86,13 @@ def test_an_experiment_that_another_session_has_deleted_is_left_and_told(app: Ap
     assert not app.warning
 
 
+def test_a_fit_that_is_not_there_is_told(app: AppTest) -> None:
+    app.query_params.update({"tab": "Train", "fit": "gone-2d"})
+    app.run()
+    assert [each.value for each in app.info] == ["There is no fit gone-2d here."]
+    assert any(each.label == "Start" for each in app.button)
+
+
 def test_a_fit_that_is_looked_at_has_picks_of_its_own(app: AppTest, checkpoints: Path) -> None:
     shutil.copytree(checkpoints / "digits-2d", checkpoints / "mine")
     app.query_params.update({"experiment": "digits-2d", "vae_x": "0.25"})
