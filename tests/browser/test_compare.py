@@ -13,6 +13,7 @@ pytestmark = pytest.mark.browser
 def test_on_a_phone_each_value_says_whose_it_is(page: Page, served: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_link(page, f"{served}/?tab=Compare")
+    page.wait_for_function("matchMedia('(width < 640px)').matches")
     cells = page.locator('[class*="st-key-cell_"]')
     cells.first.wait_for()
     wait_until_idle(page)
