@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 import zipfile
+from collections.abc import Collection
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -318,17 +319,15 @@ def add_images(file_name: str, content: bytes) -> str:
     stem = re.sub(r"[^\w-]+", "-", path.name.partition(".")[0]).strip("-_") or "images"
     imported = read(path, content)
     with _naming:
-        taken = available(data_dir())
-        name = next(each for each in (stem, *(f"{stem}-{at}" for at in range(2, len(taken) + 3))) if each not in taken)
+        name = _free_name(stem, available(data_dir()))
         save(imported.dataset, data_dir(), name)
     about, *others = imported.sentences
     st.session_state[ADDED] = [f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others)]
     return name
 
 
-def _free_name(name: str) -> str:
-    """Number a name until no folder has it, and no experiment that comes along."""
-    taken = {*EXPERIMENTS, *experiment_names(checkpoints_dir())}
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """Number a name until it is not taken."""
     return next(each for each in (name, *(f"{name}-{at}" for at in range(2, len(taken) + 3))) if each not in taken)
 
 
@@ -338,7 +337,8 @@ def _start(experiment: Experiment) -> None:
     if own not in _fits():  # else it was clicked twice
         try:
             with _naming:
-                experiment = dataclasses.replace(experiment, name=_free_name(experiment.name))
+                taken = {*EXPERIMENTS, *experiment_names(checkpoints_dir())}
+                experiment = dataclasses.replace(experiment, name=_free_name(experiment.name, taken))
                 workers.start(experiment, data_dir(), checkpoints_dir())
         except (OSError, CheckpointError) as error:
             st.session_state[COMPLAINT] = f"The fit cannot begin: {error}."
@@ -445,7 +445,8 @@ def _draw_progress(model_name: str, fit: workers.FitInFolder | None) -> None:
 def _complain(found: list[workers.FitInFolder]) -> None:
     """Say why models are not being fitted any more, and what the last order came to."""
     wrong = [f"The {MODEL_WORDS[fit.stem]} failed: {fit.message}." for fit in found if fit.state == "failed"]
-    wrong += filter(None, [st.session_state.get(COMPLAINT)])
+    if complaint := st.session_state.get(COMPLAINT):
+        wrong.append(complaint)
     dead: dict[str, list[str]] = {}
     for fit in found:
         if fit.state == "dead":

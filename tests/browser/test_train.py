@@ -143,10 +143,10 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     expect(page.get_by_text("paused")).to_have_count(2, timeout=60_000)
     button(page, "Go on").click()
     expect(button(page, "Pause")).to_be_enabled()
+    height = middle(button(page, "Stop and keep"))[1]
     for fit in running(checkpoints):
         assert fit.live is not None
         os.kill(fit.live.progress.pid, signal.SIGKILL)
-    height = middle(button(page, "Stop and keep"))[1]
     expect(page.get_by_text("AE and VAE stand still: ")).to_be_visible(timeout=60_000)
     with wire.busy():
         assert middle(button(page, "Stop and keep"))[1] == height  # no button moves away from under the mouse
