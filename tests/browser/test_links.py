@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -206,6 +206,35 @@ def test_a_link_holds_zoom_and_a_drawn_path(fresh_page: Page, served: str) -> No
     page.locator(".st-key-map_vae").hover()
     page.locator('.st-key-map_vae .modebar-btn[data-val="reset"]').click()
     page.wait_for_url(lambda url: "zoom_vae" not in url)
+
+
+def test_a_links_zoom_outlives_a_chart_that_was_copied_before(page: Page, served: str) -> None:
+    open_lens(page, served)
+    # Streamlit copies a figure, for its colours, and draws the copy later: in between comes what the link says.
+    page.evaluate(
+        """() => {
+            const chart = document.querySelector(".st-key-map_vae .js-plotly-plot");
+            const {uirevision, xaxis} = chart.layout;
+            globalThis.fromCopy = new Promise((resolve) => {
+                const shown = () => [...chart._fullLayout.xaxis.range, ...chart._fullLayout.yaxis.range];
+                chart.on("plotly_afterplot", () => chart.layout.xaxis !== xaxis && resolve(shown()));
+            });
+            const parse = JSON.parse;
+            JSON.parse = (...all) => {
+                const copy = parse(...all);
+                if (copy?.layout?.uirevision !== uirevision) return copy;
+                JSON.parse = parse;
+                history.replaceState(history.state, "", "?zoom_vae=0~0~2");
+                dispatchEvent(new PopStateEvent("popstate"));
+                return copy;
+            };
+        }"""
+    )
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate("fromCopy") == pytest.approx([-1, 1, -1, 1])
+    wait_until_idle(page)
+    assert in_chart(page, "map_vae", RANGE) == pytest.approx([-1, 1, -1, 1])
+    assert "zoom_vae=0~0~2" in unquote(page.url)
 
 
 @pytest.mark.parametrize("zoom", ["0~0", "0~0~0", "0~0~-1", "~~1", "0~0~1e-300", "1e300~0~1", "0~0~1e9", "a~b~c"])

@@ -2,7 +2,7 @@
 // The page's address: each act of the user is one entry of the browser's history, and the maps' zoom stands in it, as do
 // the classes that the legend greys out.
 
-import { axesOf, relayout, reset } from "./plotly.js";
+import { axesOf, reset, zoomTo } from "./plotly.js";
 
 const ZOOM_PREFIX = "zoom_"; // see `stage.py`
 const GREYED = "grey"; // see `legend.js`
@@ -88,7 +88,7 @@ function withOwn(address) {
 export function zoomAsInAddress(chart, name) {
   if (chart.latentLive) return; // it shows a fit: see `live.js`
   const ranges = rangesIn(name);
-  if (ranges) relayout(chart, { "xaxis.range": ranges[0], "yaxis.range": ranges[1] });
+  if (ranges) zoomTo(chart, ranges);
   else if (isWhole(chart)) writeZoom(chart, name);
   else reset(chart);
 }

@@ -78,12 +78,13 @@ export function restyle(chart, update, traces) {
   call(chart, "restyle", [update, traces]);
 }
 
-/** Plotly's own `relayout`, likewise. @param {any} chart @param {Record<string, unknown>} update */
-export function relayout(chart, update) {
-  call(chart, "relayout", [update]);
+/** As a user zooms: it also lasts where Streamlit draws the chart anew from what it copied before. Likewise.
+ * @param {any} chart @param {number[][]} ranges of both axes */
+export function zoomTo(chart, [x, y]) {
+  call(chart, "_guiRelayout", [{ "xaxis.range": x, "yaxis.range": y }]);
 }
 
-/** @param {any} chart @param {"restyle" | "relayout"} method @param {unknown[]} args */
+/** @param {any} chart @param {"restyle" | "_guiRelayout"} method @param {unknown[]} args */
 function call(chart, method, args) {
   const button = chart.querySelector(".updatemenu-button");
   Object.assign(button.__data__, { method, args }); // what the button does, also where the layout has a newer copy of it

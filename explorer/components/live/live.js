@@ -4,7 +4,7 @@
 
 import { Canvases, chartOf, paintCodes } from "../film/paint.js";
 import { lifecycle } from "../lifecycle.js";
-import { isPlotted, relayout, reset } from "../latent_map/plotly.js";
+import { isPlotted, reset, zoomTo } from "../latent_map/plotly.js";
 
 /** @typedef {{chart: string, points: string, window: number[]}} Moment window: left, bottom, side */
 /** @typedef {{maps: Moment[], labels: string, names: string[], colours: string[], symbols: string[],
@@ -78,7 +78,10 @@ class Live {
       map.shown = String(window);
       found.chart.latentLive = true; // its zoom is nobody's: see `address.js`
       const [left, bottom, side] = window;
-      relayout(found.chart, { "xaxis.range": [left, left + side], "yaxis.range": [bottom, bottom + side] });
+      zoomTo(found.chart, [
+        [left, left + side],
+        [bottom, bottom + side],
+      ]);
     }
     this.draw();
   }
