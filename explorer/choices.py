@@ -71,6 +71,15 @@ class Choice(Generic[T]):
         self.set(value)
         self.write(value)
 
+    def announce(self, value: T) -> None:
+        """Write a value that is to be set to the URL, if its widget was never drawn; a callback.
+
+        A widget that is drawn for the first time takes such a value, and does not write it (`register_widget` in
+        Streamlit's `session_state.py`).
+        """
+        if self.name not in st.session_state and value != self.default:
+            st.query_params[self.name] = _text(value)
+
     def write(self, value: T) -> None:
         """Write the value of a choice that no widget is bound to to the URL."""
         text = "" if value == self.default else "1" if value is True else str(value)
@@ -120,11 +129,14 @@ def chosen_texts() -> dict[str, str]:
     Streamlit takes out of the address what belongs to widgets that are not drawn just now; the session remembers it.
     """
     found = {name: st.session_state.get(name) for name in _made}
-    return {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in found.items()
-        if value is not None and value != _made[name].default
-    }
+    return {name: _text(value) for name, value in found.items() if value is not None and value != _made[name].default}
+
+
+def _text(value: Any) -> str:
+    """Return a value as the address holds it; a slider knows its numbers by the text that it shows: 5, not 5.0."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def restore_kept() -> None:

@@ -75,10 +75,10 @@ def _open() -> None:
         if custom := point.get("customdata"):
             name, beta = custom
             if name:
-                # A slider of beta that is not there yet takes what stands in the address, and does not write it.
-                if selection.BETA.name not in st.session_state and other_betas(checkpoints_dir() / name):
-                    st.query_params[selection.BETA.name] = f"{beta:g}"
-                selection.show("Explore", {selection.EXPERIMENT: name, selection.BETA: float(beta)})
+                settings: dict[Choice[Any], Any] = {selection.EXPERIMENT: name}
+                if other_betas(checkpoints_dir() / name):
+                    settings[selection.BETA] = float(beta)
+                selection.show("Explore", settings)
             else:
                 st.toast("This model was not kept. The same sweep with `--keep` keeps its models.")
             return

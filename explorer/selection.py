@@ -107,6 +107,8 @@ def chosen_maps(pair: ModelPair) -> MapPair:
 
 def show(tool: str, settings: Mapping[Choice[Any], Any]) -> None:
     """Open a tool, with some choices set; a callback."""
+    for choice, value in settings.items():
+        choice.announce(value)
     set_for_page({**settings, TOOL: tool})
 
 

@@ -248,6 +248,7 @@ def test_the_wall_is_a_data_set(teacher: AppTest, wall: SqliteWall, digits: Data
     button.click()
     run(teacher)
     assert (teacher.segmented_control("tab").value, teacher.selectbox("data").value) == ("Train", "wall")
+    assert teacher.query_params["data"] == "wall"  # a reload opens the same form
     data = load("wall", tmp_path / "no-data")
     parts = np.concatenate([part.images.numpy() for part in (data.train, data.validation, data.test)])
     assert sorted(each.tobytes() for each in parts) == sorted(each.tobytes() for each in kept)
