@@ -21,13 +21,19 @@ import json
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from training.array_file import CheckpointError, finite, write_arrays, write_atomically
 from training.checkpoint import MODEL_NAMES, Change, Codes, DatasetId, FitFile, checkpoint_path, fit_settings
 from training.experiments import DEFAULT, EXPERIMENTS, Experiment
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = [
     "ORDERS",
@@ -232,16 +238,31 @@ def control(
         OSError: the file could not be written.
     """
     path = control_path(folder / f"{stem}.safetensors")
-    before = read_control(path) or Control()
-    ordered = Control(
-        before.state if state is None else state,
-        before.beta if beta is None else beta,
-        before.learning_rate if learning_rate is None else learning_rate,
-    )
-    _check_control(ordered)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no longer there")
-    write_atomically(path, json.dumps(ordered._asdict()).encode(), to_disk=False)
+    with _one_at_a_time(folder):  # two who steer at the same moment undo nothing of each other's
+        before = read_control(path) or Control()
+        ordered = Control(
+            before.state if state is None else state,
+            before.beta if beta is None else beta,
+            before.learning_rate if learning_rate is None else learning_rate,
+        )
+        _check_control(ordered)
+        write_atomically(path, json.dumps(ordered._asdict()).encode(), to_disk=False)
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other thread or process is in here with the same folder, where the system can tell."""
+    if fcntl is None:
+        yield
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)
 
 
 def read_control(path: Path) -> Control | None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from training.checkpoint import MODEL_NAMES, Change, Checkpoint, CheckpointError
 from training.datasets import Data
 from training.experiments import Experiment
 from training.fit import Discarded, FitError, fit
-from training.live import LiveFit, control, control_path, is_first_fit, live_path, open_live
+from training.live import Control, LiveFit, control, control_path, is_first_fit, live_path, open_live, read_control
 from training.workers import FitInFolder
 
 Before = Callable[[int], None]
@@ -204,6 +205,22 @@ def test_an_order_that_cannot_be_is_refused(orders: dict[str, Any], told: str, t
         control(tmp_path, "vae", **orders)
     with pytest.raises(FileNotFoundError, match="is no longer there"):
         control(tmp_path / "gone", "vae", state="stop")
+
+
+def test_orders_of_the_same_moment_undo_nothing_of_each_others(tmp_path: Path) -> None:
+    path = control_path(tmp_path / "vae.safetensors")
+    orders: list[dict[str, Any]] = [{"state": "pause"}, {"beta": 4.0}, {"learning_rate": 0.002}]
+    with ThreadPoolExecutor(len(orders)) as sessions:
+        for _ in range(100):
+            path.unlink(missing_ok=True)
+            together = threading.Barrier(len(orders))
+
+            def steer(order: dict[str, Any], together: threading.Barrier = together) -> None:
+                together.wait()
+                control(tmp_path, "vae", **order)
+
+            list(sessions.map(steer, orders))
+            assert read_control(path) == Control("pause", 4.0, 0.002)
 
 
 def test_a_loss_that_is_not_finite_is_shown_as_a_failure(
