@@ -126,13 +126,14 @@ def class_entropy(probabilities: Array) -> float:
 def max_step_ratio(interpolations: Array) -> float:
     """Return the largest step between neighbouring frames over the mean step, averaged over interpolations.
 
-    A step is the Euclidean distance of two pictures; 1 is an even change.
+    A step is the Euclidean distance of two pictures; 1 is an even change, and where nothing changes at all.
 
     Args:
         interpolations: (n, frames, h, w).
     """
     steps = np.linalg.norm(np.diff(interpolations.reshape(*interpolations.shape[:2], -1), axis=1), axis=2)
-    return float((steps.max(axis=1) / steps.mean(axis=1)).mean())
+    largest, mean = steps.max(axis=1), steps.mean(axis=1)
+    return float(np.divide(largest, mean, out=np.ones_like(mean), where=mean > 0).mean())
 
 
 def endpoint_share(probabilities: Array, ends: Array) -> Estimate:

@@ -102,7 +102,7 @@ def draw_stage(maps: MapPair) -> Places:
     with st.container(key="legend_row", horizontal=True, vertical_alignment="center"):
         legend = st.container(key="classes", width="stretch")  # its room is there before it is
         controls = st.container(width="content")
-        faces = st.container(horizontal=True, vertical_alignment="center", width="content")
+        faces = st.container(key="faces", horizontal=True, vertical_alignment="center", width="content")
     strip = st.container(key="strip")
     _charts(maps, _sides(maps, left, right), faces)
     return Places(middle.container(key="viewer"), legend, controls, strip)

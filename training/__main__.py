@@ -212,6 +212,8 @@ def fit(
     With another beta than the experiment's and no name: one more VAE beside the experiment's own.
     """
     shipped = _settings_of_worker(settings) if settings else EXPERIMENTS.get(experiment_name)
+    own = _settings_of_own(checkpoints / experiment_name) if shipped is None else None
+    shipped = shipped or own
     if shipped is None:
         raise _error_exit(f"unknown experiment {experiment_name!r}; there are {', '.join(EXPERIMENTS)}")
     overrides: dict[str, Any] = {
@@ -246,6 +248,11 @@ def fit(
 
     folder = checkpoints / experiment.name
     is_additional = name is None and experiment.beta != shipped.beta
+    if own is not None and experiment.name == own.name and not is_additional:
+        raise _error_exit(
+            f"{own.name} was made here, and is not fitted anew; another --beta fits one more VAE beside it, "
+            "another --name another experiment"
+        )
     if is_additional and model is Which.AUTOENCODER:
         raise _error_exit(f"--beta {experiment.beta:g} was given for the autoencoder, which has none; give --model vae")
     model_names = ("vae",) if is_additional else MODEL_NAMES if model is Which.BOTH else (model.value,)
@@ -544,6 +551,17 @@ def _check_neighbours(folder: Path, experiment: Experiment, model_names: Sequenc
                 f"{path} stands there with {settings}, and the new model would not belong to it; "
                 "use the same settings, or give the new models a --name"
             )
+
+
+def _settings_of_own(folder: Path) -> Experiment | None:
+    """Return the settings of an experiment that was fitted here; None: there is none, or it was fitted elsewhere."""
+    for model_name in reversed(MODEL_NAMES):  # the AE has no beta
+        try:
+            found = Checkpoint(checkpoint_path(folder, model_name)).experiment
+        except CheckpointError:  # missing or defective
+            continue
+        return None if found.is_imported else dataclasses.replace(found, name=folder.name)
+    return None
 
 
 def _settings_of_worker(path: Path) -> Experiment:

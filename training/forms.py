@@ -205,7 +205,8 @@ def _zip(source: Path | io.BytesIO, name: str) -> Found:
     _check_members(members, name)
     paths = {info: PurePosixPath(info.filename.replace("\\", "/")) for info in members}
     for path in paths.values():
-        if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        has_drive = bool(path.parts) and re.fullmatch("[A-Za-z]:", path.parts[0]) is not None
+        if not path.parts or path.is_absolute() or ".." in path.parts or has_drive:
             raise AddError(f"{name} holds {str(path)!r:.80}, which climbs out of its folder; pack it again")
     visible = {
         info: path for info, path in paths.items() if not any(part.startswith((".", "__MACOSX")) for part in path.parts)

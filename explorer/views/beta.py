@@ -28,6 +28,12 @@ def _trade_off(pair: ModelPair) -> TradeOff:
     return tuple((vae.experiment.beta, vae.test["reconstruction"], vae.test["kl"]) for vae in vaes)
 
 
+def _moved(pair: ModelPair) -> str:
+    """Return, as an addition to a sentence, whether beta was moved by hand during the fit."""
+    betas = [pair.experiment.beta, *(change.beta for change in pair.vae.checkpoint.changes)]
+    return f", moved to {betas[-1]:g} during the fit" if len(set(betas)) > 1 else ""
+
+
 @cached()
 def _trade_off_figure(pair: ModelPair, trade_off: TradeOff) -> go.Figure:
     """Draw what each beta makes of reconstruction and KL, with the chosen one marked."""
@@ -48,8 +54,9 @@ def render(pair: ModelPair, stage: Stage) -> None:
         return
     if len(catalog.betas(name)) == 1:
         stage.viewer.markdown(
-            f"This experiment has one VAE, of beta {experiment.beta:g}. `python -m training fit {name} --beta 4` fits "
-            "one more beside it. Then a slider at the top chooses between them, and here stands what beta trades."
+            f"This experiment has one VAE, of beta {experiment.beta:g}{_moved(pair)}. "
+            f"`python -m training fit {name} --beta {4 if experiment.beta != 4 else 1}` fits one more beside it. "
+            "Then a slider at the top chooses between them, and here stands what beta trades."
         )
         return
     test = pair.vae.checkpoint.test

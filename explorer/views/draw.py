@@ -264,7 +264,10 @@ def _read_file(file: bytes, name: str, are_digits: bool, have_light_borders: boo
     # Imported here: drawing on the pad does without.
     from training.imports import has_light_background, to_image
 
-    return [to_image(picture, inverted=has_light_background(picture) and not have_light_borders)]
+    levels = to_image(picture, inverted=has_light_background(picture) and not have_light_borders)
+    if levels.min() == levels.max():
+        raise drawing.DrawingError(f"Nothing can be seen on {name}; expected is a picture like those of the data set.")
+    return [levels]
 
 
 def _digit_input(on_pad: Drawing) -> None:

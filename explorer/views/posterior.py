@@ -205,7 +205,8 @@ def _draw_metrics(pair: ModelPair, gap: InferenceGap) -> None:
     evidence = gap.true_posterior.log_evidence
     lines = (
         f"<b>log p(x) = {nats(evidence)}</b>: the image's log-probability, whichever z it came from.",
-        elbo + "It is what the fit maximises, and never more than log p(x).",
+        elbo
+        + f"{'It is what the fit maximises, and' if pair.experiment.beta == 1 else 'It is'} never more than log p(x).",
         f"<b>Gap = {nats(evidence - gap.elbo)}</b>: their difference, KL(q(z|x) || p(z|x)).{_average(pair)}",
     )
     st.html(markup([], "The gap between ELBO and log p(x)", *lines, kind="posterior"))

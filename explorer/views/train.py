@@ -303,6 +303,7 @@ def _add() -> None:
     try:
         DATASET.set(add_images(uploaded.name, uploaded.getvalue()))
     except (AddError, OSError) as error:
+        st.session_state.pop(ADDED, None)
         st.session_state[COMPLAINT] = f"These images cannot be taken: {error}."
 
 
@@ -383,6 +384,8 @@ def _watch(name: str) -> None:
         colours, symbols = zip(*map(figures.look, range(len(named))), strict=True)
         st.markdown(f"On the maps: **{escape_markdown(name)}**")
         show_live(moments, first.labels, named.short_names, colours, symbols, circled=named.fit_labels)
+    else:
+        st.markdown(f"**{escape_markdown(name)}**")
     for model_name in MODEL_NAMES:
         _draw_progress(model_name, next((fit for fit in found[name] if fit.stem == model_name), None))
 
@@ -482,6 +485,7 @@ def _steer(name: str) -> None:
     is_alive = any(fit.lives for fit in found)
     is_paused = any(fit.state == "paused" for fit in found)
     can_go_on = is_paused or (not is_alive and any(fit.can_resume for fit in found))
+    has_begun = any(fit.lives and fit.state != "waiting" for fit in found)
     # All of them, always, each in its place: Streamlit keeps a button that another replaces beside it for a while.
     with st.container(horizontal=True, gap="xsmall"):
         st.button(
@@ -490,7 +494,7 @@ def _steer(name: str) -> None:
             icon=":material/pause:",
             on_click=_order,
             args=(name, "pause"),
-            disabled=is_paused or not is_alive,
+            disabled=is_paused or not has_begun,
         )
         st.button(
             "Go on",
@@ -508,7 +512,7 @@ def _steer(name: str) -> None:
             icon=":material/stop:",
             on_click=_order,
             args=(name, "stop"),
-            disabled=not is_alive,
+            disabled=not has_begun,
         )
         with st.popover("Discard", icon=":material/delete:"):
             st.markdown("What was learnt so far is lost.")

@@ -33,8 +33,9 @@ TEACHER = "teacher"  # in the address, from where it is taken at once: a beamer 
 TICK, STUDENT_TICK = 1.0, 3.0  # seconds: there is one teacher, and hundreds may look
 # In the session, not in the URL.
 CHOSEN = "wall_chosen"  # the number of the drawing that was clicked
-COMPLAINT = "wall_complaint"  # what went wrong in a callback
+COMPLAINT = "wall_complaint"  # what went wrong in a callback, and of which drawings that is said; None: of any
 NAMES = "wall_names"  # a widget
+CLEARED = "wall_cleared"  # how often this session has cleared the wall
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via")
 
@@ -47,7 +48,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
             lay_over(map_, [], on_pick=partial(_choose, pair, map_), answer="")
     with stage.viewer:
         st.markdown(
-            f"**What the class has drawn**, each {pair.classes.noun} where the encoder puts it. "
+            "**What the class has drawn**, each drawing where the encoder puts it. "
             "Point at one to see what comes back. Pale at an edge: it lies beyond."
         )
         with st.container(key="watched_wall", gap="xsmall"):
@@ -128,14 +129,17 @@ def _tiled(pictures: Array) -> str:
 
 def _watch(maps: MapPair, pair: ModelPair, is_teacher: bool) -> None:
     """Show the wall as it stands; what is computed of it is computed only when it has changed."""
-    if complaint := st.session_state.get(COMPLAINT):
-        st.error(escape_markdown(complaint))
+    complaint, of = st.session_state.get(COMPLAINT, ("", None))
     try:
         standing = standing_wall()
     except WallError as error:
-        st.error(escape_markdown(str(error)))
+        for sentence in dict.fromkeys((complaint, str(error))):
+            if sentence:
+                st.error(escape_markdown(sentence))
         return
     shown = standing.shown
+    if complaint and of in (None, _numbers(standing)):
+        st.error(escape_markdown(complaint))
     hidden = [drawing.number for drawing in standing.drawings if drawing.hidden]
     if shown:
         chosen = st.session_state.get(CHOSEN, 0)
@@ -192,7 +196,8 @@ def _controls(pair: ModelPair, maps: MapPair) -> None:
         return  # told in the viewer
     with st.container(horizontal=True, vertical_alignment="center", key="wall_controls"):
         st.toggle("Show nicknames", key=NAMES, on_change=_show_names, help="To all who open the wall.")
-        with st.popover("Clear all", icon=":material/delete:"):
+        # Another one after each clearing: it is closed, and does not ask about what comes next.
+        with st.popover("Clear all", icon=":material/delete:", key=f"clear_all_{st.session_state.get(CLEARED, 0)}"):
             st.markdown("Remove all drawings, for everyone, for good?")
             st.button("Remove them", key="clear_wall", on_click=_clear)
         st.button(
@@ -232,15 +237,21 @@ def _hide(numbers: list[int], hidden: bool) -> None:
 def _clear() -> None:
     """Remove all drawings; a callback."""
     _change(lambda wall: wall.clear())
+    st.session_state[CLEARED] = st.session_state.get(CLEARED, 0) + 1
 
 
 def _change(act: Callable[[Wall], None]) -> None:
     """Change the wall; what goes wrong stands on the page until something goes well."""
     try:
         act(open_wall())
-        st.session_state[COMPLAINT] = ""
+        st.session_state.pop(COMPLAINT, None)
     except WallError as error:
-        st.session_state[COMPLAINT] = str(error)
+        st.session_state[COMPLAINT] = str(error), None
+
+
+def _numbers(standing: Standing) -> list[int]:
+    """Return the numbers of the drawings that are shown."""
+    return [drawing.number for drawing in standing.shown]
 
 
 def _npz() -> bytes:
@@ -259,9 +270,13 @@ def _csv(pair: ModelPair, maps: MapPair) -> bytes:
 def _add() -> None:
     """Make a data set of the drawings that are shown, and open the form of a fit to it; a callback."""
     try:
+        numbers = _numbers(standing_wall())
         name = train.add_images("wall.npz", _npz())
-    except (AddError, WallError, OSError) as error:
-        st.session_state[COMPLAINT] = f"The wall cannot be made a data set: {error}."
+    except (AddError, OSError) as error:
+        st.session_state[COMPLAINT] = f"The wall cannot be made a data set: {error}.", numbers
         return
-    st.session_state[COMPLAINT] = ""
+    except WallError as error:
+        st.session_state[COMPLAINT] = f"The wall cannot be made a data set: {error}.", None
+        return
+    st.session_state.pop(COMPLAINT, None)
     selection.show("Train", {train.DATASET: name})

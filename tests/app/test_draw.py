@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.classes import DIGITS, Classes
 from explorer.components.pad import Drawn
-from explorer.drawing import mnist_form, rasterize
+from explorer.drawing import DrawingError, mnist_form, rasterize
 from explorer.views.draw import _read_file, take_report
 from tests.app.conftest import html, shown
 from tests.conftest import ROOT, rewrite
@@ -152,6 +152,12 @@ def test_of_an_upload_nothing_is_kept_but_its_digits(app: AppTest, monkeypatch: 
     assert {drawing.image.shape, drawing.base.shape} == {(28, 28)}
     assert "picture_0" not in app.session_state
     assert "picture_1" not in app.session_state
+
+
+@pytest.mark.parametrize("are_digits", [True, False])
+def test_on_a_blank_picture_nothing_can_be_seen(are_digits: bool) -> None:
+    with pytest.raises(DrawingError, match=r"^Nothing can be seen on blank.png; expected is a "):
+        _read_file(png(np.full((40, 40), 255, np.uint8)), "blank.png", are_digits, False)
 
 
 @pytest.mark.parametrize("colour", [0, 255])

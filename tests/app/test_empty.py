@@ -119,6 +119,13 @@ def test_no_other_beta(app: AppTest, experiment: Experiment) -> None:
     assert f"`python -m training fit {experiment.name} --beta 4` fits one more" in page
 
 
+def test_no_other_beta_but_what_was_moved_by_hand(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
+    moved = [{"update": 50, "beta": 20.0, "learning_rate": 0.001}]
+    path = checkpoint_path(checkpoints / experiment.name, "vae")
+    rewrite(path, lambda arrays, settings: settings.update(changes=moved))
+    assert "This experiment has one VAE, of beta 1, moved to 20 during the fit." in told(opened(app, tab="Beta"))
+
+
 def test_nothing_measured(app: AppTest, checkpoints: Path, experiment: Experiment) -> None:
     opened(app, tab="Compare")
     (numbers,), (sizes,) = app.info, app.error

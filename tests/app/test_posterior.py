@@ -87,9 +87,11 @@ def test_average_slack_is_that_of_the_chosen_beta(app: AppTest, checkpoints: Pat
     app.query_params["tab"] = "Posterior"
     app.run()
     assert "Over 300 test images: 1.25 nats on average" in html(app)
+    assert "It is what the fit maximises" in html(app)
     app.select_slider("beta").set_value(0.5).run()
     assert not app.exception
     assert "Over 300 test images: 7.75 nats on average" in html(app)
+    assert "maximises" not in html(app)  # that was another sum of the two terms
 
 
 def test_resample_draws_from_the_belief(app: AppTest, vae: Model, seen: np.ndarray) -> None:

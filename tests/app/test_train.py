@@ -119,6 +119,8 @@ def test_dropped_images_are_a_data_set(form: AppTest, digits: Data, tmp_path: Pa
     drop(form, "of my own.npz", buffer.getvalue())
     assert form.selectbox("data").value == "of-my-own"
     assert any("1,197 images" in each.value for each in form.caption)
+    drop(form, "broken.zip", b"nonsense")
+    assert not any("Added as" in each.value for each in form.caption)  # that was another file
     data = load("of-my-own", tmp_path / "no-data")
     assert len(data.train) + len(data.validation) + len(data.test) == 1197
 
@@ -190,6 +192,8 @@ def test_a_fit_that_waits_is_told_for_what(app: AppTest, tmp_path: Path, monkeyp
     app.run()
     assert not app.exception
     assert any("A paused one keeps its turn." in each.value for each in app.caption)
+    assert any(each.value == "**second**" for each in app.markdown)
+    assert [app.button(key).disabled for key in ("pause_fit", "go_on_with_fit", "stop_fit")] == [True] * 3
     app.button("watch_first").click().run()
     assert not app.exception
     assert "VAE: epoch 5.0 of 10, paused" in [each.proto.text for each in app.get("progress")]

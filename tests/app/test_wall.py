@@ -244,6 +244,7 @@ def test_the_wall_is_a_data_set(teacher: AppTest, wall: SqliteWall, digits: Data
     assert "The wall cannot be made a data set" in error.value
     assert "199 images" in error.value
     wall.send(kept[199], "one")
+    assert not run(teacher).error  # it was said of fewer
     (button,) = (each for each in run(teacher).button if each.label == "Fit to it")
     button.click()
     run(teacher)

@@ -103,6 +103,8 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     assert in_chart(page, "map_vae", hidden) == "hidden"
 
     expect(page.get_by_role("group", name="Classes").get_by_role("button")).to_have_text(CLASSES)
+    # Nothing else can be shown on the maps now.
+    assert page.locator(".st-key-faces").get_attribute("inert") is not None
     # What an order comes to is told, though only a part of the page runs.
     (in_its_way := control_path(checkpoint_path(checkpoints / NAME, "vae"))).mkdir()
     button(page, "Pause").click()
@@ -162,6 +164,7 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
 
     wait_until(page, both_are_kept)
     expect(page.get_by_text("is finished, an experiment like the others now")).to_be_visible(timeout=60_000)
+    assert page.locator(".st-key-faces").get_attribute("inert") is None
     # The chart is as it was.
     assert in_chart(page, "map_vae", ranges) == pytest.approx(np.array(before), abs=1e-6)
     ae, vae = (Checkpoint(checkpoint_path(checkpoints / NAME, model_name)) for model_name in MODEL_NAMES)

@@ -111,6 +111,8 @@ def test_what_a_student_sends_stands_on_the_teacher_s_wall(
     teacher.get_by_role("button", name="Clear all").click()
     teacher.get_by_role("button", name="Remove them").click()
     expect(teacher.get_by_role("button", name="Bring back 1 hidden")).to_have_count(0)
+    expect(teacher.get_by_role("button", name="Remove them")).to_have_count(0)  # what comes next is not cleared with it
+    expect(teacher.get_by_role("button", name="Clear all")).to_be_visible()
 
 
 def _assert(holds: bool) -> None:

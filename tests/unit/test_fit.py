@@ -237,6 +237,26 @@ def test_another_beta_is_fitted_beside_the_recipes(checkpoints: Path, experiment
         Checkpoint(checkpoint_path(folder, "vae", 7.0))
 
 
+def test_another_beta_is_fitted_beside_what_was_made_here(checkpoints: Path, experiment: Experiment) -> None:
+    folder = checkpoints / "mine"
+    shutil.copytree(checkpoints / experiment.name, folder)
+    for model_name in MODEL_NAMES:
+        path = checkpoint_path(folder, model_name)
+        rewrite(path, lambda arrays, settings: settings["experiment"].update(name="mine"))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    where = ["--checkpoints", str(checkpoints)]
+    done = run_command(app, "fit", "mine", "--beta", "50", "--epochs", "1", *where)
+    assert done.exit_code == 0, done.stderr
+    assert Checkpoint(checkpoint_path(folder, "vae", 50.0)).experiment == replace(
+        experiment, name="mine", beta=50.0, epochs=1
+    )
+    # What was made here may have been moved by hand: it does not come again.
+    again = run_command(app, "fit", "mine", *where)
+    assert again.exit_code == 1
+    assert "mine was made here, and is not fitted anew" in again.stderr
+    assert {path: path.read_bytes() for path in before} == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -491,6 +491,14 @@ def test_a_header_that_asks_for_more_than_there_is_is_refused(images: np.ndarray
         read(Path("forged.npz"), content.getvalue())
 
 
+def test_a_class_of_a_zip_may_have_a_colon(images: np.ndarray) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for at, picture in enumerate(images):
+            archive.writestr(f"{('no: 1', 'no: 2')[at % 2]}/{at}.png", png(picture))
+    assert read(Path("colons.zip"), content.getvalue()).dataset.classes == ("no: 1", "no: 2")
+
+
 @pytest.mark.parametrize("name", ["../a.png", "/a.png", "x/../../a.png", "..\\a.png", "C:\\a.png"])
 def test_a_zip_that_climbs_out_of_its_folder_is_refused(name: str, images: np.ndarray, tmp_path: Path) -> None:
     content = io.BytesIO(zipped(write_pictures(tmp_path / "in", images, np.zeros(N, int))))

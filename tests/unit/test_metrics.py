@@ -91,6 +91,8 @@ def test_even_film_has_no_jump_and_a_cut_has_one() -> None:
     assert metrics.max_step_ratio(even[None]) == pytest.approx(1)
     assert metrics.max_step_ratio(cut[None]) == pytest.approx(10)  # all of it in one of ten steps
     assert metrics.max_step_ratio(np.stack([even, cut])) == pytest.approx(5.5)
+    still = np.zeros((11, 4, 4))  # of a collapsed posterior, or from a drawing to the same drawing
+    assert metrics.max_step_ratio(np.stack([still, cut])) == pytest.approx(5.5)
 
 
 def test_middle_is_held_by_both_ends_together() -> None:

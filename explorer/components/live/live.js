@@ -55,6 +55,7 @@ class Live {
     cancelAnimationFrame(this.frame);
     for (const key of [...this.maps.keys()]) this.drop(key);
     this.canvases.remove();
+    facesOfMaps()?.removeAttribute("inert");
     this.data = null;
   }
 
@@ -70,6 +71,7 @@ class Live {
   /** Take hold of charts that have come, and paint. */
   changed() {
     if (!this.data) return;
+    facesOfMaps()?.setAttribute("inert", ""); // the maps show the codes of the fit, and nothing else
     for (const { chart: key, window } of this.data.maps) {
       const isNew = this.canvases.lay(key);
       const [found, map] = [this.canvases.over(key), this.maps.get(key)];
@@ -109,6 +111,9 @@ class Live {
     });
   }
 }
+
+/** Where it is chosen what the maps show. */
+const facesOfMaps = () => document.querySelector(".st-key-faces");
 
 /** @param {string} text */
 function bytesOf(text) {
