@@ -248,14 +248,15 @@ def fit(
 
     folder = checkpoints / experiment.name
     is_additional = name is None and experiment.beta != shipped.beta
-    if own is not None and experiment.name == own.name and not is_additional:
-        raise _error_exit(
-            f"{own.name} was made here, and is not fitted anew; another --beta fits one more VAE beside it, "
-            "another --name another experiment"
-        )
     if is_additional and model is Which.AUTOENCODER:
         raise _error_exit(f"--beta {experiment.beta:g} was given for the autoencoder, which has none; give --model vae")
     model_names = ("vae",) if is_additional else MODEL_NAMES if model is Which.BOTH else (model.value,)
+    is_refit = own is not None and experiment.name == own.name and not is_additional
+    if is_refit and any(checkpoint_path(folder, each).exists() for each in model_names):
+        raise _error_exit(
+            f"{experiment.name} was made here, and is not fitted anew; another --beta fits one more VAE beside it, "
+            "another --name another experiment, --model one that is missing"
+        )
     for path in (checkpoint_path(folder, each, experiment.beta if is_additional else None) for each in model_names):
         if resume is None and file_version(unfinished_path(path)):
             raise _error_exit(

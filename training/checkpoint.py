@@ -202,15 +202,14 @@ def how_to_complete(there: "Checkpoint") -> str:
     """Say which model an experiment lacks beside one that it has, and how to bring it: one sentence."""
     lacking = "vae" if there.model_name == "autoencoder" else "autoencoder"
     name = there.path.parent.name
-    command = f"python -m training fit {_known(name)} --model {lacking}"
-    how = f"fit one with the same settings: {command}"
+    how = f"fit one with the same settings: python -m training fit {name} --model {lacking}"
     if there.experiment.is_imported:
         how = f"bring one of the same layers: python -m training import-weights {name} FILE --encoder ... --decoder ..."
     return f"{name} has no {MODEL_WORDS[lacking]}; {how}"
 
 
 def _known(name: str) -> str:
-    """Return how `fit` is told an experiment's name."""
+    """Return how `fit` is told the name of an experiment of which nothing may be there."""
     return name if name in EXPERIMENTS else f"{DEFAULT} --name {name}"
 
 

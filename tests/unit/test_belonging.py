@@ -10,7 +10,7 @@ import pytest
 from explorer.models import open_models
 from tests.conftest import Arrays, hide, rewrite, run_command
 from training.__main__ import app
-from training.checkpoint import Checkpoint, CheckpointError, checkpoint_path, experiment_names, other_betas
+from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, experiment_names, other_betas
 from training.datasets import Data
 from training.experiments import EXPERIMENTS, Experiment, differences
 from training.folders import checkpoints_dir
@@ -97,16 +97,20 @@ def test_a_folder_that_may_not_be_read_is_told(checkpoints: Path, monkeypatch: p
 def test_advice_names_a_command_that_works(checkpoints: Path) -> None:
     (checkpoints / "digits-2d").rename(checkpoints / "mine")
     checkpoint_path(checkpoints / "mine", "vae").unlink()
-    half = open_models(checkpoints / "mine").lacking
-    checkpoint_path(checkpoints / "mine", "autoencoder").unlink()
+    command = open_models(checkpoints / "mine").lacking.split("python -m training ")[1].split()
+    done = run_command(app, *command, "--checkpoints", checkpoints)
+    assert done.exit_code == 0, done.stderr
+    pair = open_models(checkpoints / "mine")  # they belong together
+    assert (pair.lacking, pair.vae.checkpoint.experiment.name) == ("", "mine")
+    for model_name in MODEL_NAMES:
+        checkpoint_path(checkpoints / "mine", model_name).unlink()
     with pytest.raises(CheckpointError) as told:
         open_models(checkpoints / "mine")
-    for advice, model_name in ((half, "vae"), (str(told.value), "autoencoder")):
-        command = advice.split("python -m training ")[1].split()
-        assert command[0] == "fit"
-        assert command[1] in EXPERIMENTS
-        assert command[command.index("--name") + 1] == "mine"
-        assert command[command.index("--model") + 1] == model_name
+    command = str(told.value).split("python -m training ")[1].split()
+    assert command[0] == "fit"
+    assert command[1] in EXPERIMENTS
+    assert command[command.index("--name") + 1] == "mine"
+    assert command[command.index("--model") + 1] == "autoencoder"
 
 
 @pytest.mark.parametrize("change", ["replaced", "removed"])

@@ -255,6 +255,11 @@ def test_another_beta_is_fitted_beside_what_was_made_here(checkpoints: Path, exp
     assert again.exit_code == 1
     assert "mine was made here, and is not fitted anew" in again.stderr
     assert {path: path.read_bytes() for path in before} == before
+    lost = checkpoint_path(folder, "autoencoder")
+    lost.unlink()
+    done = run_command(app, "fit", "mine", "--model", "autoencoder", *where)
+    assert done.exit_code == 0, done.stderr
+    assert Checkpoint(lost).experiment == replace(experiment, name="mine")
 
 
 @pytest.mark.parametrize(
