@@ -17,6 +17,7 @@ from explorer.maps import Map
 from explorer.models import Model, ModelPair
 from explorer.stage import Stage, chart_of, lay_over
 from explorer.text import nats, vector
+from training.experiments import EXPERIMENTS
 
 __all__ = ["LOGARITHMIC", "MOMENT", "X_AXIS", "keep_moment", "render", "reset", "shown_moment"]
 
@@ -73,7 +74,10 @@ def _recorded(pair: ModelPair, stage: Stage) -> None:
 
 
 def _fit_again(pair: ModelPair) -> str:
-    return f"fit it again, `python -m training fit {pair.folder.name}`."
+    name = pair.folder.name
+    # What was made here is not fitted anew under its own name: it may have been moved by hand.
+    again = "" if name in EXPERIMENTS else f" --name {name}-again"
+    return f"fit it again, `python -m training fit {name}{again}`."
 
 
 def _answer(map_: Map) -> None:

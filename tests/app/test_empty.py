@@ -105,7 +105,10 @@ def test_no_curves_and_no_film(app: AppTest, checkpoints: Path, experiment: Expe
 
     for model in MODEL_NAMES:
         rewrite(checkpoint_path(checkpoints / experiment.name, model), forget)
-    opened(app, tab="Training curves")
+    shutil.copytree(checkpoints / experiment.name, checkpoints / "mine")
+    opened(app, tab="Training curves", experiment="mine")
+    assert "fit it again, `python -m training fit mine --name mine-again`" in app.info[0].value
+    app.selectbox("experiment").set_value(experiment.name).run()
     curves, film = "so there are no curves", "so there is no film"
     for sentence in (curves, film):
         (said,) = (info.value for info in app.info if sentence in info.value)

@@ -255,6 +255,10 @@ def test_another_beta_is_fitted_beside_what_was_made_here(checkpoints: Path, exp
     assert again.exit_code == 1
     assert "mine was made here, and is not fitted anew" in again.stderr
     assert {path: path.read_bytes() for path in before} == before
+    other = run_command(app, "fit", "mine", "--name", "mine-again", "--model", "vae", "--epochs", "1", *where)
+    assert other.exit_code == 0, other.stderr
+    path = checkpoint_path(checkpoints / "mine-again", "vae")
+    assert Checkpoint(path).experiment == replace(experiment, name="mine-again", epochs=1)
     lost = checkpoint_path(folder, "autoencoder")
     lost.unlink()
     done = run_command(app, "fit", "mine", "--model", "autoencoder", *where)
