@@ -525,8 +525,9 @@ def _steer(name: str) -> None:
     else:
         _nothing()
     shown = {fit.stem: fit.live.progress for fit in found if fit.live is not None}
-    if not (is_alive and shown):
+    if not shown:
         return
+    # There when nothing can be moved, too: where the viewer was scrolled down to them, all would move up without them.
     left, right = st.columns(2)
     if "vae" in shown:
         left.number_input(
@@ -538,6 +539,7 @@ def _steer(name: str) -> None:
             key=f"{MOVED_BETA}_{name}",
             on_change=_move_beta,
             args=(name,),
+            disabled=not is_alive,
             help="Turn it up, and the posterior collapses: all codes fall together. Turn it down, and it comes back.",
         )
     in_force = next(iter(shown.values())).learning_rate
@@ -551,6 +553,7 @@ def _steer(name: str) -> None:
         key=f"{MOVED_RATE}_{name}",
         on_change=_move_rate,
         args=(name,),
+        disabled=not is_alive,
         help="The peak of the learning rate's schedule. Too large, and what was learnt is undone.",
     )
     now = [f"beta {shown['vae'].beta:g}"] if "vae" in shown else []

@@ -145,6 +145,7 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     expect(page.get_by_text("paused")).to_have_count(2, timeout=60_000)
     button(page, "Go on").click()
     expect(button(page, "Pause")).to_be_enabled()
+    page.get_by_text("In force: ").evaluate("(element) => element.scrollIntoView({block: 'end'})")
     height = middle(button(page, "Stop and keep"))[1]
     for fit in running(checkpoints):
         assert fit.live is not None
