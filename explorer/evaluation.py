@@ -299,12 +299,11 @@ def _sample_metrics(model: Model, classifier: "Classifier") -> dict[str, float]:
 def _interpolation_metrics(model: Model, classifier: "Classifier") -> dict[str, float]:
     labels = model.codes.labels
     rng = np.random.default_rng(SEED)
-    # From one class to another; where there is but one, from one image to another; if there is but one, to itself.
-    apart = np.arange(len(labels)) if (labels == labels[0]).all() else labels
+    of_one_class = (labels == labels[0]).all()
     pairs: list[Array] = []
     while len(pairs) < PAIRS:
         pair = rng.integers(len(labels), size=2)
-        if len(labels) == 1 or apart[pair[0]] != apart[pair[1]]:
+        if of_one_class or labels[pair[0]] != labels[pair[1]]:
             pairs.append(pair)
     ends = np.stack(pairs)
     starts, stops = model.codes.code[ends[:, 0]], model.codes.code[ends[:, 1]]

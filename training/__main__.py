@@ -252,7 +252,7 @@ def fit(
         raise _error_exit(f"--beta {experiment.beta:g} was given for the autoencoder, which has none; give --model vae")
     model_names = ("vae",) if is_additional else MODEL_NAMES if model is Which.BOTH else (model.value,)
     is_refit = own is not None and experiment.name == own.name and not is_additional
-    if is_refit and any(checkpoint_path(folder, each).exists() for each in model_names):
+    if is_refit and any(_held(checkpoint_path(folder, each)) for each in model_names):
         raise _error_exit(
             f"{experiment.name} was made here, and is not fitted anew; another --beta fits one more VAE beside it, "
             "another --name another experiment, --model one that is missing"
@@ -263,7 +263,7 @@ def fit(
                 f"{unfinished_path(path)} is of an unfinished run; go on with the same command and --resume, "
                 "or begin again with --no-resume"
             )
-        if _holds_another_experiment(path, experiment):
+        if _held(path) not in (None, experiment):
             raise _error_exit(
                 f"{path} was fitted with other settings, and would be replaced; "
                 "give the new one a --name, or delete the old one"
@@ -525,11 +525,12 @@ def _images(experiment: Experiment, data_dir: Path, *, to_fit: bool = True) -> "
     return data
 
 
-def _holds_another_experiment(path: Path, experiment: Experiment) -> bool:
+def _held(path: Path) -> Experiment | None:
+    """Return the settings of a checkpoint; None if it is missing or defective: there is nothing to keep."""
     try:
-        return Checkpoint(path).experiment != experiment
-    except CheckpointError:  # missing or defective: nothing to keep
-        return False
+        return Checkpoint(path).experiment
+    except CheckpointError:
+        return None
 
 
 def _check_neighbours(folder: Path, experiment: Experiment, model_names: Sequence[str], is_additional: bool) -> None:
@@ -540,9 +541,7 @@ def _check_neighbours(folder: Path, experiment: Experiment, model_names: Sequenc
     for path in _paths(folder):
         if path in written:
             continue
-        try:
-            neighbour = Checkpoint(path).experiment
-        except CheckpointError:  # missing or defective: there is nothing to belong to
+        if (neighbour := _held(path)) is None:  # there is nothing to belong to
             continue
         additional = is_additional or "-beta-" in path.stem
         may_differ = ADDITIONAL_MAY_DIFFER if additional else PAIR_MAY_DIFFER
@@ -556,13 +555,8 @@ def _check_neighbours(folder: Path, experiment: Experiment, model_names: Sequenc
 
 def _settings_of_own(folder: Path) -> Experiment | None:
     """Return the settings of an experiment that was fitted here; None: there is none, or it was fitted elsewhere."""
-    for model_name in reversed(MODEL_NAMES):  # the AE has no beta
-        try:
-            found = Checkpoint(checkpoint_path(folder, model_name)).experiment
-        except CheckpointError:  # missing or defective
-            continue
-        return None if found.is_imported else dataclasses.replace(found, name=folder.name)
-    return None
+    found = _held(checkpoint_path(folder, "vae")) or _held(checkpoint_path(folder, "autoencoder"))
+    return dataclasses.replace(found, name=folder.name) if found and not found.is_imported else None
 
 
 def _settings_of_worker(path: Path) -> Experiment:

@@ -208,9 +208,12 @@ def how_to_complete(there: "Checkpoint") -> str:
     return f"{name} has no {MODEL_WORDS[lacking]}; {how}"
 
 
-def _known(name: str) -> str:
-    """Return how `fit` is told the name of an experiment of which nothing may be there."""
-    return name if name in EXPERIMENTS else f"{DEFAULT} --name {name}"
+def _known(path: Path) -> str:
+    """Return how `fit` is told the experiment of a file: with the settings of a model beside it, if there is one."""
+    name = path.parent.name
+    beside = (checkpoint_path(path.parent, model_name) for model_name in MODEL_NAMES)
+    is_known = name in EXPERIMENTS or any(each != path and each.exists() for each in beside)
+    return name if is_known else f"{DEFAULT} --name {name}"
 
 
 class FitFile(ArrayFile):
@@ -228,7 +231,7 @@ class FitFile(ArrayFile):
     def __init__(self, path: Path, stem: str, *, at_once: bool = False) -> None:
         model_name, _, beta = stem.partition("-beta-")
         name = path.parent.name
-        command = f"python -m training fit {_known(name)} --model {model_name}" + (f" --beta {beta}" if beta else "")
+        command = f"python -m training fit {_known(path)} --model {model_name}" + (f" --beta {beta}" if beta else "")
         try:
             super().__init__(path, expected_format=FORMAT, verb="fit", command=command, at_once=at_once)
         except MissingError:

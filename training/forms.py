@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import IO
 
 import numpy as np
@@ -205,8 +205,7 @@ def _zip(source: Path | io.BytesIO, name: str) -> Found:
     _check_members(members, name)
     paths = {info: PurePosixPath(info.filename.replace("\\", "/")) for info in members}
     for path in paths.values():
-        has_drive = bool(path.parts) and re.fullmatch("[A-Za-z]:", path.parts[0]) is not None
-        if not path.parts or path.is_absolute() or ".." in path.parts or has_drive:
+        if not path.parts or PureWindowsPath(path).anchor or ".." in path.parts:  # a root, or a drive
             raise AddError(f"{name} holds {str(path)!r:.80}, which climbs out of its folder; pack it again")
     visible = {
         info: path for info, path in paths.items() if not any(part.startswith((".", "__MACOSX")) for part in path.parts)

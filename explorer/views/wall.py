@@ -33,7 +33,7 @@ TEACHER = "teacher"  # in the address, from where it is taken at once: a beamer 
 TICK, STUDENT_TICK = 1.0, 3.0  # seconds: there is one teacher, and hundreds may look
 # In the session, not in the URL.
 CHOSEN = "wall_chosen"  # the number of the drawing that was clicked
-COMPLAINT = "wall_complaint"  # what went wrong in a callback, and of which drawings that is said; None: of any
+COMPLAINT = "wall_complaint"  # what went wrong in a callback, and of which drawings that is said
 NAMES = "wall_names"  # a widget
 CLEARED = "wall_cleared"  # how often this session has cleared the wall
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -129,16 +129,14 @@ def _tiled(pictures: Array) -> str:
 
 def _watch(maps: MapPair, pair: ModelPair, is_teacher: bool) -> None:
     """Show the wall as it stands; what is computed of it is computed only when it has changed."""
-    complaint, of = st.session_state.get(COMPLAINT, ("", None))
     try:
         standing = standing_wall()
     except WallError as error:
-        for sentence in dict.fromkeys((complaint, str(error))):
-            if sentence:
-                st.error(escape_markdown(sentence))
+        st.error(escape_markdown(str(error)))
         return
     shown = standing.shown
-    if complaint and of in (None, _numbers(standing)):
+    complaint, numbers = st.session_state.get(COMPLAINT, ("", []))
+    if complaint and numbers == _numbers(standing):
         st.error(escape_markdown(complaint))
     hidden = [drawing.number for drawing in standing.drawings if drawing.hidden]
     if shown:
@@ -241,12 +239,20 @@ def _clear() -> None:
 
 
 def _change(act: Callable[[Wall], None]) -> None:
-    """Change the wall; what goes wrong stands on the page until something goes well."""
+    """Change the wall; what goes wrong stands on the page until something goes well, or the wall is another."""
     try:
         act(open_wall())
         st.session_state.pop(COMPLAINT, None)
     except WallError as error:
-        st.session_state[COMPLAINT] = str(error), None
+        _complain(str(error))
+
+
+def _complain(sentence: str) -> None:
+    """Let the page say what went wrong with the drawings that are shown."""
+    try:
+        st.session_state[COMPLAINT] = sentence, _numbers(standing_wall())
+    except WallError:
+        return  # the page tells that
 
 
 def _numbers(standing: Standing) -> list[int]:
@@ -270,13 +276,9 @@ def _csv(pair: ModelPair, maps: MapPair) -> bytes:
 def _add() -> None:
     """Make a data set of the drawings that are shown, and open the form of a fit to it; a callback."""
     try:
-        numbers = _numbers(standing_wall())
         name = train.add_images("wall.npz", _npz())
-    except (AddError, OSError) as error:
-        st.session_state[COMPLAINT] = f"The wall cannot be made a data set: {error}.", numbers
-        return
-    except WallError as error:
-        st.session_state[COMPLAINT] = f"The wall cannot be made a data set: {error}.", None
+    except (AddError, WallError, OSError) as error:
+        _complain(f"The wall cannot be made a data set: {error}.")
         return
     st.session_state.pop(COMPLAINT, None)
     selection.show("Train", {train.DATASET: name})

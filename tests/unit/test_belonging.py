@@ -102,6 +102,12 @@ def test_advice_names_a_command_that_works(checkpoints: Path) -> None:
     assert done.exit_code == 0, done.stderr
     pair = open_models(checkpoints / "mine")  # they belong together
     assert (pair.lacking, pair.vae.checkpoint.experiment.name) == ("", "mine")
+    checkpoint_path(checkpoints / "mine", "vae").write_bytes(b"nonsense")
+    with pytest.raises(CheckpointError) as told:
+        open_models(checkpoints / "mine")
+    done = run_command(app, *str(told.value).split("python -m training ")[1].split(), "--checkpoints", checkpoints)
+    assert done.exit_code == 0, done.stderr
+    assert open_models(checkpoints / "mine").vae.checkpoint.test == pair.vae.checkpoint.test
     for model_name in MODEL_NAMES:
         checkpoint_path(checkpoints / "mine", model_name).unlink()
     with pytest.raises(CheckpointError) as told:
