@@ -91,6 +91,7 @@ def test_a_step_with_a_close_up_is_there_again_after_a_reload(page: Page, shippe
         assert WIRES[page].runs >= 2
 
     for _ in range(2):
+        page.wait_for_function("Object.keys(sessionStorage).some((name) => name.startsWith('latent-held'))")
         with page.expect_websocket():  # from which on runs are counted anew
             page.reload()
         wait_until(page, has_run_twice)
