@@ -419,7 +419,7 @@ def _work(folder: Path, data_dir: Path, slot_count: int, logs: dict[str, int]) -
 def _fit(folder: Path, data_dir: Path, model_name: str, logs: dict[str, int], slot: int, may_fork: bool) -> None:
     """Fit a model as the command line does; runs in a fork, and goes on as a new program if it may not."""
     os.setsid()  # should the parent be killed, with all its group, it goes on
-    os.nice(NICENESS)
+    _give_way()
     _say_to(logs[model_name])
     for log in logs.values():
         os.close(log)
@@ -431,6 +431,15 @@ def _fit(folder: Path, data_dir: Path, model_name: str, logs: dict[str, int], sl
     from training.__main__ import app
 
     app(arguments)
+
+
+def _give_way() -> None:
+    """Let whatever else wants the processor have it first."""
+    os.nice(NICENESS)
+    # Linux shares the processor among sessions first, each with a niceness of its own; a process's counts only among
+    # those of its session (man 7 sched, "The autogroup feature"), and here it has one to itself.
+    with suppress(OSError):  # without that feature
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 def _say_to(descriptor: int) -> None:
