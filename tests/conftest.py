@@ -25,6 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import numpy as np
+import psutil
 import pytest
 import torch
 from filelock import FileLock
@@ -92,6 +93,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     for pid in folder.glob("*/pid"):
         with suppress(ProcessLookupError):
             os.kill(int(pid.read_text()), signal.SIGTERM)
+    for process in psutil.process_iter():  # fits of a test that has failed would go on for days
+        with suppress(psutil.Error):
+            if process.environ().get(RUN_FOLDER) == str(folder) and "training.workers" in process.cmdline():
+                process.kill()
     shutil.rmtree(folder, ignore_errors=True)
 
 
