@@ -5,9 +5,12 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import streamlit as st
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 __all__ = ["fragment"]
+
+_clear_queue = AppSession._clear_queue
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,3 +56,16 @@ def _is_change_elsewhere() -> bool:
         if fragments.contains(home) and home not in running and not fragments.has_ancestor_in(home, running):
             return True
     return False
+
+
+def _keep_what_fragments_have_drawn(session: AppSession, fragment_ids_this_run: list[str] | None = None) -> None:
+    """Clear what is still to be sent to the browser, but for nothing where only fragments run.
+
+    Streamlit leaves out what the fragments that run again have drawn before, not what fragments within these have: that
+    would come to the browser without the containers that it lies in, and a page whose tool is changed twice while the
+    server is busy was blank ("Cannot set a node at a delta path").
+    """
+    _clear_queue(session, None if fragment_ids_this_run is None else [])
+
+
+AppSession._clear_queue = _keep_what_fragments_have_drawn  # type: ignore[assignment, method-assign]

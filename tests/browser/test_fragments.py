@@ -1,6 +1,7 @@
 """No click is passed over: what changes in one task of the browser is sent at once, for one fragment."""
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,6 +16,7 @@ from tests.browser.conftest import (
     wait_until,
     wait_until_idle,
 )
+from tests.conftest import streamlit_server
 
 pytestmark = pytest.mark.browser
 
@@ -90,3 +92,43 @@ def test_what_comes_from_a_tool_that_is_gone_is_dropped(part: str, own_page: Pag
     wait_until_idle(page)
     expect(page.locator(".st-key-strip").get_by_test_id("stSlider").first).to_be_attached()
     expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+# What a server does as it starts: where there is a file, it sends nothing before two runs have ended.
+BUSY = """
+from pathlib import Path
+from streamlit.runtime.app_session import AppSession
+
+flush, busy = AppSession.flush_browser_queue, Path(__file__).with_name("busy")
+
+def flush_after_two_runs(session):
+    if not busy.exists():
+        return flush(session)
+    ended = sum(each.WhichOneof("type") == "script_finished" for each in session._browser_queue._queue)
+    busy.write_text(str(ended))
+    return flush(session) if ended >= 2 else []
+
+AppSession.flush_browser_queue = flush_after_two_runs
+"""
+
+
+def test_a_tool_that_is_left_before_a_busy_server_has_sent_it_does_not_blank_the_page(
+    own_page: Page, fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(BUSY)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    tools = own_page.locator(".st-key-tab")
+    with streamlit_server(fitted, tmp_path / "no-data") as address:
+        open_map(own_page, f"{address}/?tab=Training%20curves")
+        (busy := tmp_path / "busy").write_text("0")
+        tools.get_by_role("radio", name="Reconstruct").click()  # a fragment within one
+
+        def it_has_run() -> None:
+            assert busy.read_text() == "1"
+
+        wait_until(own_page, it_has_run)
+        with WIRES[own_page].until_run_ends():
+            tools.get_by_role("radio", name="Training curves").click()
+        busy.unlink()
+        wait_until_idle(own_page)
+        expect(own_page.locator(FILM)).to_be_visible()
