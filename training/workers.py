@@ -53,7 +53,7 @@ except ImportError:  # Windows, where no file can be locked for those who inheri
 __all__ = ["FitInFolder", "default_slots", "discard", "prepare", "queue", "read_job", "running", "start"]
 
 JOB, WAITING = "job.json", "waiting"
-NICENESS = 10  # of the fits: the clicks of a class come first
+NICENESS = 19  # of the fits: the clicks of a class come first
 POLL = 0.1  # seconds between looks at slots and processes
 UNUSED_AFTER = 900.0  # seconds in which a process that was prepared is given a job, or ends
 _LEFT = re.compile(r"(.+?)\.(live\.safetensors|unfinished\.safetensors|log)")
