@@ -34,10 +34,12 @@ def render(pair: ModelPair, stage: Stage) -> None:
     """Draw the tool: two ends, the slider, the path on both maps, both films."""
     maps = stage.maps
     at = st.slider(f"Frame: 0 is the start, {FRAMES - 1} the end", 0, FRAMES - 1, FRAME.default, **FRAME.bound)
+    with st.container(horizontal=True, gap="large", key="ends"):
+        for end in LABELS:
+            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+                _end(end, pair)
     strips = st.container()
     with stage.viewer, catalog.show_errors():
-        for end in LABELS:
-            _end(end, pair)
         if any(map(_is_pick, LABELS)):
             st.caption("Click a map to move its pick.")
         if all(map(_is_pick, LABELS)):
@@ -97,35 +99,38 @@ def _interpolation(map_: Map, start: tuple[float, ...], end: tuple[float, ...]) 
 
 def _end(end: str, pair: ModelPair) -> None:
     drawn = selection.drawing().image is not None
-    an_image = pair.classes.an_image
     words = {TEST_IMAGE: f"test {pair.classes.image}", PICK: PICK} | ({DRAWING: DRAWING} if drawn else {})
-    kind = renamed_input(
-        LABELS[end],
-        KINDS[end],
-        words,
-        help=None if drawn else f"Nothing is drawn yet: draw {an_image} in the Draw tool, and it can be an end, too.",
-    )
+    nothing = f"Nothing is drawn yet: draw {pair.classes.an_image} in the Draw tool, and it can be an end, too."
+    st.markdown(f"**{LABELS[end]}**", help=None if drawn else nothing, width="content")
+    kind = renamed_input(LABELS[end], KINDS[end], words, label_visibility="collapsed")
     if kind == TEST_IMAGE:
         _image_end(end, pair)
 
 
 def _image_end(end: str, pair: ModelPair) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-        image = st.number_input(
-            "Test image", 0, len(pair.labels) - 1, default_image(pair, end), width=100, **IMAGES[end].bound
-        )
-        class_key = f"{end}_class"  # follows the image; not in the URL
-        st.session_state[class_key] = int(pair.labels[image])
-        st.selectbox(
-            pair.classes.noun.capitalize(),
-            np.unique(pair.labels).tolist(),
-            key=class_key,
-            format_func=pair.classes.names.__getitem__,
-            on_change=_set_end_class,
-            args=(pair, end),
-            width=70 if pair.classes.fit_labels else "stretch",
-        )
-        st.button("Another", key=f"{end}_another", on_click=_next_end_image, args=(pair, end))
+    image = st.number_input(
+        "Test image",
+        0,
+        len(pair.labels) - 1,
+        default_image(pair, end),
+        label_visibility="collapsed",
+        icon=":material/image:",
+        width=110,
+        **IMAGES[end].bound,
+    )
+    class_key = f"{end}_class"  # follows the image; not in the URL
+    st.session_state[class_key] = int(pair.labels[image])
+    st.selectbox(
+        pair.classes.noun.capitalize(),
+        np.unique(pair.labels).tolist(),
+        key=class_key,
+        format_func=pair.classes.called if pair.classes.are_digits else pair.classes.names.__getitem__,
+        label_visibility="collapsed",
+        on_change=_set_end_class,
+        args=(pair, end),
+        width=100 if pair.classes.fit_labels else 170,
+    )
+    st.button("Another", key=f"{end}_another", on_click=_next_end_image, args=(pair, end))
 
 
 def default_image(pair: ModelPair, end: str) -> int:

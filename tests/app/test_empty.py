@@ -87,7 +87,9 @@ def test_nothing_drawn(app: AppTest) -> None:
     app.segmented_control("tab").set_value("Posterior").run()
     assert app.segmented_control("subject").help == "Nothing is drawn yet: draw a digit in the Draw tool."
     app.segmented_control("tab").set_value("Interpolate").run()
-    assert app.segmented_control("from").help.startswith("Nothing is drawn yet: draw a digit in the Draw tool")
+    said = [text.help for text in app.markdown if text.value in ("**From**", "**To**")]
+    assert len(said) == 2
+    assert all(text.startswith("Nothing is drawn yet: draw a digit in the Draw tool") for text in said)
 
 
 def test_no_path_yet(app: AppTest) -> None:

@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from explorer import latent
 from tests.browser.conftest import (
+    WINDOW,
     in_chart,
     middle,
     middle_of,
@@ -55,6 +56,11 @@ def click_close_up(page: Page, across: float, down: float, chart: str = CLOSE_UP
     return point
 
 
+def bottom_of(page: Page, selector: str) -> float:
+    """The lower edge of a part of the page, as it stands on the screen, in pixels."""
+    return float(page.locator(selector).evaluate("part => part.getBoundingClientRect().bottom"))
+
+
 def test_a_short_path_is_shown_large_and_a_click_there_picks(
     page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
@@ -69,6 +75,8 @@ def test_a_short_path_is_shown_large_and_a_click_there_picks(
     assert width_of(path) > 80
     expect(page.locator(".st-key-viewer")).to_contain_text("A close-up of the marks on the VAE's map: click it, too.")
     expect(page.locator(f".st-key-{CLOSE_UP} canvas")).to_have_count(0)  # no WebGL
+    for part, around in ((f".st-key-{CLOSE_UP}", ".st-key-viewer"), (".st-key-ends", ".stApp")):  # nothing is scrolled
+        assert bottom_of(page, part) <= min(bottom_of(page, around), WINDOW["height"])
     there = classes_in_colour(page)[0]
     assert len(there) > 1
     label = min(there)
