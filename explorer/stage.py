@@ -260,7 +260,7 @@ def draw_close_ups(laid: Sequence[Laid]) -> None:
         key = _close_up_of(each.map_)
         with column:
             figure = map_layers.close_up_figure(each.map_, window, selection.CODES_SHOWN.value)
-            latent_map.chart(figure, key=key, size="small")
+            latent_map.chart(figure, key=key, size="small", title=f"{model.short}, close-up")
             latent_map.overlay(key, each.marks, each.on_pick, title=f"close-up of the {model.title}")
             what = f"A close-up of the marks on the {model.short}'s map"
             st.caption(f"{what}: click it, too." if each.on_pick else f"{what}.")

@@ -1,8 +1,11 @@
 """Marks that are small on a map, in a real Chromium: the viewer shows them large, and takes clicks as the map does."""
 
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from explorer import latent
@@ -14,6 +17,7 @@ from tests.browser.conftest import (
     open_map,
     pixel_of,
     point_at,
+    saved,
     wait_at,
     wait_for_input,
     wait_over,
@@ -26,6 +30,7 @@ from training.experiments import Experiment
 pytestmark = pytest.mark.browser
 
 CLOSE_UP = "close_up_vae"
+LINE = 30  # pixels: the height of a saved chart's title, and of each row of its classes
 IN_COLOUR = ("t => t.marker.opacity > 0.5", "t => t.marker.opacity < 0.5")  # and greyed out, not gone
 
 
@@ -77,6 +82,7 @@ def test_a_short_path_is_shown_large_and_a_click_there_picks(
     expect(page.locator(f".st-key-{CLOSE_UP} canvas")).to_have_count(0)  # no WebGL
     for part, around in ((f".st-key-{CLOSE_UP}", ".st-key-viewer"), (".st-key-ends", ".stApp")):  # nothing is scrolled
         assert bottom_of(page, part) <= min(bottom_of(page, around), WINDOW["height"])
+    assert_it_is_saved_as_it_stands(page)
     there = classes_in_colour(page)[0]
     assert len(there) > 1
     label = min(there)
@@ -107,6 +113,24 @@ def test_a_short_path_is_shown_large_and_a_click_there_picks(
     wait_until(page, is_alone)  # what the server has drawn anew, too
     chip.dblclick()
     wait_until(page, is_none_greyed)
+
+
+def assert_it_is_saved_as_it_stands(page: Page) -> None:
+    chart = page.locator(f".st-key-{CLOSE_UP} .js-plotly-plot")
+    shown = np.asarray(Image.open(io.BytesIO(chart.screenshot())).convert("L"), float) / 255
+    chart.hover()
+    button = page.locator(".save-picture")
+    expect(button).to_have_accessible_name("Save PNG: VAE, close-up")
+    name, png = saved(page, button.click)
+    assert name == f"{CLOSE_UP}.png"
+    page.mouse.move(5, 5)
+    expect(button).to_have_count(0)
+    # Twice as large, under its title and the axis', above the classes.
+    height, width = shown.shape
+    twice = np.asarray(Image.open(io.BytesIO(png)).convert("L"), float)[:, : 2 * width] / 255
+    assert len(twice) > 2 * (height + 2 * LINE)
+    parts = (twice[top : top + 2 * height] for top in range(2 * LINE, len(twice) - 2 * (height + LINE) + 1))
+    assert min(np.abs(part.reshape(height, 2, width, 2).mean((1, 3)) - shown).mean() for part in parts) < 0.01
 
 
 def classes_in_colour(page: Page) -> tuple[set[str], set[str]]:

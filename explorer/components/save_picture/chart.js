@@ -16,7 +16,7 @@ const NOT_SEEN = ".updatemenu-container, .draglayer, .hoverlayer";
 
 /** @param {any} chart Plotly's @param {string} title above it; empty: none @returns {Promise<SVGElement>} */
 export async function svgOf(chart, title) {
-  const isMap = chart.closest('[class*="st-key-stage_map_of_"]') !== null;
+  const isMap = chart.closest('[class*="st-key-stage_map_of_"], [class*="st-key-small_map_of_"]') !== null;
   const chips = isMap ? /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".classes button")]) : [];
   const { left, top, right, bottom } = edgesOf(chart);
   const page = getComputedStyle(chart.closest(".stApp") ?? document.body);

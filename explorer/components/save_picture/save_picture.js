@@ -1,7 +1,7 @@
 // @ts-check
-// One button for all pictures of the page (`img` with a `data-name`): it stands at the corner of the one under the
-// mouse or the finger, else of the one with the keyboard focus, and saves it as PNG. So does Enter. Charts have two
-// buttons in their toolbar, for PNG and SVG.
+// One button for all pictures of the page (`img` with a `data-name`) and all close-ups, which have no room for a
+// toolbar: it stands at the corner of the one under the mouse or the finger, else of the picture with the keyboard focus,
+// and saves it as PNG. So does Enter. Other charts have two buttons in their toolbar, for PNG and SVG.
 
 import { lifecycle } from "../lifecycle.js";
 import { fileOf, pngOf, svgOf } from "./chart.js";
@@ -11,6 +11,7 @@ import { fileOf, pngOf, svgOf } from "./chart.js";
 const SCALE = 8; // saved pixels for one of the picture, along each side
 const WIDEST = 4096; // pixels: a long film is enlarged less
 const TOLD_FOR = 10_000; // milliseconds
+const CLOSE_UP = '[class*="st-key-small_map_of_"] .js-plotly-plot';
 const EDGE = 20; // pixels: what stands above the picture's edge stays inside the window
 
 export default lifecycle(() => new Saver());
@@ -18,7 +19,7 @@ export default lifecycle(() => new Saver());
 class Saver {
   constructor() {
     /** @type {Data} */ this.data = { experiment: "" };
-    /** @type {HTMLImageElement | null} */ this.hovered = null;
+    /** @type {HTMLElement | null} a picture or a close-up */ this.hovered = null;
     this.frame = 0; // the request for the next one; 0: none is under way
     this.button = document.createElement("button");
     this.button.className = "save-picture";
@@ -50,7 +51,7 @@ class Saver {
   onOver(event) {
     if (event.target === this.button) return;
     if (event.target instanceof Element) this.equip(event.target.closest(".js-plotly-plot"));
-    this.hovered = pictureAt(event.target);
+    this.hovered = pictureAt(event.target) ?? closeUpAt(event.target);
     this.start();
   }
 
@@ -73,7 +74,7 @@ class Saver {
     this.save(focused).catch(tellFailure);
   }
 
-  /** The picture that the button stands at. */
+  /** The picture, or the close-up, that the button stands at. @returns {HTMLElement | null} */
   shown() {
     if (this.hovered?.isConnected) return this.hovered;
     const focused = document.activeElement;
@@ -92,13 +93,15 @@ class Saver {
     const { right, top, bottom } = picture.getBoundingClientRect();
     this.button.style.left = `${right}px`;
     this.button.style.top = `${Math.min(Math.max(top, EDGE), bottom)}px`;
-    this.button.ariaLabel = `Save PNG: ${picture.alt}`;
+    const called = picture instanceof HTMLImageElement ? picture.alt : imageOptions(picture).title;
+    this.button.ariaLabel = `Save PNG: ${called}`;
     if (!this.button.isConnected) document.body.append(this.button);
   }
 
-  /** Save what is shown: the lens where it lies over the picture. @param {HTMLImageElement | null} picture */
+  /** Save what is shown: the lens where it lies over the picture. @param {HTMLElement | null} picture */
   async save(picture) {
     if (!picture) return;
+    if (!(picture instanceof HTMLImageElement)) return this.saveChart(picture, "PNG");
     const { experiment } = this.data;
     const lens = /** @type {HTMLCanvasElement | null} */ (picture.closest("figure")?.querySelector(".lens") ?? null);
     const { width, height } = lens ?? { width: picture.naturalWidth, height: picture.naturalHeight };
@@ -132,10 +135,15 @@ class Saver {
 
   /** @param {any} chart @param {string} format */
   async saveChart(chart, format) {
-    const { filename, title } = chart._context.toImageButtonOptions; // see `latent_map.chart`
+    const { filename, title } = imageOptions(chart);
     const svg = await svgOf(chart, title && [title, this.data.experiment].filter(Boolean).join(", "));
     download(format === "SVG" ? fileOf(svg) : await pngOf(svg), `${filename}.${format.toLowerCase()}`);
   }
+}
+
+/** How a chart is called, see `latent_map.chart`. @param {any} chart @returns {{filename: string, title: string}} */
+function imageOptions(chart) {
+  return chart._context.toImageButtonOptions;
 }
 
 /** @param {Blob} file @param {string} name */
@@ -163,4 +171,9 @@ function pictureAt(place) {
   if (!(place instanceof Element)) return null;
   const picture = place.closest("img[data-name]") ?? place.closest("figure, .film > div")?.querySelector("img[data-name]");
   return /** @type {HTMLImageElement | null} */ (picture ?? null);
+}
+
+/** The close-up at a place of the page. @param {EventTarget | null} place @returns {HTMLElement | null} */
+function closeUpAt(place) {
+  return place instanceof Element ? place.closest(CLOSE_UP) : null;
 }
