@@ -40,6 +40,7 @@ Its arrays, for each model:
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,18 +194,18 @@ def decoder(vae: Model) -> posterior.Decoder:
     return lambda z: vae.logits(z).reshape(len(z), vae.checkpoint.experiment.image_size**2)
 
 
-def decode_grid(vae: Model) -> posterior.DecodedGrid:
-    """Decode the coarse grid that all posterior computations share."""
+def decode_grid(vae: Model, doublings: int = 0) -> posterior.DecodedGrid:
+    """Decode the coarse grid that all posterior computations share; see `posterior.coarse_grid`."""
     assert vae.codes.std is not None
     known = posterior.DiagonalGaussian(vae.codes.code, vae.codes.std)
-    return posterior.decode_grid(decoder(vae), *posterior.coarse_grid(*known), known)
+    return posterior.decode_grid(decoder(vae), *posterior.coarse_grid(*known, doublings), known)
 
 
 def _posterior_metrics(vae: Model, binary: Array) -> dict[str, float]:
-    decode, coarse, rng = decoder(vae), decode_grid(vae), np.random.default_rng(SEED)
+    decode, grids, rng = decoder(vae), lru_cache(partial(decode_grid, vae)), np.random.default_rng(SEED)
     rows = []
     for image, q in zip(binary.reshape(len(binary), -1), approximate_posteriors(vae, binary), strict=True):
-        target = posterior.true_posterior(coarse, decode, image, q)
+        target = posterior.true_posterior_within(grids, decode, image, q)
         weighted = posterior.importance_estimate(decode, image, q, target, samples=WEIGHTED_SAMPLES, rng=rng)
         rows.append((target.log_evidence, posterior.elbo(decode, image, q), *weighted))
     evidence, elbo, weighted_evidence, error = np.array(rows).T

@@ -1,5 +1,6 @@
 """The approximate and the true posterior of one image; computed once for all sessions."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -27,9 +28,8 @@ def inference_gap(vae: Model, binary: Array) -> InferenceGap:
     q, elbo = q_and_elbo(vae, binary)
     if len(q.mean) > 2:
         return InferenceGap(q, elbo, None)
-    return InferenceGap(
-        q, elbo, posterior.true_posterior(_decoded_grid(vae), evaluation.decoder(vae), binary.ravel(), q)
-    )
+    grids, decode = partial(_decoded_grid, vae), evaluation.decoder(vae)
+    return InferenceGap(q, elbo, posterior.true_posterior_within(grids, decode, binary.ravel(), q))
 
 
 @cached()
@@ -40,5 +40,5 @@ def q_and_elbo(vae: Model, binary: Array) -> tuple[posterior.DiagonalGaussian, f
 
 
 @cached("Decoding the whole plane, once …")
-def _decoded_grid(vae: Model) -> posterior.DecodedGrid:
-    return evaluation.decode_grid(vae)
+def _decoded_grid(vae: Model, doublings: int) -> posterior.DecodedGrid:
+    return evaluation.decode_grid(vae, doublings)

@@ -32,6 +32,7 @@ __all__ = [
     "elbo",
     "importance_estimate",
     "true_posterior",
+    "true_posterior_within",
 ]
 
 Array = NDArray[Any]
@@ -43,6 +44,8 @@ BATCH = 1024  # points decoded at a time: bounds the memory
 N_CANDIDATES = 12  # known codes with the highest likelihood, searched for modes narrower than a grid cell
 POINTS_PER_LENGTH_SCALE = 3.0  # of the fine grid, per length scale of the posterior
 MAX_UNREFINED_MASS = 6e-4  # posterior mass that may stay unrefined at each subdivision
+MAX_DOUBLINGS = 4  # of a grid's reach, where a posterior lies at its edge
+EDGE = 1 / 32  # of the reach: so wide is a grid's edge
 MAX_SUBDIVISION = 4  # a cell is split into at most 4 x 4
 QUADRATURE_NODES = 16  # Gauss-Hermite nodes along each dimension of q
 MC_SAMPLES = 1000  # samples of q, where it has too many dimensions for a quadrature
@@ -106,6 +109,12 @@ class TruePosterior:
         return np.cov(self.points, rowvar=False, aweights=self.masses, ddof=0)
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether it has mass at the edge of the grid, and so more beyond."""
+        at_edge = np.abs(self.points).max(axis=1) > (1 - EDGE) * -self.corner
+        return bool(self.masses[at_edge].sum() > MAX_UNREFINED_MASS)
+
+    @property
     def credible_radius(self) -> Array:
         """The credible radius of each point, (n,), in standard deviations.
 
@@ -144,14 +153,16 @@ class TruePosterior:
         return x, y, np.where(np.isinf(raster), np.nan, raster).T
 
 
-def coarse_grid(codes: Array, stds: Array) -> tuple[float, int]:
+def coarse_grid(codes: Array, stds: Array, doublings: int = 0) -> tuple[float, int]:
     """Return the half-width of a grid that holds the posteriors, and its number of points along each side.
 
     Args:
         codes: (n, 2); the grid reaches beyond them, and beyond five standard deviations of the prior.
         stds: (n, 2), of the encoder's Gaussians; a mode much narrower than a cell may be missed.
+        doublings: how many times as far it reaches, as a power of two. A model that was fitted for a short time may
+            explain an image best where no code is.
     """
-    reach = max(5.0, 1.05 * float(np.abs(codes).max()))
+    reach = 2**doublings * max(5.0, 1.05 * float(np.abs(codes).max()))
     step = COARSE_STEP * float(np.quantile(stds.min(axis=1), 0.1))
     return reach, int(np.clip(np.ceil(2 * reach / step), *COARSE_SIDES))
 
@@ -228,6 +239,24 @@ def true_posterior(
         is_exact = True
     log_evidence = np.logaddexp.reduce(np.concatenate([*unrefined, joint + 2 * np.log(step)]))
     return TruePosterior(log_evidence, length_scale, step, cells, -coarse.reach, joint - log_evidence)
+
+
+def true_posterior_within(
+    grids: Callable[[int], DecodedGrid], decode: Decoder, image: Array, q: DiagonalGaussian | None = None
+) -> TruePosterior:
+    """Compute the true posterior of an image on the first grid that holds it; see `true_posterior`.
+
+    Args:
+        grids: decodes a grid whose reach is doubled so many times.
+        decode: as in `true_posterior`.
+        image: as in `true_posterior`.
+        q: as in `true_posterior`.
+    """
+    for doublings in range(MAX_DOUBLINGS + 1):
+        found = true_posterior(grids(doublings), decode, image, q)
+        if not found.is_cut_off:
+            break
+    return found
 
 
 def elbo(decode: Decoder, image: Array, q: DiagonalGaussian) -> float:

@@ -35,6 +35,7 @@ TICK, STUDENT_TICK = 1.0, 3.0  # seconds: there is one teacher, and hundreds may
 CHOSEN = "wall_chosen"  # the number of the drawing that was clicked
 COMPLAINT = "wall_complaint"  # what went wrong in a callback, and of which drawings that is said
 NAMES = "wall_names"  # a widget
+SEEN_NAMES = "wall_seen_names"  # whether nicknames were shown when the wall was seen last
 CLEARED = "wall_cleared"  # how often this session has cleared the wall
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via")
@@ -134,6 +135,10 @@ def _watch(maps: MapPair, pair: ModelPair, is_teacher: bool) -> None:
     except WallError as error:
         st.error(escape_markdown(str(error)))
         return
+    if st.session_state.get(SEEN_NAMES) not in (None, standing.shows_names):
+        st.session_state[SEEN_NAMES] = standing.shows_names
+        st.rerun()  # another teacher has changed it: the switch below is to say so
+    st.session_state[SEEN_NAMES] = standing.shows_names
     shown = standing.shown
     complaint, numbers = st.session_state.get(COMPLAINT, ("", []))
     if complaint and numbers == _numbers(standing):

@@ -90,6 +90,11 @@ def test_what_a_student_sends_stands_on_the_teacher_s_wall(
     student.get_by_role("radio", name="Wall", exact=True).click()
     expect(student.get_by_text("Yours: 1, framed in red.")).to_be_visible()
 
+    # Both are teachers, for both are on the server's own computer: what one of them switches, the other sees.
+    for turn in ("check", "uncheck"):
+        getattr(teacher.get_by_role("switch", name="Show nicknames"), turn)(force=True)
+        expect(student.get_by_role("switch", name="Show nicknames")).to_be_checked(checked=turn == "check")
+
     def is_framed(page: Page) -> bool:
         square = at(page, *pixel_of(page, "map_vae", *points["vae"]), 36).astype(int)
         return int((np.abs(square - FRAME).max(axis=-1) < 8).sum()) > 200

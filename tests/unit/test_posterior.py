@@ -21,6 +21,7 @@ from explorer.posterior import (
     elbo,
     importance_estimate,
     true_posterior,
+    true_posterior_within,
 )
 from tests.conftest import brute_force
 from training.datasets import Data, Split, binarise
@@ -75,6 +76,28 @@ def test_evidence_and_moments_are_those_of_brute_force(toy: Decoder) -> None:
     assert found.masses.sum() == pytest.approx(1)
 
 
+def pulled_away(z: np.ndarray) -> np.ndarray:
+    """Pixels that are white far to the right: their posterior lies beyond five standard deviations of the prior."""
+    return 0.05 * z[:, :1].repeat(400, axis=1)
+
+
+def test_a_posterior_at_the_edge_of_a_grid_is_computed_on_a_wider_one() -> None:
+    image = np.ones(400)
+    reaches: list[float] = []
+
+    def grid(doublings: int) -> DecodedGrid:
+        reaches.append(5.0 * 2**doublings)
+        return decode_grid(pulled_away, reaches[-1], 64)
+
+    found = true_posterior_within(grid, pulled_away, image)
+    plane, joint = brute_force(pulled_away, image, 1201, reach=14.0)
+    assert found.log_evidence == pytest.approx(float(joint.logsumexp(0)), abs=0.006)
+    np.testing.assert_allclose(found.mean, joint.softmax(0) @ plane, atol=0.005)
+    assert true_posterior(grid(0), pulled_away, image).is_cut_off
+    assert not found.is_cut_off
+    assert reaches == [5.0, 10.0, 20.0, 5.0]
+
+
 @pytest.mark.parametrize("image", [0, 7, 100])
 def test_a_fitted_models_evidence_is_that_of_brute_force(
     image: int, decode: Decoder, coarse: DecodedGrid, seen: np.ndarray
@@ -101,6 +124,7 @@ def test_the_coarse_grid_follows_the_encoder() -> None:
     assert side == math.ceil(2 * reach / 0.12)
     assert coarse_grid(codes / 7, np.full((2, 2), 1e-6)) == (5.0, 160)
     assert coarse_grid(codes / 7, np.ones((2, 2))) == (5.0, 64)
+    assert coarse_grid(codes / 7, np.ones((2, 2)), doublings=2) == (20.0, 64)
 
 
 def test_slack_is_the_divergence_of_belief_and_truth(
