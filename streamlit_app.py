@@ -115,9 +115,9 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
             label_visibility="collapsed",
             **selection.TOOL.bound,
         )
-    show_tool(tool)
     restore_kept()
     module = tool_module(tool)
+    show_tool(tool, str(module.PART.value) if hasattr(module, "PART") else "")
     handover.keep(pair.classes, module)
     stage = open_stage(maps, places)
     if not is_ready:

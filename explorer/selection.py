@@ -42,6 +42,7 @@ __all__ = [
     "code_on_map",
     "codes_shown_input",
     "drawing",
+    "is_left_out",
     "is_pending",
     "lesson_inputs",
     "nearest",
@@ -205,8 +206,12 @@ def class_map_input(classes: Classes) -> None:
 
 def tools_shown(tools: Sequence[str]) -> list[str]:
     """Return the tools that the lesson shows: all but those left out, and at least the first."""
-    left_out = {name.strip().lower() for name in HIDE.value.split(",")}
-    return [tool for tool in tools if tool.lower() not in left_out] or list(tools[:1])
+    return [tool for tool in tools if not is_left_out(tool)] or list(tools[:1])
+
+
+def is_left_out(tool: str) -> bool:
+    """Return whether the lesson leaves a tool out; nothing else may open it."""
+    return tool.lower() in {name.strip().lower() for name in HIDE.value.split(",")}
 
 
 def lesson_inputs(tools: Sequence[str]) -> None:

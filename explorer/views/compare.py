@@ -172,7 +172,7 @@ def rows(classes: Classes) -> tuple[Row, ...]:
             name="slack",
             title="Gap between ELBO and log p(x)",
             meaning="How far the encoder's guess q(z|x) is from the exact posterior p(z|x): KL(q(z|x) || p(z|x)). "
-            f"Mean over {POSTERIORS} test images.",
+            f"Mean over the first {POSTERIORS} test images, or all.",
             format_value=rounded,
             unit="nats",
             better=-1,
@@ -558,7 +558,13 @@ def _show(row: Row, values: Mapping[str, Numbers]) -> None:
         whole, parts = verdict(row, values["autoencoder"], values["vae"])
         claims = "  \n".join(f"{mark} {text}" for mark, text in parts)
         textbook.markdown(f"{claims}  \n{COLOURS.get(whole, '{}').format(f'**{whole}**')}")
-    view.button("Show", key=f"show_{row.name}", on_click=selection.show, args=(row.tool, dict(row.settings)))
+    view.button(
+        "Show",
+        key=f"show_{row.name}",
+        on_click=selection.show,
+        args=(row.tool, dict(row.settings)),
+        disabled=selection.is_left_out(row.tool),
+    )
 
 
 def _winner(row: Row, values: Mapping[str, Numbers]) -> str:

@@ -14,7 +14,7 @@ from training.experiments import DEFAULT
 __all__ = ["NEEDS", "render"]
 
 NEEDS = MODEL_NAMES  # the tour tells one from the other
-STEP = Choice("step", 1)
+PART = STEP = Choice("step", 1)
 ARRANGED = "arranged"  # the step that the views were last set to; in the session, not in the URL
 
 
@@ -29,7 +29,13 @@ def render(pair: ModelPair, stage: Stage) -> None:
     step.view(pair, stage._replace(viewer=stage.viewer.container(), controls=stage.strip.container()))
     if number == len(STEPS):
         st.markdown(A_FIT_OF_YOUR_OWN)
-        st.button("Open Train", icon=":material/arrow_forward:", on_click=selection.show, args=("Train", {}))
+        st.button(
+            "Open Train",
+            icon=":material/arrow_forward:",
+            on_click=selection.show,
+            args=("Train", {}),
+            disabled=selection.is_left_out("Train"),
+        )
         st.markdown(REFERENCES)
 
 
@@ -76,9 +82,8 @@ def _lesson(number: int, step: Step, pair: ModelPair) -> None:
             st.caption(f"`{source.file}`, from line {first}")
             st.code(code)
     if pair.vae.checkpoint.experiment.name != DEFAULT:
-        st.caption(
-            f"{DEFAULT} shows it best: choose it at the top left. The numbers here are those of this experiment."
-        )
+        of_this = "" if number == len(STEPS) else " The numbers here are those of this experiment."
+        st.caption(f"{DEFAULT} shows it best: choose it at the top left.{of_this}")
 
 
 def _apply_step(number: int, step: Step, pair: ModelPair) -> None:

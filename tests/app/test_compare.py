@@ -36,6 +36,12 @@ def test_compare_shows_what_was_measured(app: AppTest, checkpoints: Path, experi
     # The better number is bold, and what the textbook says of it is judged by it.
     ae, vae = (measured.values[model]["centre_over_spread"] for model in ("autoencoder", "vae"))
     assert f"**{min(ae, vae):.2f}**" in told
+    app.query_params["hide"] = "interpolate"
+    app.run()
+    assert app.button("show_jump").disabled  # the lesson leaves its tool out
+    assert not app.button("show_knn_accuracy").disabled
+    app.query_params["hide"] = ""
+    app.run()
     app.button("show_jump").click().run()
     assert not app.exception
     assert app.session_state["tab"] == "Interpolate"

@@ -205,3 +205,10 @@ def test_interpolation_step_stands_half_way_from_a_2_to_a_6(
     np.testing.assert_allclose(
         shown(app, "frame-vae"), decode(checkpoints, experiment, "vae", tuple(middle.tolist())), atol=0.003
     )
+
+
+def test_what_the_lesson_leaves_out_is_not_offered(app: AppTest) -> None:
+    app.query_params.update({"tab": "Learn", "step": "10", "hide": "train, Compare"})
+    app.run()
+    assert next(button for button in app.button if button.label == "Open Train").disabled
+    assert not any("The numbers here are those of this experiment" in text.value for text in app.caption)  # of a study

@@ -121,3 +121,33 @@ def test_another_throw_moves_the_cross_and_not_the_page(page: Page, served: str)
 def _places(page: Page) -> object:
     script = "[...document.querySelectorAll('[data-testid]')].map(e => [e.dataset.testid, e.getBoundingClientRect().y])"
     return page.evaluate(script)
+
+
+def test_each_step_and_each_view_that_a_row_opens_begins_at_its_top(page: Page, served: str) -> None:
+    scrolled = "[...document.querySelectorAll('.stMain, .st-key-viewer')].map(each => each.scrollTop)"
+
+    def scroll_down() -> None:
+        page.evaluate(
+            "document.querySelectorAll('.stMain, .st-key-viewer').forEach(each => each.scrollTo(0, each.scrollHeight))"
+        )
+        assert max(page.evaluate(scrolled)) > 50
+
+    def is_at_its_top() -> None:
+        assert page.evaluate(scrolled) == [0, 0]
+
+    open_map(page, f"{served}/?tab=Learn&step=5")
+    question = page.locator(".st-key-lesson details summary").first
+    question.click()
+    scroll_down()
+    with WIRES[page].until_run_ends():
+        page.get_by_role("button", name="Next").press("Enter")  # no mouse: that would scroll to the button
+    expect(page.get_by_role("heading", name=f"6 of {len(STEPS)}")).to_be_visible()
+    wait_until(page, is_at_its_top)
+    open_link(page, f"{served}/?tab=Compare")
+    page.locator(".st-key-show_jump").wait_for()
+    wait_until_idle(page)
+    scroll_down()
+    with WIRES[page].until_run_ends():
+        page.locator(".st-key-show_jump button").press("Enter")
+    expect(page.locator('img[data-name="frame-vae"]')).to_be_visible()
+    wait_until(page, is_at_its_top)

@@ -1,6 +1,6 @@
 // @ts-check
-// On a narrow screen the tools are a row that scrolls: the open one is brought into its middle. What stands between the
-// maps is shown from its beginning.
+// On a narrow screen the tools are a row that scrolls: the open one is brought into its middle. A tool, and each part of
+// it, is shown from its beginning.
 
 import { lifecycle } from "../lifecycle.js";
 
@@ -9,13 +9,17 @@ export default lifecycle(() => new ToolBar());
 class ToolBar {
   constructor() {
     this.tool = "";
+    /** @type {string | null} none yet: a page that is opened stays where the browser has it */ this.part = null;
     this.late = new MutationObserver(() => this.scroll()); // the row's script may come after this one
   }
 
-  /** @param {{tool: string}} data */
-  update({ tool }) {
-    if (this.tool !== tool) document.querySelector(".st-key-viewer")?.scrollTo(0, 0);
+  /** @param {{tool: string, part: string}} data */
+  update({ tool, part }) {
+    if (this.part !== null && (this.tool !== tool || this.part !== part)) {
+      for (const scrolled of document.querySelectorAll(".stMain, .st-key-viewer")) scrolled.scrollTo(0, 0);
+    }
     this.tool = tool;
+    this.part = part;
     this.late.observe(document.body, { childList: true, subtree: true });
     this.scroll();
   }
