@@ -90,11 +90,6 @@ def test_what_a_student_sends_stands_on_the_teacher_s_wall(
     student.get_by_role("radio", name="Wall", exact=True).click()
     expect(student.get_by_text("Yours: 1, framed in red.")).to_be_visible()
 
-    # Both are teachers, for both are on the server's own computer: what one of them switches, the other sees.
-    for turn in ("check", "uncheck"):
-        getattr(teacher.get_by_role("switch", name="Show nicknames"), turn)(force=True)
-        expect(student.get_by_role("switch", name="Show nicknames")).to_be_checked(checked=turn == "check")
-
     def is_framed(page: Page) -> bool:
         square = at(page, *pixel_of(page, "map_vae", *points["vae"]), 36).astype(int)
         return int((np.abs(square - FRAME).max(axis=-1) < 8).sum()) > 200
@@ -107,6 +102,10 @@ def test_what_a_student_sends_stands_on_the_teacher_s_wall(
     teacher.mouse.wheel(0, -200)
     in_chart(teacher, "map_vae", "return chart.settled.then(() => 0)")
     wait_until(teacher, lambda: _assert(bool(expect_drawing(teacher, "map_vae", points["vae"], drawn))))
+    # Both are teachers, for both are on the server's own computer: what one of them switches, the other sees.
+    for turn in ("check", "uncheck"):
+        getattr(teacher.get_by_role("switch", name="Show nicknames"), turn)(force=True)
+        expect(student.get_by_role("switch", name="Show nicknames")).to_be_checked(checked=turn == "check")
     # Clicked and hidden, it is gone from both.
     teacher.mouse.click(*pixel_of(teacher, "map_vae", *points["vae"]))
     teacher.get_by_role("button", name="Hide drawing 1").click()
