@@ -57,6 +57,7 @@ __all__ = [
     "set_pick",
     "set_pick_to_code",
     "show",
+    "show_button",
     "tools_shown",
 ]
 
@@ -111,6 +112,19 @@ def show(tool: str, settings: Mapping[Choice[Any], Any]) -> None:
     for choice, value in settings.items():
         choice.announce(value)
     set_for_page({**settings, TOOL: tool})
+
+
+def show_button(label: str, tool: str, settings: Mapping[Choice[Any], Any] | None = None, **options: Any) -> None:
+    """Draw a button that opens a tool; where the lesson leaves that out it says so, and cannot be used.
+
+    Args:
+        label: of the button.
+        tool: its title.
+        settings: choices that are set with it.
+        options: of `st.button`.
+    """
+    told = f"This lesson leaves {tool} out." if is_left_out(tool) else None
+    st.button(label, on_click=show, args=(tool, settings or {}), disabled=told is not None, help=told, **options)
 
 
 def set_for_page(settings: Mapping[Choice[Any], Any]) -> None:
@@ -210,7 +224,7 @@ def tools_shown(tools: Sequence[str]) -> list[str]:
 
 
 def is_left_out(tool: str) -> bool:
-    """Return whether the lesson leaves a tool out; nothing else may open it."""
+    """Return whether the lesson leaves a tool out."""
     return tool.lower() in {name.strip().lower() for name in HIDE.value.split(",")}
 
 

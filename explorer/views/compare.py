@@ -558,13 +558,8 @@ def _show(row: Row, values: Mapping[str, Numbers]) -> None:
         whole, parts = verdict(row, values["autoencoder"], values["vae"])
         claims = "  \n".join(f"{mark} {text}" for mark, text in parts)
         textbook.markdown(f"{claims}  \n{COLOURS.get(whole, '{}').format(f'**{whole}**')}")
-    view.button(
-        "Show",
-        key=f"show_{row.name}",
-        on_click=selection.show,
-        args=(row.tool, dict(row.settings)),
-        disabled=selection.is_left_out(row.tool),
-    )
+    with view:
+        selection.show_button("Show", row.tool, dict(row.settings), key=f"show_{row.name}")
 
 
 def _winner(row: Row, values: Mapping[str, Numbers]) -> str:

@@ -29,13 +29,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
     step.view(pair, stage._replace(viewer=stage.viewer.container(), controls=stage.strip.container()))
     if number == len(STEPS):
         st.markdown(A_FIT_OF_YOUR_OWN)
-        st.button(
-            "Open Train",
-            icon=":material/arrow_forward:",
-            on_click=selection.show,
-            args=("Train", {}),
-            disabled=selection.is_left_out("Train"),
-        )
+        selection.show_button("Open Train", "Train", icon=":material/arrow_forward:")
         st.markdown(REFERENCES)
 
 

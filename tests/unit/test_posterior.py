@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from explorer import evaluation
+from explorer import evaluation, inference
+from explorer.cache import _kept
 from explorer.latent import Window
 from explorer.models import Model, open_models
 from explorer.posterior import (
@@ -96,6 +97,21 @@ def test_a_posterior_at_the_edge_of_a_grid_is_computed_on_a_wider_one() -> None:
     assert true_posterior(grid(0), pulled_away, image).is_cut_off
     assert not found.is_cut_off
     assert reaches == [5.0, 10.0, 20.0, 5.0]
+
+
+def test_page_and_measures_widen_a_grid_that_is_too_small(
+    vae: Model, decode: Decoder, seen: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("explorer.posterior.coarse_grid", lambda codes, stds, doublings=0: (0.5 * 2**doublings, 64))
+    _kept.clear()
+    for x in seen[:2]:
+        _, joint = brute_force(decode, x.ravel(), 401)
+        found = inference.inference_gap(vae, x).true_posterior
+        assert found is not None
+        assert found.log_evidence == pytest.approx(float(joint.logsumexp(0)), abs=0.003)
+        measured = evaluation._posterior_metrics(vae, x[None].repeat(2, 0))
+        assert measured["evidence"] == pytest.approx(float(joint.logsumexp(0)), abs=0.003)
+    _kept.clear()
 
 
 @pytest.mark.parametrize("image", [0, 7, 100])

@@ -9,17 +9,18 @@ export default lifecycle(() => new ToolBar());
 class ToolBar {
   constructor() {
     this.tool = "";
-    /** @type {string | null} none yet: a page that is opened stays where the browser has it */ this.part = null;
+    this.shown = ""; // nothing yet: a page that is opened stays where the browser has it
     this.late = new MutationObserver(() => this.scroll()); // the row's script may come after this one
   }
 
   /** @param {{tool: string, part: string}} data */
   update({ tool, part }) {
-    if (this.part !== null && (this.tool !== tool || this.part !== part)) {
+    const shown = `${tool} ${part}`;
+    if (this.shown && this.shown !== shown) {
       for (const scrolled of document.querySelectorAll(".stMain, .st-key-viewer")) scrolled.scrollTo(0, 0);
     }
+    this.shown = shown;
     this.tool = tool;
-    this.part = part;
     this.late.observe(document.body, { childList: true, subtree: true });
     this.scroll();
   }
