@@ -94,21 +94,31 @@ class Live {
     return part === 1 ? to : from.map((value, at) => value + part * (to[at] - value));
   }
 
-  /** Paint in the next frame, and in those that follow, until all codes have arrived. */
+  /** Paint in the frame after the next, and in every other that follows, until all codes have arrived.
+   *
+   * At the screen's whole rate, a browser without a graphics card would take half of a core from the fit.
+   */
   draw() {
-    this.frame ||= requestAnimationFrame((now) => {
-      this.frame = 0;
-      if (!this.data) return;
-      let arrived = true;
-      for (const [key, map] of this.maps) {
-        const found = this.canvases.over(key);
-        if (!found) continue;
-        const points = this.between(map, now);
-        arrived &&= points === map.to;
-        paintCodes(found.chart, found.canvas, points, points, 0, { ...this.data, labels: this.labels });
-      }
-      if (!arrived) this.draw();
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = requestAnimationFrame((now) => {
+        this.frame = 0;
+        this.paint(now);
+      });
     });
+  }
+
+  /** @param {number} now */
+  paint(now) {
+    if (!this.data) return;
+    let arrived = true;
+    for (const [key, map] of this.maps) {
+      const found = this.canvases.over(key);
+      if (!found) continue;
+      const points = this.between(map, now);
+      arrived &&= points === map.to;
+      paintCodes(found.chart, found.canvas, points, points, 0, { ...this.data, labels: this.labels });
+    }
+    if (!arrived) this.draw();
   }
 }
 
