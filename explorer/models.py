@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from explorer import latent
 from explorer.classes import Classes
 from explorer.memory import freeze_gc
+from explorer.metrics import INACTIVE_KL
 from explorer.pair import Pair
 from training.array_file import MissingError
 from training.checkpoint import (
@@ -212,6 +213,12 @@ class ModelPair(Pair[Model]):
     def latent_dim(self) -> int:
         """The size of their latent spaces."""
         return self.either.latent_dim
+
+    @property
+    def has_collapsed(self) -> bool:
+        """Whether the VAE's posterior has: on average its codes tell next to nothing of the image."""
+        vae = self.find("vae")
+        return vae is not None and vae.checkpoint.test["kl"] < INACTIVE_KL * self.latent_dim
 
     @property
     def classes(self) -> Classes:

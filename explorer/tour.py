@@ -74,7 +74,7 @@ class Step:
 
     title: str | Words
     text: str | Words
-    formula: str  # LaTeX
+    formula: str | Words  # LaTeX
     question: str | Words
     answer: Words
     sources: tuple[Source, ...]
@@ -189,16 +189,27 @@ def _why_alike(pair: ModelPair) -> str:
     )
 
 
+def _how_a_map_shows_codes(pair: ModelPair) -> str:
+    if pair.latent_dim == 2:
+        return "Two numbers are a point of the plane, so all of this *latent space* fits on the screen."
+    return (
+        f"A code of {pair.latent_dim} numbers is a point of a *latent space* of {pair.latent_dim} dimensions. "
+        "No screen shows it whole: a map is one view of it."
+    )
+
+
 A_SPACE_OF_TWO_NUMBERS = Step(
-    title="A space of two numbers",
+    title=lambda pair: f"A space of {'two' if pair.latent_dim == 2 else pair.latent_dim} numbers",
     text=lambda pair: (
         f"""
-        Two numbers are a point of the plane, so all of this *latent space* fits on the screen. Each dot is the code
+        {_how_a_map_shows_codes(pair)} Each dot is the code
         of one test image, coloured by its {pair.classes.noun}, which neither model was ever told. Click on a dot: the
         ring marks the same image in both spaces.
         """
     ),
-    formula=r"x \ \longmapsto\ z = (z_1, z_2)",
+    formula=lambda pair: (
+        r"x \ \longmapsto\ z = (z_1, z_2)" if pair.latent_dim == 2 else r"x \ \longmapsto\ z = (z_1, \ldots, z_d)"
+    ),
     question="Then why do the colours lie together?",
     answer=_why_alike,
     sources=(Source("training/models.py", "_networks"),),
@@ -410,7 +421,7 @@ def _gaps_left(pair: ModelPair) -> str:
     # In two dimensions the share of the standard Gaussian beyond a radius r is exp(-r^2 / 2).
     where = (
         f" Its centre is {math.hypot(disc.x, disc.y):.1f} from the origin. "
-        f"{100 * math.exp(-(disc.x**2 + disc.y**2) / 2):.1f} % of all draws fall that far out."
+        f"{100 * math.exp(-(disc.x**2 + disc.y**2) / 2):.2g} % of all draws fall that far out."
         if pair.latent_dim == 2
         else ""
     )

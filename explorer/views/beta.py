@@ -8,7 +8,6 @@ import streamlit as st
 from explorer import catalog, figures, selection
 from explorer.cache import cached
 from explorer.components import latent_map
-from explorer.metrics import INACTIVE_KL
 from explorer.models import ModelPair
 from explorer.stage import Stage
 from explorer.text import nats, number
@@ -88,6 +87,6 @@ def render(pair: ModelPair, stage: Stage) -> None:
 
 def _what_happened(pair: ModelPair) -> str:
     """Say what the codes' KL means: in a collapsed posterior they tell nothing of the image."""
-    if pair.vae.checkpoint.test["kl"] < INACTIVE_KL * pair.latent_dim:
+    if pair.has_collapsed:
         return "**Collapsed:** every image has nearly the same code, so every decoded image is nearly the mean image."
     return ""

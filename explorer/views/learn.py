@@ -63,7 +63,11 @@ def _lesson(number: int, step: Step, pair: ModelPair) -> None:
         if step.settings:
             st.button(step.again, key="tour_again", icon=":material/replay:", on_click=_set_again)
     st.markdown(said(step.text, pair))
-    st.latex(step.formula)
+    st.latex(said(step.formula, pair))
+    if pair.has_collapsed:
+        st.caption(
+            "This VAE's posterior has **collapsed**: all its codes lie together. Take a smaller beta, at the top left."
+        )
     # A key for each step: what was unfolded is folded again in the next.
     with (
         st.expander(f"**{said(step.question, pair)}**", key=f"question_{number}", type="compact"),

@@ -17,6 +17,7 @@ from explorer import atlas
 from tests.conftest import ROOT
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
+from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -53,3 +54,11 @@ def shown(app: AppTest, name: str) -> np.ndarray:
 def decode(checkpoints: Path, experiment: Experiment, model: str, point: tuple[float, float]) -> np.ndarray:
     network = Checkpoint(checkpoint_path(checkpoints / experiment.name, model)).load_network()
     return network.decode(torch.tensor([point])).sigmoid()[0].numpy()
+
+
+@pytest.fixture
+def shipped(monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The page on the shipped models and images."""
+    monkeypatch.setenv(CHECKPOINTS_VARIABLE, str(ROOT / "checkpoints"))
+    monkeypatch.setenv(DATA_VARIABLE, str(ROOT / "data"))
+    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)

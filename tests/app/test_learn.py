@@ -53,7 +53,7 @@ def test_each_step_has_its_text_view_code_and_answer(
     texts = [each.value for each in app.markdown]
     assert any(said(step.title, pair) in text and f"{number} of {len(STEPS)}" in text for text in texts)
     assert inspect.cleandoc(said(step.text, pair)) in texts
-    assert inspect.cleandoc(step.formula) in app.latex[0].value
+    assert inspect.cleandoc(said(step.formula, pair)) in app.latex[0].value
     question = next(each for each in app.expander if each.label == f"**{said(step.question, pair)}**")
     if number < 10:
         assert not re.search(r"nan|\d\.\d{4}", question.markdown[0].value)
@@ -212,3 +212,26 @@ def test_what_the_lesson_leaves_out_is_not_offered(app: AppTest) -> None:
     app.run()
     assert next(button for button in app.button if button.label == "Open Train").disabled
     assert not any("The numbers here are those of this experiment" in text.value for text in app.caption)  # of a study
+
+
+def test_the_second_step_speaks_of_as_many_numbers_as_a_code_has() -> None:
+    step, pairs = STEPS[1], [open_models(ROOT / "checkpoints" / name) for name in ("mnist-2d", "mnist-14px-8d")]
+    two, eight = (" ".join(said(words, pair) for words in (step.title, step.text, step.formula)) for pair in pairs)
+    assert "A space of two numbers" in two
+    assert "fits on the screen" in two
+    assert "A space of 8 numbers" in eight
+    assert "fits on the screen" not in eight
+    assert "z_2" not in eight
+
+
+@pytest.mark.parametrize(("beta", "has_collapsed"), [(None, False), (5.0, False), (40.0, True)])
+def test_which_posterior_has_collapsed(beta: float | None, has_collapsed: bool) -> None:
+    assert open_models(ROOT / "checkpoints" / "mnist-2d", beta).has_collapsed == has_collapsed
+
+
+@pytest.mark.parametrize(("beta", "is_told"), [("40", True), ("5", False)])
+def test_a_collapsed_posterior_is_told(shipped: AppTest, beta: str, is_told: bool) -> None:
+    shipped.query_params["beta"] = beta
+    go_to(shipped, 8)
+    assert shipped.session_state["beta"] == float(beta)
+    assert ("posterior has **collapsed**" in " ".join(text.value for text in shipped.caption)) == is_told

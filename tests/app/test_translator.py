@@ -13,16 +13,7 @@ from explorer.sweeps import latent_sizes
 from tests.conftest import ROOT
 from training.datasets import load
 from training.experiments import Experiment
-from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 from training.sweep_table import read_table, table_path
-
-
-@pytest.fixture
-def shipped(monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """The page on the shipped models and images."""
-    monkeypatch.setenv(CHECKPOINTS_VARIABLE, str(ROOT / "checkpoints"))
-    monkeypatch.setenv(DATA_VARIABLE, str(ROOT / "data"))
-    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
 
 
 def ask(app: AppTest, **choices: str) -> AppTest:
