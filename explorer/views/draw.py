@@ -79,7 +79,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
         st.error(escape_markdown(on_pad.refused))
     upload, form, *near = st.columns([3, 3, 4, 4])
     with upload, st.container(key=UPLOADER):
-        _digit_input(on_pad)
+        if pair.classes.are_digits:
+            _digit_input(on_pad)
         _picture_input(pair, on_pad)
     with stage.controls:
         _send_input(on_pad)

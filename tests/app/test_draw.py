@@ -133,6 +133,18 @@ def test_of_several_digits_one_is_taken_and_the_others_are_offered(app: AppTest)
     assert not offered(app)
 
 
+def test_digits_are_offered_to_models_of_digits_only(shipped: AppTest) -> None:
+    shipped.query_params.update({"tab": "Draw", "experiment": "mnist-2d"})
+    shipped.run()
+    upload(shipped, png(three_digits()))
+    assert offered(shipped)
+    for experiment, are_digits in (("fashion-mnist-2d", False), ("mnist-2d", True)):
+        shipped.session_state["experiment"] = experiment
+        shipped.run()
+        assert not shipped.exception
+        assert bool(offered(shipped)) == are_digits
+
+
 def test_of_an_upload_nothing_is_kept_but_its_digits(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     left = []
     remove = MemoryUploadedFileManager.remove_file
