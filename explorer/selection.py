@@ -42,7 +42,6 @@ __all__ = [
     "code_on_map",
     "codes_shown_input",
     "drawing",
-    "is_left_out",
     "is_pending",
     "lesson_inputs",
     "nearest",
@@ -59,6 +58,7 @@ __all__ = [
     "show",
     "show_button",
     "tools_shown",
+    "why_left_out",
 ]
 
 _PRESENTS, _HIDDEN = "presents", "hidden_tools"  # the widgets of `PRESENT` and `HIDE`
@@ -123,8 +123,8 @@ def show_button(label: str, tool: str, settings: Mapping[Choice[Any], Any] | Non
         settings: choices that are set with it.
         options: of `st.button`.
     """
-    told = f"This lesson leaves {tool} out." if is_left_out(tool) else None
-    st.button(label, on_click=show, args=(tool, settings or {}), disabled=told is not None, help=told, **options)
+    why_not = why_left_out(tool)
+    st.button(label, on_click=show, args=(tool, settings or {}), disabled=bool(why_not), help=why_not, **options)
 
 
 def set_for_page(settings: Mapping[Choice[Any], Any]) -> None:
@@ -220,10 +220,15 @@ def class_map_input(classes: Classes) -> None:
 
 def tools_shown(tools: Sequence[str]) -> list[str]:
     """Return the tools that the lesson shows: all but those left out, and at least the first."""
-    return [tool for tool in tools if not is_left_out(tool)] or list(tools[:1])
+    return [tool for tool in tools if not _is_left_out(tool)] or list(tools[:1])
 
 
-def is_left_out(tool: str) -> bool:
+def why_left_out(tool: str) -> str | None:
+    """Return a sentence if the lesson leaves a tool out."""
+    return f"This lesson leaves {tool} out." if _is_left_out(tool) else None
+
+
+def _is_left_out(tool: str) -> bool:
     """Return whether the lesson leaves a tool out."""
     return tool.lower() in {name.strip().lower() for name in HIDE.value.split(",")}
 

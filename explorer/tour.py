@@ -22,13 +22,13 @@ from explorer.maps import Map, MapPair
 from explorer.metrics import K_NEIGHBOURS
 from explorer.models import Model, ModelPair
 from explorer.stage import ALL, CROWD, EXTENT, FACE, Stage
-from explorer.text import escape_markdown, number, vector
+from explorer.text import escape_markdown, number, percent, vector
 from explorer.translator import translator
 from explorer.views import compare, curves, explore, generate, interpolate, reconstruct
 from training.checkpoint import CheckpointError
 from training.sweep import STUDY
 
-__all__ = ["A_FIT_OF_YOUR_OWN", "REFERENCES", "STEPS", "Source", "Step", "said"]
+__all__ = ["A_FIT_OF_YOUR_OWN", "REFERENCES", "STEPS", "Source", "Step", "said", "share_beyond"]
 
 ROOT = Path(training.__file__).parents[1]
 
@@ -408,6 +408,12 @@ REPARAMETRISATION = Step(
 )
 
 
+def share_beyond(radius: float) -> str:
+    """Return, in percent, the share of the standard Gaussian of the plane beyond a radius: exp(-radius^2 / 2)."""
+    share = math.exp(-(radius**2) / 2)
+    return percent(share, 2) if share >= 1e-4 else f"Less than {percent(1e-4, 2)}"
+
+
 def _gaps_left(pair: ModelPair) -> str:
     evaluation = _evaluation(pair)
     differences = (
@@ -418,13 +424,10 @@ def _gaps_left(pair: ModelPair) -> str:
         else ""
     )
     disc = selection.chosen_maps(pair).vae.largest_empty_circle
-    # In two dimensions the share of the standard Gaussian beyond a radius r is exp(-r^2 / 2).
-    where = (
-        f" Its centre is {math.hypot(disc.x, disc.y):.1f} from the origin. "
-        f"{100 * math.exp(-(disc.x**2 + disc.y**2) / 2):.2g} % of all draws fall that far out."
-        if pair.latent_dim == 2
-        else ""
-    )
+    where = ""
+    if pair.latent_dim == 2:
+        radius = math.hypot(disc.x, disc.y)
+        where = f" Its centre is {radius:.1f} from the origin. {share_beyond(radius)} of all draws fall that far out."
     return (
         "Some are left: the KL pulls at each cloud by itself, and nothing makes the clouds tile the plane."
         f"{differences} The largest empty disc on the VAE's map has a radius of {disc.radius:.2g} standard deviations "

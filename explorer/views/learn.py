@@ -65,9 +65,9 @@ def _lesson(number: int, step: Step, pair: ModelPair) -> None:
     st.markdown(said(step.text, pair))
     st.latex(said(step.formula, pair))
     if pair.has_collapsed:
-        st.caption(
-            "This VAE's posterior has **collapsed**: all its codes lie together. Take a smaller beta, at the top left."
-        )
+        has_others = len(catalog.betas(pair.folder.name)) > 1
+        advice = " Take a smaller beta, at the top left." if has_others else ""
+        st.caption(f"This VAE's posterior has **collapsed**: all its codes lie together.{advice}")
     # A key for each step: what was unfolded is folded again in the next.
     with (
         st.expander(f"**{said(step.question, pair)}**", key=f"question_{number}", type="compact"),

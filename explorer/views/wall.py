@@ -207,8 +207,9 @@ def _controls(pair: ModelPair, maps: MapPair) -> None:
             "Fit to it",
             icon=":material/model_training:",
             on_click=_add,
-            disabled=selection.is_left_out("Train"),
-            help=f"Makes a data set of the wall, for *Train*: from {MIN_IMAGES} drawings on. It has one class.",
+            disabled=bool(why_not := selection.why_left_out("Train")),
+            help=why_not
+            or f"Makes a data set of the wall, for *Train*: from {MIN_IMAGES} drawings on. It has one class.",
         )
         st.download_button(
             "As data set",

@@ -15,7 +15,7 @@ import training.objective
 from explorer import latent
 from explorer.models import open_models
 from explorer.sweeps import latent_sizes
-from explorer.tour import STEPS, Source, said
+from explorer.tour import STEPS, Source, said, share_beyond
 from explorer.views.interpolate import FRAMES
 from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT
@@ -222,6 +222,13 @@ def test_the_second_step_speaks_of_as_many_numbers_as_a_code_has() -> None:
     assert "A space of 8 numbers" in eight
     assert "fits on the screen" not in eight
     assert "z_2" not in eight
+
+
+@pytest.mark.parametrize(
+    ("radius", "told"), [(0.0, "100.00 %"), (2.0, "13.53 %"), (4.1, "0.02 %"), (9.0, "Less than 0.01 %")]
+)
+def test_the_share_of_draws_beyond_a_radius_is_told(radius: float, told: str) -> None:
+    assert share_beyond(radius) == told
 
 
 @pytest.mark.parametrize(("beta", "has_collapsed"), [(None, False), (5.0, False), (40.0, True)])

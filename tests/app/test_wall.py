@@ -255,6 +255,13 @@ def test_the_wall_is_a_data_set(teacher: AppTest, wall: SqliteWall, digits: Data
     assert sorted(each.tobytes() for each in parts) == sorted(each.tobytes() for each in kept)
 
 
+def test_where_train_is_left_out_nothing_is_fitted_to_the_wall(teacher: AppTest, wall: SqliteWall) -> None:
+    teacher.query_params["hide"] = "train"
+    (button,) = (each for each in run(teacher).button if each.label == "Fit to it")
+    assert button.disabled
+    assert button.help == "This lesson leaves Train out."
+
+
 def test_the_files_hold_what_is_shown(
     wall: SqliteWall, drawings: np.ndarray, fitted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

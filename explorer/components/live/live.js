@@ -96,7 +96,7 @@ class Live {
 
   /** Paint in the frame after the next, and in every other that follows, until all codes have arrived.
    *
-   * At the screen's whole rate, a browser without a graphics card would take half of a core from the fit.
+   * Without a graphics card a frame costs the browser time that the fit could have.
    */
   draw() {
     this.frame ||= requestAnimationFrame(() => {
