@@ -66,8 +66,8 @@ def _lesson(number: int, step: Step, pair: ModelPair) -> None:
     st.latex(said(step.formula, pair))
     if pair.has_collapsed:
         has_others = len(catalog.betas(pair.folder.name)) > 1
-        advice = " Take a smaller beta, at the top left." if has_others else ""
-        st.caption(f"This VAE's posterior has **collapsed**: all its codes lie together.{advice}")
+        # One line: below it a question is to be seen at 1280 x 800.
+        st.caption(f"**Collapsed:** this VAE's codes lie together.{' Take a smaller beta.' if has_others else ''}")
     # A key for each step: what was unfolded is folded again in the next.
     with (
         st.expander(f"**{said(step.question, pair)}**", key=f"question_{number}", type="compact"),
