@@ -1,7 +1,7 @@
-"""A fit that is begun from the page: seconds to the first picture of it, and pictures a second.
+"""A fit that is begun from the page: seconds to the first picture of it, pictures a second, classes told apart.
 
 The baseline of the first picture is the fit that nothing was prepared for. The page prepares the process of a fit while
-its form is filled in.
+its form is filled in. That of the classes, told apart by a vote of a code's ten nearest, is the same fit at its end.
 """
 
 import statistics
@@ -11,10 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
+
+from explorer import metrics
+from explorer.views.train import NETWORKS, RATE_WARMUP
 from training import workers
-from training.checkpoint import MODEL_NAMES, checkpoint_path
-from training.experiments import EXPERIMENTS
+from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
+from training.experiments import EXPERIMENTS, Experiment
 from training.folders import data_dir
 from training.live import live_path, open_live
 
@@ -24,11 +29,13 @@ EXPERIMENT = replace(
 STARTS = 3
 PREPARED_FOR = 10.0  # seconds: a form is filled in no faster by who reads it
 POLL = 0.01
-WITHIN = 120.0
+WITHIN = 300.0
+NEIGHBOURS = 10
+CLUSTERS_AFTER = 30.0  # seconds from the start
 
 
 def main() -> None:
-    """Print seconds to the first picture, not prepared and prepared, and pictures a second."""
+    """Print seconds to the first picture, not prepared and prepared, pictures a second, and classes told apart."""
     unprepared = _first_pictures()
     prepared = _first_pictures(PREPARED_FOR)
     for how, seconds in (("nothing prepared", unprepared), ("prepared", prepared)):
@@ -38,20 +45,55 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, fit_under_way(Path(folder)):
         for model_name, rate in _rates(Path(folder)).items():
             print(f"pictures a second in the first epoch, {model_name}: {rate:.1f}; asked are at least 2")
+    with tempfile.TemporaryDirectory() as folder:
+        _tell_clusters(Path(folder))
 
 
 @contextmanager
-def fit_under_way(checkpoints: Path) -> Iterator[None]:
-    """Fit 784-400-2 to MNIST, both models, from their first pictures on; what they have learnt is discarded."""
-    folder = checkpoints / EXPERIMENT.name
-    workers.start(EXPERIMENT, data_dir(), checkpoints)
+def fit_under_way(checkpoints: Path, experiment: Experiment = EXPERIMENT) -> Iterator[None]:
+    """Fit 784-400-2 to MNIST, both models, from their first pictures on; what has not ended is discarded."""
+    folder = checkpoints / experiment.name
+    paths = [checkpoint_path(folder, model_name) for model_name in MODEL_NAMES]
+    workers.start(experiment, data_dir(), checkpoints)
     try:
-        _wait(lambda: all(open_live(checkpoint_path(folder, model_name)) for model_name in MODEL_NAMES))
+        _wait(lambda: all(map(open_live, paths)))
         yield
     finally:
-        for model_name in MODEL_NAMES:
-            workers.discard(folder, model_name)
-        _wait(lambda: not folder.exists())
+        for model_name, path in zip(MODEL_NAMES, paths, strict=True):
+            if not path.exists():
+                workers.discard(folder, model_name)
+        _wait(lambda: not folder.exists() or all(path.exists() for path in paths))
+
+
+def _tell_clusters(checkpoints: Path) -> None:
+    """Print the share of codes that their neighbours tell right, early and at the end, of a fit as the page begins it."""
+    preset = NETWORKS["small"]
+    experiment = replace(EXPERIMENT, epochs=preset.epochs, learning_rate=preset.learning_rate, rate_warmup=RATE_WARMUP)
+    paths = {name: checkpoint_path(checkpoints / experiment.name, name) for name in MODEL_NAMES}
+    early = {}
+    workers.prepare()
+    time.sleep(PREPARED_FOR)
+    started = time.perf_counter()
+    with fit_under_way(checkpoints, experiment):
+        time.sleep(max(0.0, started + CLUSTERS_AFTER - time.perf_counter()))
+        for name, path in paths.items():
+            live = open_live(path)
+            if live is None:
+                raise TimeoutError(f"the fit of the {name} has ended within {CLUSTERS_AFTER:.0f} s")
+            early[name] = live.progress.update, _vote(live.codes().code, live.codes().labels)
+        _wait(lambda: all(path.exists() for path in paths.values()))
+    for name, (update, share) in early.items():
+        found = Checkpoint(paths[name]).snapshots()
+        end = _vote(found.code[-1], found.labels)
+        print(
+            f"codes told right by their neighbours, {name}: {share:.1%} after {CLUSTERS_AFTER:.0f} s "
+            f"({update:,} updates), {end:.1%} at the end ({found.update[-1]:,}); ratio {share / end:.2f}"
+        )
+
+
+def _vote(code: NDArray[Any], labels: NDArray[Any]) -> float:
+    _, indices = metrics.neighbours(code, NEIGHBOURS)
+    return metrics.knn_accuracy(indices, labels, int(labels.max()) + 1)
 
 
 def _first_pictures(prepared_for: float | None = None) -> list[float]:

@@ -187,6 +187,9 @@ def fit(
     epochs: Annotated[int | None, _setting_option("Passes over the training images.")] = None,
     batch_size: Annotated[int | None, _setting_option("Images a weight update.")] = None,
     learning_rate: Annotated[float | None, _setting_option("Peak of the one-cycle schedule.")] = None,
+    rate_warmup: Annotated[
+        float | None, _setting_option("Share of the run over which the learning rate rises to its peak, 0 to 1.")
+    ] = None,
     beta: Annotated[float | None, _setting_option("Weight of the KL in the VAE's objective; 1 is the ELBO.")] = None,
     kl_warmup: Annotated[
         float | None, _setting_option("Epochs over which the KL's weight rises from 0 to beta; 0: at once.")
@@ -223,6 +226,7 @@ def fit(
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
+        "rate_warmup": rate_warmup,
         "beta": beta,
         "kl_warmup": kl_warmup,
         "seed": seed,

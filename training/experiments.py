@@ -37,6 +37,7 @@ class Experiment:
     epochs: int = 240
     batch_size: int = 256
     learning_rate: float = 1.5e-3  # the peak of the one-cycle schedule
+    rate_warmup: float = 0.2  # share of the run over which the learning rate rises to its peak; then it falls
     weight_decay: float = 1e-2
     seed: int = 0  # initial weights, order of the images, binarisation, reparametrisation noise
     # Of an imported network only, each as `training.layers.Layer.text`.
@@ -142,6 +143,7 @@ _LIMITS = {
     "epochs": (1, 100_000),
     "batch_size": (1, 1_000_000),
     "learning_rate": (1e-9, 1e3),
+    "rate_warmup": (0.0, 1.0),
     "weight_decay": (0.0, 1e3),
     "seed": (0, 2**32 - 1),
 }

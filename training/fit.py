@@ -159,12 +159,13 @@ class _Run:
         return sums
 
     def _schedule_from(self, update: int) -> torch.optim.lr_scheduler.OneCycleLR:
-        # A fifth of the run to warm up, the rest to cool down; a function of the update alone.
+        # A function of the update alone. A warm-up of a single step is a division by zero in torch.
+        share, steps = self.experiment.rate_warmup, self.total + 1
         return torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,
             self.experiment.learning_rate,
-            total_steps=self.total + 1,
-            pct_start=0.2,
+            total_steps=steps,
+            pct_start=share if share * steps > 1 else 0.0,
             last_epoch=update - 1,
         )
 

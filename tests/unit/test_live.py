@@ -278,6 +278,34 @@ def test_the_warm_up_raises_the_weight_of_the_kl_linearly(experiment: Experiment
     assert without.kl_weight == 4
 
 
+@pytest.mark.parametrize(("share", "peak"), [(0.0, 0), (0.02, 2), (0.2, 30), (1.0, 152)])  # of 152 updates
+def test_the_learning_rate_rises_over_its_share_of_the_run_and_then_falls(
+    share: float, peak: int, experiment: Experiment, digits: Data
+) -> None:
+    run = fit_module._Run(replace(experiment, rate_warmup=share), "vae", digits, CPU)
+    rates = []
+    for _ in range(run.total):
+        rates.append(run.optimizer.param_groups[0]["lr"])
+        run.optimizer.step()
+        run.take_schedule_step()
+    rates.append(run.optimizer.param_groups[0]["lr"])
+    assert int(np.argmax(rates)) == pytest.approx(peak, abs=1)
+    assert max(rates) == pytest.approx(experiment.learning_rate, rel=1e-3)
+    assert (np.diff(rates[: peak + 1]) > 0).all()
+    assert (np.diff(rates[peak + 1 :]) < 0).all()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 1.0])
+def test_a_fit_may_have_any_number_of_updates(share: float, experiment: Experiment, digits: Data) -> None:
+    for epochs in (*range(1, 11), 49):  # one update each
+        settings = replace(experiment, rate_warmup=share, batch_size=2000, epochs=epochs)
+        run = fit_module._Run(settings, "autoencoder", digits, CPU)
+        for _ in range(run.total):
+            assert 0 < run.optimizer.param_groups[0]["lr"] <= experiment.learning_rate
+            run.optimizer.step()
+            run.take_schedule_step()
+
+
 def states(checkpoints: Path) -> dict[tuple[str, str], FitInFolder]:
     return {(fit.folder.name, fit.stem): fit for fit in workers.running(checkpoints)}
 
