@@ -66,7 +66,7 @@ def fit_under_way(checkpoints: Path, experiment: Experiment = EXPERIMENT) -> Ite
 
 
 def _tell_clusters(checkpoints: Path) -> None:
-    """Print the share of codes that their neighbours tell right, early and at the end, of a fit as the page begins it."""
+    """Print the share of codes that neighbours tell right, early and at the end, of a fit as the page begins it."""
     preset = NETWORKS["small"]
     experiment = replace(EXPERIMENT, epochs=preset.epochs, learning_rate=preset.learning_rate, rate_warmup=RATE_WARMUP)
     paths = {name: checkpoint_path(checkpoints / experiment.name, name) for name in MODEL_NAMES}
