@@ -94,6 +94,9 @@ X_AXES = {
 }
 
 
+UPWARDS = "upwards"  # the annotation that is the upward axis' title: a watched fit may change it, see `plotly.js`
+
+
 class Axes(NamedTuple):
     """Names and units of a map's two coordinates."""
 
@@ -102,9 +105,9 @@ class Axes(NamedTuple):
     prior: tuple[float, float] | None = None  # where the prior's centre lies, for its rings; None without a prior
 
     def titles(self) -> tuple[str, str]:
-        """Return the axis titles."""
+        """Return the titles of a map: that below it, and that above its left edge."""
         x, y = (f"{name} ({unit})" for name, unit in zip(self.names, self.units, strict=True))
-        return x, y
+        return x, f"↑ {y}"
 
 
 class Look(NamedTuple):
@@ -874,7 +877,8 @@ def _plane(window: Window, axes: Axes) -> go.Figure:
     figure.update_xaxes(ticklabelposition="inside")
     figure.update_yaxes(ticklabelposition="inside")
     figure.add_annotation(
-        text=f"↑ {y_title}",
+        name=UPWARDS,
+        text=y_title,
         font=font,
         x=0,
         y=1,

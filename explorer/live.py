@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from explorer import atlas, latent
 from explorer.atlas import Atlas
 from explorer.cache import cached
+from explorer.figures import Axes
+from explorer.maps import plane_axes
 from training.live import LiveFit
 
 if TYPE_CHECKING:
@@ -54,6 +56,13 @@ class LiveModel:
     def points(self) -> Array:
         """The codes on the map, (m, 2)."""
         return self._plane.project(self._code)
+
+    @cached_property
+    def axes(self) -> Axes:
+        """The names and units of the map's coordinates, and where the prior's centre lies."""
+        latent_dim = self._code.shape[1]
+        x, y = self._plane.project(np.zeros((1, latent_dim)))[0].tolist()
+        return plane_axes(self.name, latent_dim, None, (x, y))
 
     def window(self, before: latent.Window | None) -> latent.Window:
         """Return what the map shows, after what it showed; see `latent.steady_window`."""

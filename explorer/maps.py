@@ -132,16 +132,8 @@ class Map:
         """The names and units of the coordinates, and where the prior's centre lies."""
         if not self.is_plane:
             return Axes(("t-SNE, first coordinate", "t-SNE, second coordinate"), ("no unit", "no unit"))
-        if self.dimensions is None and self.model.latent_dim > 2:
-            names = ("principal component 1", "principal component 2")
-        else:
-            right, up = self.dimensions or (0, 1)
-            names = (f"latent dimension {right + 1}", f"latent dimension {up + 1}")
-        if self.model.name == "autoencoder":
-            return Axes(names, ("arbitrary units", "arbitrary units"))
         x, y = self.project(np.zeros((1, self.model.latent_dim)))[0].tolist()
-        # Shorter upwards: the map is less high than its title would be long.
-        return Axes(names, ("standard deviations of the prior", "st. dev. of the prior"), prior=(x, y))
+        return plane_axes(self.model.name, self.model.latent_dim, self.dimensions, (x, y))
 
     def outline(self, code: Array, std: Array | None) -> list[list[float]]:
         """Project the one-standard-deviation ellipse of a Gaussian to the map: mean (d,) and std (d,) -> n points.
@@ -153,6 +145,28 @@ class Map:
         covariance = (self._projection.axes * std.astype(np.float64) ** 2) @ self._projection.axes.T
         outline: list[list[float]] = latent.ellipse(self.project([code])[0], covariance).tolist()
         return outline
+
+
+def plane_axes(
+    model_name: str, latent_dim: int, dimensions: tuple[int, int] | None, origin: tuple[float, float]
+) -> Axes:
+    """Return the names and units of a plane's coordinates.
+
+    Args:
+        model_name: `autoencoder`, whose space has no unit, or `vae`.
+        latent_dim: of its codes.
+        dimensions: which two of them the plane shows; None: the first two principal components, if there are more.
+        origin: where code 0, the prior's centre, is projected to.
+    """
+    if dimensions is None and latent_dim > 2:
+        names = ("principal component 1", "principal component 2")
+    else:
+        right, up = dimensions or (0, 1)
+        names = (f"latent dimension {right + 1}", f"latent dimension {up + 1}")
+    if model_name == "autoencoder":
+        return Axes(names, ("arbitrary units", "arbitrary units"))
+    # Shorter upwards: the map is less high than its title would be long.
+    return Axes(names, ("standard deviations of the prior", "st. dev. of the prior"), prior=origin)
 
 
 class MapPair(Pair[Map]):

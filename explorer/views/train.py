@@ -378,7 +378,7 @@ def _watch(name: str) -> None:
     for column, model_name in zip(st.columns(2, gap="xsmall"), MODEL_NAMES, strict=True):
         if (model := standing.get(model_name)) is not None:
             window = windows[model_name] = model.window(windows.get(model_name))
-            moments.append(Moment(MODELS[model_name], model.points, window))
+            moments.append(Moment(MODELS[model_name], model.points, window, model.axes.titles()))
             with column:
                 _lens(name, model, window)
     if moments:

@@ -1,6 +1,7 @@
 """Train, in Chromium: a real fit is begun, watched, steered, killed and taken up again, stopped and kept."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,7 @@ from training.workers import running
 pytestmark = pytest.mark.browser
 
 CLASSES = ("ring", "stroke", "swan")
-NAME, NEXT_NAME = "shapes-2d", "shapes-2d-2"
+NAME, TAKEN, NEXT_NAME = "shapes-2d", "shapes-3d", "shapes-3d-2"
 
 
 @pytest.fixture
@@ -177,16 +178,28 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     discard_another(checkpoints, page, address)
 
 
+def expect_axes(page: Page, name: str) -> None:
+    """Until the axes of both maps are called so."""
+    for chart in ("map_autoencoder", "map_vae"):
+        plot = page.locator(f".st-key-{chart} .js-plotly-plot")
+        for at in (1, 2):
+            expect(plot.get_by_text(re.compile(rf"^(↑ )?{name} {at} \("))).to_have_count(1)
+
+
 def discard_another(checkpoints: Path, page: Page, address: str) -> None:
-    """A fit that is discarded leaves nothing."""
+    """A fit that is discarded leaves nothing; its maps, of codes of three numbers, had axes of their own."""
+    (checkpoints / TAKEN).mkdir()
     folders = set(checkpoints.iterdir())
-    open_form(page, f"{address}/?experiment=digits-2d&tab=Train&data=shapes&network=own&widths=16&epochs=900")
+    settings = "experiment=digits-2d&tab=Train&data=shapes&network=own&widths=16&epochs=900&latent_dim=3"
+    open_form(page, f"{address}/?{settings}")
     button(page, "Start").dblclick()
     page.wait_for_selector(".st-key-map_vae .filmed", state="attached", timeout=90_000)
     assert {fit.folder.name for fit in running(checkpoints)} == {NEXT_NAME}
+    expect_axes(page, "principal component")
     # Back and Forward: the window of the fit is no zoom of the user's.
     page.go_back()
     expect(page.get_by_role("button", name="Start")).to_be_visible()
+    expect_axes(page, "latent dimension")
     page.go_forward()
     page.wait_for_function(
         "() => { const axis = document.querySelector('.st-key-map_vae .js-plotly-plot')._fullLayout.xaxis;"

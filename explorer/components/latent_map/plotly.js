@@ -84,6 +84,18 @@ export function zoomTo(chart, [x, y]) {
   call(chart, "_guiRelayout", [{ "xaxis.range": x, "yaxis.range": y }]);
 }
 
+/** The titles of both axes; the upwards one's is an annotation, see `figures.py`. @param {any} chart @returns {string[]} */
+export const titlesOf = (chart) => [chart._fullLayout.xaxis.title.text, upwards(chart)?.text ?? ""];
+
+/** Give other titles to the axes. @param {any} chart @param {string[]} titles as `titlesOf` */
+export function nameAxes(chart, [x, y]) {
+  const at = chart._fullLayout.annotations.indexOf(upwards(chart));
+  call(chart, "_guiRelayout", [{ "xaxis.title.text": x, [`annotations[${at}].text`]: y }]);
+}
+
+/** @param {any} chart @returns {any} */
+const upwards = (chart) => chart._fullLayout.annotations.find((/** @type {any} */ each) => each.name === "upwards");
+
 /** @param {any} chart @param {"restyle" | "_guiRelayout"} method @param {unknown[]} args */
 function call(chart, method, args) {
   const button = chart.querySelector(".updatemenu-button");

@@ -34,6 +34,7 @@ class Moment(NamedTuple):
     chart: str  # the map's key
     points: Array  # (n, 2)
     window: Window  # what the map shows
+    titles: tuple[str, str]  # of its axes, which may be others than the open experiment's
 
 
 def show_live(
@@ -61,8 +62,9 @@ def show_live(
                 "chart": chart,
                 "points": base64.b64encode(np.ascontiguousarray(points, "<f4").tobytes()).decode(),
                 "window": tuple(map(float, window)),
+                "titles": titles,
             }
-            for chart, points, window in moments
+            for chart, points, window, titles in moments
         ),
         "labels": base64.b64encode(np.ascontiguousarray(labels, np.uint8).tobytes()).decode(),
         "names": tuple(names),

@@ -4,13 +4,14 @@
 
 import { Canvases, chartOf, paintCodes } from "../film/paint.js";
 import { lifecycle } from "../lifecycle.js";
-import { isPlotted, reset, zoomTo } from "../latent_map/plotly.js";
+import { isPlotted, nameAxes, reset, titlesOf, zoomTo } from "../latent_map/plotly.js";
 
-/** @typedef {{chart: string, points: string, window: number[]}} Moment window: left, bottom, side */
+/** @typedef {{chart: string, points: string, window: number[], titles: string[]}} Moment window: left, bottom, side */
 /** @typedef {{maps: Moment[], labels: string, names: string[], colours: string[], symbols: string[],
  *    circled: boolean}} Data */
-/** @typedef {{sent: string, from: Float32Array, to: Float32Array, since: number, lasts: number, shown: string}} LiveMap
- * shown: the window that the chart was made to show */
+/** @typedef {{sent: string, from: Float32Array, to: Float32Array, since: number, lasts: number, shown: string,
+ *    titles: string[] | null}} LiveMap
+ * shown: the window that the chart was made to show; titles: of its axes, before others were given to it */
 
 const [SHORTEST, LONGEST] = [250, 1500]; // milliseconds in which codes glide: as long as the last ones took to come
 
@@ -37,7 +38,7 @@ class Live {
       const map = this.maps.get(moment.chart);
       if (!map) {
         const points = to();
-        this.maps.set(moment.chart, { sent: moment.points, from: points, to: points, since: now, lasts: SHORTEST, shown: "" });
+        this.maps.set(moment.chart, { sent: moment.points, from: points, to: points, since: now, lasts: SHORTEST, shown: "", titles: null });
       } else if (map.sent !== moment.points) {
         const here = this.between(map, now);
         map.sent = moment.points;
@@ -61,9 +62,11 @@ class Live {
 
   /** Give a chart back as it was. @param {string} key */
   drop(key) {
-    const chart = /** @type {any} */ (chartOf(key));
+    const [chart, map] = [/** @type {any} */ (chartOf(key)), this.maps.get(key)];
+    const isOurs = chart && map?.shown && isPlotted(chart);
+    if (isOurs && map.titles) nameAxes(chart, map.titles);
     if (chart) delete chart.latentLive;
-    if (chart && this.maps.get(key)?.shown && isPlotted(chart)) reset(chart);
+    if (isOurs) reset(chart);
     this.maps.delete(key);
     this.canvases.drop(key);
   }
@@ -72,12 +75,17 @@ class Live {
   changed() {
     if (!this.data) return;
     facesOfMaps()?.setAttribute("inert", ""); // the maps show the codes of the fit, and nothing else
-    for (const { chart: key, window } of this.data.maps) {
+    for (const { chart: key, window, titles } of this.data.maps) {
       const isNew = this.canvases.lay(key);
       const [found, map] = [this.canvases.over(key), this.maps.get(key)];
       if (!found || !map || !isPlotted(found.chart)) continue;
       if (!isNew && map.shown === String(window)) continue;
       map.shown = String(window);
+      const own = titlesOf(found.chart);
+      if (String(own) !== String(titles)) {
+        map.titles ??= own;
+        nameAxes(found.chart, titles);
+      }
       found.chart.latentLive = true; // its zoom is nobody's: see `address.js`
       const [left, bottom, side] = window;
       zoomTo(found.chart, [
