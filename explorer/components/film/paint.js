@@ -104,7 +104,7 @@ export function paintCodes(chart, canvas, from, to, part, { labels, names, colou
   context.beginPath();
   context.rect(xaxis._offset, yaxis._offset, xaxis._length, yaxis._length);
   context.clip();
-  const greyed = greyedClasses();
+  const [greyed, outlines] = [greyedClasses(), outlinesOfClasses()];
   const [left, bottom] = [xaxis._offset, yaxis._offset + yaxis._length];
   /** @type {number[][][]} */ const classes = names.map(() => []);
   for (let i = 0; i < labels.length; i++) {
@@ -116,7 +116,13 @@ export function paintCodes(chart, canvas, from, to, part, { labels, names, colou
     const isGrey = greyed.has(label);
     context.fillStyle = isGrey ? GREY : colours[label];
     context.globalAlpha = isGrey ? FAINT : OPACITY;
-    for (const [x, y] of pixels) fillSymbol(context, symbols[label], x, y, DOT);
+    context.strokeStyle = isGrey ? GREY : outlines[label] || colours[label];
+    context.lineWidth = 1;
+    const stands = context.strokeStyle === context.fillStyle; // out from the page by its colour alone, which spares half of the work
+    for (const [x, y] of pixels) {
+      fillSymbol(context, symbols[label], x, y, DOT);
+      if (!stands) context.stroke();
+    }
   });
   context.font = circled ? "18px sans-serif" : "600 15px sans-serif";
   context.textAlign = "center";
@@ -154,6 +160,12 @@ export function paintCodes(chart, canvas, from, to, part, { labels, names, colou
 function greyedClasses() {
   const chips = [...document.querySelectorAll(".classes button")];
   return new Set(chips.flatMap((chip, label) => (chip.ariaPressed === "false" ? [label] : [])));
+}
+
+/** The colours with which the page's legend outlines dots: on this page each class stands out. */
+function outlinesOfClasses() {
+  const chips = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".classes button")]);
+  return chips.map((chip) => chip.style.getPropertyValue("--class-outline"));
 }
 
 /** @param {number[]} values */

@@ -141,13 +141,14 @@ class Legend {
   }
 
   apply() {
-    for (const [at, chip] of [...this.root.children].entries()) {
+    const outlines = this.data.outlines[isLight(this.root) ? "light" : "dark"];
+    for (const [at, chip] of [.../** @type {Iterable<HTMLElement>} */ (this.root.children)].entries()) {
       chip.ariaPressed = String(!this.greyed.has(at));
+      chip.style.setProperty("--class-outline", outlines[at]); // for what paints codes itself, see `film/paint.js`
     }
     for (const chart of this.charts) {
       /** @type {{colour: string[], opacity: number[], line: string[], traces: number[]}} */
       const update = { colour: [], opacity: [], line: [], traces: [] };
-      const outlines = this.data.outlines[isLight(chart) ? "light" : "dark"];
       chart.data.forEach((/** @type {any} */ trace, /** @type {number} */ index) => {
         if (!trace.legendgroup) return;
         const at = Number(trace.legendgroup);
@@ -174,9 +175,9 @@ class Legend {
   }
 }
 
-/** Whether the page behind a chart is light. @param {Element} chart */
-function isLight(chart) {
-  const app = chart.closest(".stApp") ?? document.body;
+/** Whether the page behind an element is light. @param {Element} element */
+function isLight(element) {
+  const app = element.closest(".stApp") ?? document.body;
   const [red, green, blue] = (getComputedStyle(app).backgroundColor.match(/[\d.]+/g) ?? ["255", "255", "255"]).map(Number);
   return red + green + blue > 1.5 * 255;
 }

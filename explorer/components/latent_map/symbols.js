@@ -35,5 +35,6 @@ export function fillSymbol(context, symbol, x, y, radius) {
   context.beginPath();
   if (!corners.length) context.arc(x, y, radius, 0, 2 * Math.PI);
   for (const [right, down] of corners) context.lineTo(x + radius * right, y + radius * down);
+  context.closePath();
   context.fill();
 }
