@@ -42,6 +42,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
     with stage.viewer, catalog.show_errors():
         if any(map(_is_pick, LABELS)):
             st.caption("Click a map to move its pick.")
+        if selection.drawing().image is None and any(KINDS[end].value == DRAWING for end in LABELS):
+            st.caption(f"{_nothing_drawn(pair)}. Until then a test {pair.classes.image} stands for it.")
         if all(map(_is_pick, LABELS)):
             st.markdown(f"Both ends are the same pick: choose a test {pair.classes.image} for one.")
     interpolations = [_interpolation(map_, *(_end_point(end, pair, map_) for end in LABELS)) for map_ in maps]
@@ -99,12 +101,18 @@ def _interpolation(map_: Map, start: tuple[float, ...], end: tuple[float, ...]) 
 
 def _end(end: str, pair: ModelPair) -> None:
     drawn = selection.drawing().image is not None
-    words = {TEST_IMAGE: f"test {pair.classes.image}", PICK: PICK} | ({DRAWING: DRAWING} if drawn else {})
-    nothing = f"Nothing is drawn yet: draw {pair.classes.an_image} in the Draw tool, and it can be an end, too."
+    words = {TEST_IMAGE: f"test {pair.classes.image}", PICK: PICK}
+    if drawn or KINDS[end].value == DRAWING:  # of a page that is loaded anew, the browser hands the drawing over later
+        words[DRAWING] = DRAWING
+    nothing = f"{_nothing_drawn(pair)}, and it can be an end, too."
     st.markdown(f"**{LABELS[end]}**", help=None if drawn else nothing, width="content")
     kind = renamed_input(LABELS[end], KINDS[end], words, label_visibility="collapsed")
-    if kind == TEST_IMAGE:
+    if kind == TEST_IMAGE or (kind == DRAWING and not drawn):
         _image_end(end, pair)
+
+
+def _nothing_drawn(pair: ModelPair) -> str:
+    return f"Nothing is drawn yet: draw {pair.classes.an_image} in the Draw tool"
 
 
 def _image_end(end: str, pair: ModelPair) -> None:

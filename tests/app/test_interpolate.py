@@ -69,3 +69,21 @@ def test_a_path_can_begin_at_what_is_drawn(
     with torch.inference_mode():
         code = model.encode(torch.as_tensor(form)[None] / 255)[0].tolist()
     np.testing.assert_allclose(shown(app, "frame-vae"), decode(checkpoints, experiment, "vae", tuple(code)), atol=0.003)
+
+
+def test_an_end_stays_what_is_drawn_until_the_browser_hands_the_drawing_over(
+    app: AppTest, checkpoints: Path, experiment: Experiment, digits: Data
+) -> None:
+    app.query_params.update({"tab": "Interpolate", "to": "what you drew", "to_image": "7", "frame": str(FRAMES - 1)})
+    app.run()
+    assert not app.exception
+    assert any("Nothing is drawn yet" in caption.value for caption in app.caption)
+    codes = Checkpoint(checkpoint_path(checkpoints / experiment.name, "vae")).codes().code
+    expected = decode(checkpoints, experiment, "vae", tuple(codes[7].tolist()))
+    np.testing.assert_allclose(shown(app, "frame-vae"), expected, atol=0.003)
+    app.session_state["drawing"] = Drawing(image=digits.test.images[5].numpy())
+    app.run()
+    assert app.segmented_control("to").value == "what you drew"
+    assert app.query_params["to"] == "what you drew"
+    assert not any("Nothing is drawn yet" in caption.value for caption in app.caption)
+    assert "to_image" not in {each.key for each in app.number_input}
