@@ -41,6 +41,8 @@ Array = NDArray[Any]
 
 CLOSE = 0.01  # of the way from all pixels at one half to the mean image: what is nearer is taken for the same
 COLLAPSED_KL = 0.1  # nats: a collapsed posterior's is below it
+# What is typed is rounded: sigma 0.7071 means the root of one half, and −118.46 a model's own −118.4567 nats.
+ROUNDED_BETA, ROUNDED_NATS = 1e-3, 0.05
 
 
 class Error(StrEnum):
@@ -226,6 +228,9 @@ def said(loss: Loss, scale: Scale) -> str:
         )
     if finding == Finding.AMONG_MODELS:
         same = [each for each in scale.landmarks if each.has_kl in (None, loss.kl != Kl.NONE)]
+        equal = [each.name for each in same if abs(each.nats - loss.nats) <= ROUNDED_NATS]
+        if equal:
+            return f"**It has learnt something.** As it stands it is as good as {equal[-1]}."
         below = [each.name for each in same if each.nats <= loss.nats][-1]
         above = next(each.name for each in same if each.nats > loss.nats)
         return f"**It has learnt something.** As it stands it is better than {below}, and not as good as {above}."
@@ -256,7 +261,7 @@ def caveats(loss: Loss) -> list[str]:
     """Say with what a loss cannot be compared, and why; in Markdown."""
     texts = []
     beta = loss.beta
-    if loss.kl != Kl.NONE and not math.isclose(beta, 1, rel_tol=1e-9):
+    if loss.kl != Kl.NONE and not math.isclose(beta, 1, rel_tol=ROUNDED_BETA):
         if loss.is_mean and loss.kl == Kl.SUM and loss.error != Error.SQUARED:
             texts.append(f"A *mean* over {loss.pixels:,} pixels with a *summed* KL is beta = {beta:,.4g}.")
         else:

@@ -7,8 +7,9 @@ __all__ = ["duration", "escape_markdown", "nats", "number", "percent", "rounded"
 
 
 def number(value: float, format_spec: str = ".2f") -> str:
-    """Format a number, with a real minus sign, at which no line is broken."""
-    return f"{value:{format_spec}}".replace("-", "−")
+    """Format a number, with a real minus sign, at which no line is broken; what is rounded to 0 has none."""
+    text = f"{value:{format_spec}}"
+    return re.sub(r"^-(?=[0.]+$)", "", text).replace("-", "−")
 
 
 def rounded(value: float) -> str:

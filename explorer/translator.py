@@ -236,7 +236,7 @@ def _study(pair: ModelPair, *, has_kl: bool) -> tuple[list[Landmark], str]:
         sizes = catalog.study()
     except CheckpointError as error:
         return [], f"The study of latent sizes is left out: {escape_markdown(str(error))}."
-    term, words = ("elbo", "ELBO") if has_kl else ("reconstruction", "log p(x|z)")
+    term, words = ("elbo", "the ELBO") if has_kl else ("reconstruction", "the log p(x|z)")
     few = [sizes[at] for at in sorted({0, len(sizes) // 2, len(sizes) - 1})]
     landmarks = [
         Landmark(f"{words} of a VAE of {size.latent_dim} dimensions", getattr(size.test["vae"], term), has_kl, "vae")

@@ -25,6 +25,7 @@ X_AXIS, LOGARITHMIC = Choice("x_axis", "updates"), Choice("log", True)
 X_AXIS_WORDS = {each: each for each in X_AXES} | {"updates": "steps"}
 MOMENT = Choice("moment", -1)  # training steps so far; -1: the end of the fit
 HOW_MEASURED = "Mean over the test images, each pixel drawn black or white once with its grey value as probability."
+HOW_MEASURED_BINARISED = "Mean over the test images, which are black and white."
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
@@ -168,9 +169,10 @@ def _draw_metrics(pair: ModelPair) -> None:
         ("autoencoder", "reconstruction", "log p(x|f(x)). Not comparable with an ELBO, since it pays no KL."),
     )
     told = [(found, term, meaning) for name, term, meaning in shown if (found := pair.find(name))]
+    how = HOW_MEASURED_BINARISED if pair.experiment.binarised else HOW_MEASURED
     for place, (model, term, meaning) in zip(st.columns(len(told)), told, strict=True):
         label = f"{model.short} {term.upper() if term in ('elbo', 'kl') else term}"
-        place.metric(label, nats(model.checkpoint.test[term]), help=f"{meaning} {HOW_MEASURED}")
+        place.metric(label, nats(model.checkpoint.test[term]), help=f"{meaning} {how}")
 
 
 def reset(pair: ModelPair) -> None:

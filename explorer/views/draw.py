@@ -52,6 +52,10 @@ WHAT_NATS_ARE = (
     "The cross is the code of the grey picture; what comes back is decoded from that code. "
     "log p(x|z), KL and ELBO are those of the picture with each pixel drawn black or white once."
 )
+WHAT_NATS_ARE_BINARISED = (
+    "The cross is the code of the picture in black and white; what comes back is decoded from that code. "
+    "log p(x|z), KL and ELBO are those of the same picture."
+)
 WHAT_A_VAE_GIVES = " The VAE's log p(x|z) is the mean over its encoder's Gaussian, the ellipse."
 
 
@@ -100,7 +104,8 @@ def render(pair: ModelPair, stage: Stage) -> None:
     if not originals.has_data(pair):
         absent = "Test images are not on this computer: shown are their codes, decoded."
         st.caption(originals.missing(pair, absent))
-    st.caption(WHAT_NATS_ARE + (WHAT_A_VAE_GIVES if pair.find("vae") else ""))
+    what = WHAT_NATS_ARE_BINARISED if pair.experiment.binarised else WHAT_NATS_ARE
+    st.caption(what + (WHAT_A_VAE_GIVES if pair.find("vae") else ""))
     # Last: the pad sends its next report when this one's answer is there.
     with pad_place:
         _pad(classes, on_pad)

@@ -58,6 +58,10 @@ WHAT_IT_MEANS = (
     "came from, the blue areas the exact posterior p(z|x). log p(x) − ELBO = KL(q(z|x) || p(z|x)): the better the "
     "ellipses fit the blue, the smaller the gap."
 )
+WHAT_A_GUESS_MEANS = (
+    "**The encoder's guess.** The ellipses are the encoder's guess q(z|x) of where the image came from. How far it is "
+    "from the exact posterior p(z|x) can be seen in experiments of two dimensions."
+)
 ELLIPSES = "Ellipses: 1 and 2 standard deviations of q(z|x). Dot: a z drawn from it."
 LEGEND = (
     f"{ELLIPSES} Blue: the densest 39 %, 86 % and 99 % of p(z|x). Of a Gaussian they would be 1, 2 and 3 standard "
@@ -135,7 +139,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
             st.caption(ELLIPSES)
     st.html(markup([], f"z = {place}", kind="posterior"))
     _draw_metrics(pair, gap)
-    st.markdown(WHAT_IT_MEANS)
+    st.markdown(WHAT_IT_MEANS if in_two_dimensions else WHAT_A_GUESS_MEANS)
 
 
 def _take_nearest(vae_map: Map, x: float, y: float) -> None:

@@ -50,8 +50,9 @@ WHAT_NATS_ARE = (
     "Below each reconstruction stands what compares: log p(x|f(x)) of the AE, log p(x|z) of the VAE. The VAE's is a "
     "mean over five posterior samples. Both stand in nats and in bits. Bits: the length of a message that would tell "
     "the black-and-white image to one who has its code. The ELBO is the VAE's alone: it also pays for the code. The AE "
-    "has no prior to pay by. Pictures show the grey image."
+    "has no prior to pay by."
 )
+OF_GREY_IMAGES = " Pictures show the grey image."
 
 
 def render(pair: ModelPair, stage: Stage) -> None:
@@ -108,7 +109,7 @@ def _images(pair: ModelPair) -> None:
                 shown = np.random.default_rng(max(PAGE.value, 0)).permutation(size)[:SHOWN_AT_ONCE]
         reconstructions = _reconstructions(pair, split, tuple(shown.tolist()))
         st.html(_table(pair.classes, reconstructions, shown.tolist(), split))
-        st.caption(WHAT_NATS_ARE)
+        st.caption(WHAT_NATS_ARE + ("" if pair.experiment.binarised else OF_GREY_IMAGES))
 
 
 class Reconstruction(NamedTuple):

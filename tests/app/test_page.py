@@ -143,3 +143,19 @@ def test_a_folder_whose_name_is_not_utf8_is_told_and_the_rest_goes_on(
         r"A folder of experiments is left out: its name, 'caf\\udce9', is not UTF-8. Rename it."
     ]
     assert page.selectbox(key="experiment").options == ["digits-2d"]
+
+
+@pytest.mark.parametrize(("experiment", "is_grey"), [("mnist-14px-8d", False), ("mnist-2d", True)])
+def test_the_texts_are_true_of_black_and_white_images_and_of_more_dimensions_too(
+    experiment: str, is_grey: bool, shipped: AppTest
+) -> None:
+    shipped.query_params.update({"experiment": experiment, "tab": "Posterior"})
+    shipped.run()
+    assert not shipped.exception
+    assert any("the blue areas" in text.value for text in shipped.markdown) == is_grey
+    for tool in ("Reconstruct", "Draw", "Training curves"):
+        shipped.session_state["tab"] = tool
+        shipped.run()
+        assert not shipped.exception
+        texts = [each.value for each in shipped.caption] + [each.help for each in shipped.metric]
+        assert any("grey" in text for text in texts) == is_grey, tool

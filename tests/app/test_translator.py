@@ -61,7 +61,7 @@ def test_the_forums_number_is_the_collapse_that_can_be_seen(shipped: AppTest) ->
     assert "the VAE's log p(x), 500 images" in found
     for size in latent_sizes(read_table(table_path(ROOT / "checkpoints", "latent-sizes"))):
         if size.latent_dim in (2, 8, 32):
-            assert found[f"ELBO of a VAE of {size.latent_dim} dimensions"] == size.test["vae"].elbo
+            assert found[f"the ELBO of a VAE of {size.latent_dim} dimensions"] == size.test["vae"].elbo
     shipped.button("show_loss").click().run()
     assert not shipped.exception
     assert shipped.segmented_control("tab").value == "Beta"

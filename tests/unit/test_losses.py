@@ -150,6 +150,21 @@ def test_among_models_its_neighbours_are_named_that_hold_the_same_terms() -> Non
     assert "better than the mean image, and not as good as VAE." in losses.said(without, MNIST)
 
 
+@pytest.mark.parametrize("off", [-0.04, 0.0, 0.04])
+def test_a_models_own_figure_is_as_good_as_the_model_however_it_was_rounded(off: float) -> None:
+    (elbo,) = [each for each in MNIST.models if each.name == "ELBO"]
+    loss = replace(MEAN_BCE, value=-elbo.nats + off, reduction=Reduction.IMAGE)
+    assert "as good as ELBO." in losses.said(loss, MNIST)
+    worse = replace(loss, value=-elbo.nats + 0.1)
+    assert "not as good as ELBO." in losses.said(worse, MNIST)
+
+
+@pytest.mark.parametrize(("sigma", "is_elbo"), [(0.7071, True), (0.70710678, True), (0.71, False), (0.5, False)])
+def test_a_sigma_of_the_root_of_one_half_leaves_the_kl_its_weight(sigma: float, is_elbo: bool) -> None:
+    loss = Loss(value=43.0, error=Error.SQUARED, reduction=Reduction.IMAGE, kl=Kl.SUM, pixels=784, sigma=sigma)
+    assert any("no ELBO" in text for text in losses.caveats(loss)) != is_elbo
+
+
 def test_a_mean_that_was_taken_for_a_sum_is_suspected_and_the_reverse() -> None:
     as_sum = replace(MEAN_BCE, reduction=Reduction.IMAGE)
     assert "As a mean over the pixels it would be −206.5 nats per image" in losses.said(as_sum, MNIST)

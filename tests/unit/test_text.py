@@ -18,6 +18,12 @@ def test_numbers_keep_their_value_and_have_a_real_minus_sign(value: float) -> No
         )
 
 
+@pytest.mark.parametrize(("value", "format_spec"), [(-0.0, "g"), (-1e-9, ".2f"), (-0.4, ".0f"), (-0.0, ".2g")])
+def test_what_is_rounded_to_zero_has_no_sign(value: float, format_spec: str) -> None:
+    assert number(value, format_spec).strip("0.") == ""
+    assert number(value - 1, format_spec).startswith("−1")
+
+
 def test_shares_and_coordinates() -> None:
     assert percent(0.12345) == "12.3 %"
     assert vector([1.0, -2.5]) == "(1, −2.5)"
