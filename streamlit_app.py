@@ -2,7 +2,6 @@
 
 from functools import partial
 from importlib import import_module
-from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
@@ -63,6 +62,7 @@ def tool_module(title: str) -> ModuleType:
 
 def reset_for_experiment() -> None:
     """Choose anew what means nothing in another latent space; a callback."""
+    selection.forget_linked_points()
     try:
         pair = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
         maps = selection.chosen_maps(pair)
@@ -93,9 +93,6 @@ def leave_missing_experiment(names: list[str]) -> str:
     chosen = selection.EXPERIMENT.value
     if not chosen or chosen in names:
         return ""
-    for name in (selection.RINGED_IMAGE.name, *(choice.name for choice in chain(*selection.PICKS.values()))):
-        if name not in st.session_state:  # no widget is bound to it yet
-            st.query_params.pop(name, None)
     selection.EXPERIMENT.set(names[0])
     reset_for_experiment()
     return chosen

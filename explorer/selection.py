@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ __all__ = [
     "code_on_map",
     "codes_shown_input",
     "drawing",
+    "forget_linked_points",
     "is_pending",
     "lesson_inputs",
     "nearest",
@@ -303,9 +305,19 @@ def picks_inputs(maps: MapPair) -> None:
 
 
 def set_pick_to_code(map_: Map, image: int) -> None:
-    """Set the pick to the code of a test image; the ring stays. In a callback."""
+    """Set the pick to the code of a test image; the ring stays, an address that names a pick follows. In a callback."""
     for choice, value in zip(PICKS[map_.model.name], code_on_map(map_, image), strict=True):
+        if choice.name in st.query_params:
+            choice.announce(value)
         choice.set(value)
+
+
+def forget_linked_points() -> None:
+    """Take picks and ringed image out of the address, if no widget is bound to them yet. In a callback."""
+    choices: list[Choice[Any]] = [*chain(*PICKS.values()), RINGED_IMAGE]
+    for choice in choices:
+        if choice.name not in st.session_state:
+            st.query_params.pop(choice.name, None)
 
 
 def set_pick(map_: Map, x: float, y: float) -> None:

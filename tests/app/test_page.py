@@ -125,6 +125,17 @@ def test_beta_chooses_the_vae_and_everything_follows(app: AppTest, checkpoints: 
     expected = Checkpoint(other).load_network().decode(torch.tensor([[0.5, -0.25]])).sigmoid()[0].numpy()
     np.testing.assert_allclose(shown(app, "pick-vae"), expected, atol=0.003)
     assert np.abs(expected - decode(checkpoints, experiment, "vae", (0.5, -0.25))).max() > 0.1
+    # The pick of a link is of its beta: where another is chosen, in whatever tool, the address follows.
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+    picks = {"vae_x": "0.5", "vae_y": "-0.25", "ae_x": "1.5", "ae_y": "2.5"}
+    app.query_params.update({"tab": "Interpolate", "digit": "7", **picks})
+    app.run()
+    app.select_slider("beta").set_value(0.5).run()
+    assert not app.exception
+    code = Checkpoint(other).codes().code[7]
+    assert [app.session_state[name] for name in ("vae_x", "vae_y")] == pytest.approx(code, abs=1e-3)
+    assert [float(app.query_params[name]) for name in ("vae_x", "vae_y")] == pytest.approx(code, abs=1e-3)
+    assert [app.query_params[name] for name in ("ae_x", "ae_y")] == ["1.5", "2.5"]
 
 
 def test_a_folder_whose_name_is_not_utf8_is_told_and_the_rest_goes_on(
