@@ -88,6 +88,19 @@ def reset_for_beta() -> None:
     explore.reset(pair)
 
 
+def reset_for_plane() -> None:
+    """Pick the ringed image on maps of another plane; a callback."""
+    try:
+        pair = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
+        maps = selection.chosen_maps(pair)
+    except CheckpointError:
+        return  # the page tells it
+    for map_ in maps:
+        selection.set_pick_to_code(map_, selection.ringed_image(pair))
+    explore.reset(pair)
+    tool_module("Traverse").reset(pair)
+
+
 def leave_missing_experiment(names: list[str]) -> str:
     """Choose the first experiment where the chosen one is not there; return the missing one's name, or nothing."""
     chosen = selection.EXPERIMENT.value
@@ -179,7 +192,7 @@ with catalog.show_errors():
     with beta:
         selection.beta_input(experiment, reset_for_beta)
     with choices:
-        selection.plane_inputs(experiment, reset_for_experiment)
+        selection.plane_inputs(experiment, reset_for_plane)
     pair = selection.chosen_models(experiment)
     with class_map:
         selection.class_map_input(pair.classes)

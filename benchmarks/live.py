@@ -50,8 +50,9 @@ def main() -> None:
 
 
 @contextmanager
-def fit_under_way(checkpoints: Path, experiment: Experiment = EXPERIMENT) -> Iterator[None]:
+def fit_under_way(checkpoints: Path, experiment: Experiment | None = None) -> Iterator[None]:
     """Fit 784-400-2 to MNIST, both models, from their first pictures on; what has not ended is discarded."""
+    experiment = experiment or EXPERIMENT
     folder = checkpoints / experiment.name
     paths = [checkpoint_path(folder, model_name) for model_name in MODEL_NAMES]
     workers.start(experiment, data_dir(), checkpoints)

@@ -170,3 +170,17 @@ def test_the_texts_are_true_of_black_and_white_images_and_of_more_dimensions_too
         assert not shipped.exception
         texts = [each.value for each in shipped.caption] + [each.help for each in shipped.metric]
         assert any("grey" in text for text in texts) == is_grey, tool
+
+
+def test_another_plane_keeps_the_ringed_image_and_picks_it_there(shipped: AppTest) -> None:
+    shipped.query_params.update({"experiment": "mnist-32d", "tab": "Interpolate", "digit": "1138", "to_image": "9"})
+    shipped.run()
+    shipped.selectbox("plane").set_value("two dimensions").run()
+    shipped.number_input("upwards").set_value(5).run()
+    assert not shipped.exception
+    assert shipped.query_params["digit"] == "1138"
+    for model_name, short in (("autoencoder", "ae"), ("vae", "vae")):
+        code = Checkpoint(checkpoint_path(ROOT / "checkpoints" / "mnist-32d", model_name)).codes().code[1138]
+        found = [shipped.session_state[f"{short}_{axis}"] for axis in "xy"]
+        assert found == pytest.approx([code[0], code[4]], abs=1e-3)
+    assert shipped.number_input("to_image").value == 9

@@ -141,6 +141,30 @@ def test_a_widget_that_has_moved_to_another_place_still_writes_to_the_address(ow
     page.wait_for_url(lambda address: "path" not in address)
 
 
+def test_a_widget_beside_a_tool_without_picks_adds_no_entry(own_page: Page, served: str) -> None:
+    """Streamlit takes the picks out of the address then; that is no step of Back."""
+    page = own_page
+    open_lens(page, served)
+    with WIRES[page].until_run_ends():
+        page.mouse.click(*part(page, "map_vae", 0.3, 0.4))
+    wait_until_idle(page)
+    page.wait_for_url(re.compile("vae_x="))
+    pick = pick_of(page)
+    page.get_by_role("radio", name="Interpolate").click()
+    page.wait_for_url(re.compile("tab=Interpolate"))
+    wait_until_idle(page)
+    entries = page.evaluate("history.length")
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_text("Colour the background by").click()
+    page.wait_for_url(re.compile("reading=true"))
+    page.wait_for_url(lambda address: "vae_x" not in address)
+    wait_until_idle(page)
+    assert page.evaluate("history.length") == entries
+    page.go_back()
+    expect(page.get_by_role("radio", name="Explore", exact=True)).to_be_checked()
+    wait_until(page, lambda: check_equal(pick_of(page), pick))
+
+
 def test_five_picks_are_five_entries_of_the_history(
     own_page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
