@@ -7,6 +7,7 @@ import { axesOf, reset, zoomTo } from "./plotly.js";
 const ZOOM_PREFIX = "zoom_"; // see `stage.py`
 const GREYED = "grey"; // see `legend.js`
 const TOOL = "tab"; // see `selection.py`
+const POINTS = ["ae_x", "ae_y", "vae_x", "vae_y", "digit"]; // picks and the ringed image; likewise
 const FARTHEST = 1e6; // as `selection.MAX_COORDINATE`
 const ACTS = ["pointerdown", "keydown", "drop", "paste"];
 
@@ -23,14 +24,25 @@ export function keepOneEntryAnAct() {
   addEventListener("popstate", () => (hasActed = false), { capture: true });
   const [push, replace] = [history.pushState.bind(history), history.replaceState.bind(history)];
   history.pushState = (state, unused, address) => {
-    if (hasActed) push(state, unused, withOwn(address));
-    else replace(state, unused, withOwn(address));
+    const next = withOwn(address);
+    if (onlyForgetsPoints(next)) return replace(state, unused, next);
+    if (hasActed) push(state, unused, next);
+    else replace(state, unused, next);
     hasActed = false;
   };
   history.replaceState = (state, unused, address) => {
     if (hasActed && toolIn(address) !== toolIn("")) history.pushState(state, unused, address);
     else replace(state, unused, address);
   };
+}
+
+/** Whether an address is that of now without points: of a run in which their widgets were not drawn, and no act.
+ * @param {URL} next */
+function onlyForgetsPoints(next) {
+  const now = new URLSearchParams(location.search);
+  const gone = [...now.keys()].filter((name) => !next.searchParams.has(name));
+  const stays = [...next.searchParams].every(([name, value]) => now.get(name) === value);
+  return stays && gone.length > 0 && gone.every((name) => POINTS.includes(name));
 }
 
 /** @param {string | URL | null | undefined} address */
