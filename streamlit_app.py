@@ -60,14 +60,21 @@ def tool_module(title: str) -> ModuleType:
     return import_module(f"explorer.views.{TOOLS[title]}")
 
 
+def chosen_now() -> tuple[ModelPair, MapPair] | None:
+    """Open what was chosen just now, in a callback; None where it cannot be opened, which the page tells."""
+    try:
+        pair = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
+        return pair, selection.chosen_maps(pair)
+    except CheckpointError:
+        return None
+
+
 def reset_for_experiment() -> None:
     """Choose anew what means nothing in another latent space; a callback."""
     selection.forget_linked_points()
-    try:
-        pair = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
-        maps = selection.chosen_maps(pair)
-    except CheckpointError:
-        return  # the page tells it; there is nothing to choose from
+    if not (chosen := chosen_now()):
+        return
+    pair, maps = chosen
     for map_ in maps:
         selection.set_pick_to_code(map_, 0)
     selection.RINGED_IMAGE.set(0)
@@ -78,23 +85,19 @@ def reset_for_experiment() -> None:
 
 def reset_for_beta() -> None:
     """Pick the ringed image in the space of another VAE; a callback."""
-    try:
-        pair = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
-        vae_map = selection.chosen_maps(pair).vae
-    except CheckpointError:
-        return  # the page tells it
-    selection.set_pick_to_code(vae_map, selection.ringed_image(pair))
+    if not (chosen := chosen_now()):
+        return
+    pair, maps = chosen
+    selection.set_pick_to_code(maps.vae, selection.ringed_image(pair))
     curves.reset(pair)
     explore.reset(pair)
 
 
 def reset_for_plane() -> None:
     """Pick the ringed image on maps of another plane; a callback."""
-    try:
-        pair = selection.chosen_models(st.session_state[selection.EXPERIMENT.name])
-        maps = selection.chosen_maps(pair)
-    except CheckpointError:
-        return  # the page tells it
+    if not (chosen := chosen_now()):
+        return
+    pair, maps = chosen
     for map_ in maps:
         selection.set_pick_to_code(map_, selection.ringed_image(pair))
     explore.reset(pair)

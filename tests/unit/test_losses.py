@@ -154,7 +154,7 @@ def test_among_models_its_neighbours_are_named_that_hold_the_same_terms() -> Non
 def test_a_models_own_figure_is_as_good_as_the_model_however_it_was_rounded(off: float) -> None:
     (elbo,) = [each for each in MNIST.models if each.name == "ELBO"]
     loss = replace(MEAN_BCE, value=-elbo.nats + off, reduction=Reduction.IMAGE)
-    assert "as good as ELBO." in losses.said(loss, MNIST)
+    assert "it is as good as ELBO." in losses.said(loss, MNIST)
     worse = replace(loss, value=-elbo.nats + 0.1)
     assert "not as good as ELBO." in losses.said(worse, MNIST)
 
