@@ -146,10 +146,6 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     expect(page.get_by_text("paused")).to_have_count(2, timeout=60_000)
     button(page, "Go on").click()
     expect(button(page, "Pause")).to_be_enabled()
-    in_force, viewer = page.get_by_text("In force: ").bounding_box(), page.locator(".st-key-viewer").bounding_box()
-    assert in_force
-    assert viewer
-    assert in_force["y"] + 20 <= viewer["y"] + viewer["height"]  # its first line is in sight, at 1280 x 800
     page.get_by_text("In force: ").evaluate("(element) => element.scrollIntoView({block: 'end'})")
     height = middle(button(page, "Stop and keep"))[1]
     for fit in running(checkpoints):
