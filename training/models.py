@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,10 +28,32 @@ HAS_BFLOAT16 = bool(torch.cpu.get_capabilities().get("avx512_bf16") or torch.cpu
 WIDE = 128  # features on both sides, below which the conversion costs what it spares
 
 
+class _HalfPrecision(torch.autograd.Function):
+    """`x W^T + b`, and its gradient, with factors of 16 bits whose products are summed in 32.
+
+    What `torch.autocast` does, in two thirds of the time: the gradient of W is computed as W lies in memory.
+    """
+
+    @staticmethod
+    def forward(context: Any, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """(n, inputs), (outputs, inputs) and (outputs,) -> (n, outputs), all float32."""
+        halves = inputs.bfloat16(), weight.bfloat16()
+        context.save_for_backward(*halves)
+        return (halves[0] @ halves[1].t()).float().add_(bias)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        """(n, outputs) -> the gradients of inputs, weight and bias."""
+        inputs, weight = context.saved_tensors
+        half = gradient.bfloat16()
+        towards_inputs = (half @ weight).float() if context.needs_input_grad[0] else None
+        return towards_inputs, (half.t() @ inputs).float(), gradient.sum(0)
+
+
 class _Linear(nn.Linear):
     """A linear layer that, wide and while it is fitted, multiplies bfloat16 where the processor is faster at that.
 
-    Products are summed in 32 bits. Weights stay in 32 bits, and so does a latent space, whose layers are narrow.
+    Weights stay in 32 bits, and so does a latent space, whose layers are narrow.
     Micikevicius et al. 2017, Mixed precision training, https://arxiv.org/abs/1710.03740
     """
 
@@ -39,8 +62,7 @@ class _Linear(nn.Linear):
         is_single = inputs.is_cpu and inputs.dtype == torch.float32
         if not (HAS_BFLOAT16 and self.training and is_wide and is_single):
             return super().forward(inputs)
-        with torch.autocast("cpu", torch.bfloat16):
-            return super().forward(inputs).float()
+        return _HalfPrecision.apply(inputs, self.weight, self.bias)
 
 
 def _mlp(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:

@@ -23,6 +23,7 @@ from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkp
 from training.datasets import Data
 from training.experiments import Experiment
 from training.fit import FitError, Interrupted, as_dict, fit
+from training.models import build
 from training.objective import evaluate
 
 
@@ -121,6 +122,23 @@ def test_killed_and_resumed_equals_not_killed(after: int, fitted: Path, experime
     assert run_command(app, *arguments, "--resume").exit_code == 0
     torch.testing.assert_close(weights(path), weights(whole), rtol=0, atol=0)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, 3.0, 1e6])
+def test_a_gradients_norm_is_bounded_as_torch_bounds_it(times: float, experiment: Experiment) -> None:
+    network, other = build(experiment, "vae"), build(experiment, "vae")
+    random = torch.Generator().manual_seed(0)
+    gradients = [torch.randn(each.shape, generator=random) for each in network.parameters()]
+    norm = torch.cat([each.flatten() for each in gradients]).norm()
+    for each in (network, other):
+        for parameter, gradient in zip(each.parameters(), gradients, strict=True):
+            parameter.grad = gradient * (times * fit_module.MAX_GRADIENT_NORM / norm)
+    fit_module._clip_gradient(network)
+    torch.nn.utils.clip_grad_norm_(other.parameters(), fit_module.MAX_GRADIENT_NORM)
+    for ours, theirs in zip(network.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-6, atol=0)
+    after = torch.cat([each.grad.flatten() for each in network.parameters() if each.grad is not None]).norm()
+    assert float(after) == pytest.approx(min(times, 1.0) * fit_module.MAX_GRADIENT_NORM, rel=1e-4)
 
 
 def test_ctrl_c_while_the_checkpoint_is_written_is_heard(
