@@ -128,10 +128,9 @@ def render(pair: ModelPair, stage: Stage) -> None:
         )
     with stage.viewer:
         if window is not None:
-            latent_map.chart(posterior_figure(vae_map, binary, window), key=CLOSE_UP_CHART, size="close_up")
-            latent_map.overlay(
-                CLOSE_UP_CHART, _marks(vae_map, q, z), title="The encoder's guess, and the exact posterior"
-            )
+            figure, title = posterior_figure(vae_map, binary, window), "The encoder's guess, and the exact posterior"
+            latent_map.chart(figure, key=CLOSE_UP_CHART, size="close_up", title=title)
+            latent_map.overlay(CLOSE_UP_CHART, _marks(vae_map, q, z), title=title)
             outside = window.side > vae_map.window.side
             where = "wider than the map" if outside else "framed on the VAE's map"
             st.caption(f"The close-up is {where}.", help=LEGEND)

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -34,6 +36,7 @@ from training.experiments import Experiment
 pytestmark = pytest.mark.browser
 
 NATS = "reconstruction, nats per image"
+POSTERIOR = "The encoder's guess, and the exact posterior, mnist-2d"
 GUESSES = ("exact posterior p(z|x)", "encoder's guess q(z|x)")
 
 
@@ -182,6 +185,7 @@ def test_a_chart_is_saved_under_its_own_name(page: Page, served: str) -> None:
 
 
 LINE = 30  # pixels: the height of a saved map's title, and of its legend
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def saved_chart(page: Page, chart: str, form: str) -> bytes:
@@ -194,7 +198,7 @@ def saved_chart(page: Page, chart: str, form: str) -> bytes:
 
 
 def texts_of(svg: bytes) -> list[str]:
-    return ["".join(each.itertext()) for each in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    return ["".join(each.itertext()) for each in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
 def classes_of(svg: bytes) -> set[str]:
@@ -300,7 +304,7 @@ def test_a_chart_is_saved_with_its_titles_legend_and_marks(
     [
         ("Beta", "trade_off", {"KL, nats per image", NATS, "AE: pays no KL", "0.1", "0.5", "40"}, set()),
         ("Compare", "rate_distortion", {"KL (rate), nats per image", NATS, "beta 40", "ELBO −140"}, set()),
-        ("Posterior", "map_posterior", {"latent dimension 1 (sd of the prior)", *GUESSES}, {"outline"}),
+        ("Posterior", "map_posterior", {POSTERIOR, "latent dimension 1 (sd of the prior)", *GUESSES}, {"outline"}),
     ],
 )
 def test_charts_of_shipped_experiments_are_saved_too(
@@ -308,10 +312,44 @@ def test_charts_of_shipped_experiments_are_saved_too(
 ) -> None:
     open_link(page, f"{shipped}/?experiment=mnist-2d&tab={tool}")
     wait_until_idle(page)
-    assert_saved_with(page, chart, told, marked)
+    assert_saved_with(page, chart, told, marked, has_title=tool == "Posterior")
 
 
-def assert_saved_with(page: Page, chart: str, told: set[str], marked: set[str]) -> None:
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_labels_lie_on_the_pages_own_colour_and_do_so_in_a_file(theme: Any, page: Page, shipped: str) -> None:
+    page.emulate_media(color_scheme=theme)
+    open_link(page, f"{shipped}/?experiment=mnist-2d&tab=Posterior")
+    wait_until_idle(page)
+    for chart, told in (("map_posterior", GUESSES), ("map_vae", ("1 sd", "2 sd", "3 sd"))):
+        root = ElementTree.fromstring(saved_chart(page, chart, "SVG"))
+        labels = {"".join(text.itertext()): (text, back) for text, back in annotations_of(root)}
+        for label in told:
+            seen = page.locator(f".st-key-{chart} .annotation", has_text=label)
+            on_page = [seen.locator(part).evaluate("e => getComputedStyle(e).fill") for part in ("text", ".bg")]
+            assert [brightness(each) > 127 for each in on_page] == [theme == "dark", theme == "light"]
+            assert [fill_of(part) for part in labels[label]] == on_page
+
+
+def annotations_of(root: ElementTree.Element) -> Iterator[tuple[ElementTree.Element, ElementTree.Element]]:
+    """The labels in a chart's file: each one's text, and what it lies on."""
+    for each in root.iter(f"{SVG}g"):
+        if each.get("class") == "annotation":
+            back = next(part for part in each.iter() if part.get("class") == "bg")
+            yield next(each.iter(f"{SVG}text")), back
+
+
+def fill_of(part: ElementTree.Element) -> str:
+    found = re.search(r"(?:^|; ?)fill: ([^;]+)", part.get("style", ""))
+    assert found
+    return found[1]
+
+
+def brightness(colour: str) -> float:
+    """Of a colour as browsers say it: 0 to 255."""
+    return float(np.mean([float(part) for part in re.findall(r"[\d.]+", colour)[:3]]))
+
+
+def assert_saved_with(page: Page, chart: str, told: set[str], marked: set[str], *, has_title: bool = False) -> None:
     expect(page.locator(f".st-key-{chart} .g-xtitle text, .st-key-{chart} .g-x2title text").first).to_be_visible()
     for mark in marked:
         page.locator(f".st-key-{chart} .{mark}").first.wait_for(state="attached")
@@ -321,7 +359,7 @@ def assert_saved_with(page: Page, chart: str, told: set[str], marked: set[str]) 
     assert told <= set(texts_of(svg))
     assert marked <= classes_of(svg)
     png = Image.open(io.BytesIO(saved_chart(page, chart, "PNG")))
-    assert png.size == pytest.approx((2 * box["width"], 2 * box["height"]), abs=2)
+    assert png.size == pytest.approx((2 * box["width"], 2 * (box["height"] + has_title * LINE)), abs=2)
 
 
 def test_a_picture_that_cannot_be_made_is_told(page: Page, served: str) -> None:

@@ -11,7 +11,8 @@ const LINE = 30; // pixels: the height of the title, and of the legend
 const PADDING = 8; // pixels beside them
 const FONT_SIZE = 18;
 const DOT = 7; // radius in the legend, in pixels
-const TEXT_STYLES = ["fill", "stroke", "stroke-width", "stroke-linejoin", "paint-order", "font-family", "font-size", "font-weight"];
+const STYLED = "text, tspan, .annotation .bg";
+const STYLES = ["fill", "stroke", "stroke-width", "stroke-linejoin", "paint-order", "font-family", "font-size", "font-weight"];
 const NOT_SEEN = ".updatemenu-container, .draglayer, .hoverlayer";
 
 /** @param {any} chart Plotly's @param {string} title above it; empty: none @returns {Promise<SVGElement>} */
@@ -86,11 +87,11 @@ function copyOf(layer) {
   copy.setAttribute("width", String(width));
   copy.setAttribute("height", String(height));
   copy.setAttribute("overflow", "visible"); // of a long title nothing is cut off
-  // A file has no style sheet: what that of the page says of texts goes with them.
-  const texts = layer.querySelectorAll("text, tspan");
-  for (const [at, text] of /** @type {NodeListOf<SVGElement>} */ (copy.querySelectorAll("text, tspan")).entries()) {
-    const seen = getComputedStyle(texts[at]);
-    for (const name of TEXT_STYLES) text.style.setProperty(name, seen.getPropertyValue(name));
+  // A file has no style sheet: what that of the page says of texts, and of what they lie on, goes with them.
+  const styled = layer.querySelectorAll(STYLED);
+  for (const [at, each] of /** @type {NodeListOf<SVGElement>} */ (copy.querySelectorAll(STYLED)).entries()) {
+    const seen = getComputedStyle(styled[at]);
+    for (const name of STYLES) each.style.setProperty(name, seen.getPropertyValue(name));
   }
   for (const each of copy.querySelectorAll(NOT_SEEN)) each.remove();
   return copy;
