@@ -104,9 +104,14 @@ def chosen_maps(pair: ModelPair) -> MapPair:
     plane = st.session_state.get(PLANE.name)
     dimensions = None
     if pair.latent_dim > 2 and plane == Plane.DIMENSIONS:
-        right, up = (min(int(choice.value), pair.latent_dim) - 1 for choice in (RIGHTWARDS, UPWARDS))
-        dimensions = None if right == up else (right, up)
+        right, up = (min(int(choice.value), pair.latent_dim) for choice in (RIGHTWARDS, UPWARDS))
+        dimensions = right - 1, _another(right, up, pair.latent_dim) - 1
     return catalog.map_pair(pair, dimensions, tsne=pair.latent_dim > 2 and plane == Plane.TSNE)
+
+
+def _another(dimension: int, other: int, latent_dim: int) -> int:
+    """Return the other dimension of a plane, from 1: the next one if it is the same, for the same twice is no plane."""
+    return dimension % latent_dim + 1 if other == dimension else other
 
 
 def show(tool: str, settings: Mapping[Choice[Any], Any]) -> None:
@@ -192,9 +197,18 @@ def plane_inputs(name: str, on_change: Callable[[], None]) -> None:
     )
     if chosen != Plane.DIMENSIONS:
         return
+
+    def take(dimension: Choice[int], other: Choice[int]) -> None:
+        other.set(_another(dimension.value, other.value, latent_dim))
+        on_change()
+
     with st.container(horizontal=True):
-        for choice, label in ((RIGHTWARDS, "Rightwards"), (UPWARDS, "Upwards")):
-            st.number_input(label, 1, latent_dim, choice.default, on_change=on_change, width=100, **choice.bound)
+        for label, choice, other in (("Rightwards", RIGHTWARDS, UPWARDS), ("Upwards", UPWARDS, RIGHTWARDS)):
+            options = {"on_change": take, "args": (choice, other), "width": 100, **choice.bound}
+            st.number_input(label, 1, latent_dim, choice.default, **options)
+    if RIGHTWARDS.value == UPWARDS.value:  # in a link, from which widgets take their first values
+        set_for_page({UPWARDS: _another(RIGHTWARDS.value, UPWARDS.value, latent_dim)})
+        st.rerun()
 
 
 def codes_shown_input(codes: int) -> None:

@@ -184,3 +184,18 @@ def test_another_plane_keeps_the_ringed_image_and_picks_it_there(shipped: AppTes
         found = [shipped.session_state[f"{short}_{axis}"] for axis in "xy"]
         assert found == pytest.approx([code[0], code[4]], abs=1e-3)
     assert shipped.number_input("to_image").value == 9
+
+
+def test_a_plane_never_has_the_same_dimension_twice(shipped: AppTest) -> None:
+    shipped.query_params.update({"experiment": "mnist-32d", "plane": "two dimensions", "rightwards": "32"})
+    shipped.query_params["upwards"] = "32"
+    shipped.run()
+    for moved, number, expected in (("", 0, (32, 1)), ("rightwards", 1, (1, 2)), ("upwards", 1, (2, 1))):
+        if moved:
+            shipped.number_input(moved).set_value(number).run()
+        assert not shipped.exception
+        chosen = tuple(shipped.number_input(name).value for name in ("rightwards", "upwards"))
+        assert chosen == expected
+        code = Checkpoint(checkpoint_path(ROOT / "checkpoints" / "mnist-32d", "vae")).codes().code[0]
+        found = [shipped.session_state[f"vae_{axis}"] for axis in "xy"]
+        assert found == pytest.approx([code[each - 1] for each in expected], abs=1e-3), moved
