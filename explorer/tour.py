@@ -315,7 +315,7 @@ WHAT_THE_VAE_CHANGES = Step(
     text=r"""
         A **variational autoencoder** encodes an image not as a point but as a small cloud, a Gaussian. Its mean
         $\mu(x)$ is the dot on the map. Its spread $\sigma(x)$, one for each dimension, is the ellipse in the ring.
-        The close-up below shows it large. At each visit the decoder gets a fresh point of the cloud.
+        The close-up shows it large. At each visit the decoder gets a fresh point of the cloud.
         """,
     formula=r"q(z \mid x) = \mathcal N\bigl(z;\ \mu(x),\ \operatorname{diag} \sigma^2(x)\bigr)",
     question="How large are the clouds?",

@@ -161,8 +161,17 @@ def assert_gaussian_is_large(page: Page) -> None:
     ellipse.wait_for(state="attached")
     wait_until_idle(page)
     assert width_of(page.locator(".st-key-map_vae .map-overlay .outline").last) < 40
-    page.locator(f".st-key-{CLOSE_UP}").scroll_into_view_if_needed()  # the ellipse may be drawn anew meanwhile
     assert width_of(ellipse) > 60
+    # With the step and the decodes, over none of them: nothing has been scrolled.
+    edges = "part => { const b = part.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; }"
+    left, top, right, bottom = page.locator(f".st-key-{CLOSE_UP}").evaluate(edges)
+    around = page.locator(".st-key-viewer").evaluate(edges)
+    assert around[0] <= left
+    assert around[1] <= top
+    assert right <= around[2]
+    assert bottom <= page.locator(".st-key-lesson").evaluate(edges)[1]
+    for model in ("autoencoder", "vae"):
+        assert page.locator(f'img[data-name="pick-{model}"]').evaluate(edges)[2] <= left
     shown = in_chart(page, CLOSE_UP, "return chart._fullData.reduce((n, {x}) => n + x.length, 0)")
     assert 0 < shown < 1_000  # the codes near it, not all of them
 
