@@ -261,11 +261,13 @@ def _npz(source: Path | io.BytesIO, name: str) -> Found:
     class_names = arrays.get("class_names")
     if class_names is not None and (class_names.ndim != 1 or class_names.dtype.kind not in "U"):
         raise AddError(f"class_names in {name} are {class_names.dtype}; expected is a list of texts")
+    numbers = _numbers(np.concatenate(labels)) if labels else None
+    known = None if numbers is None else _known_names(name, numbers)
     return Found(
         pictures=np.concatenate(pictures),
-        labels=_numbers(np.concatenate(labels)) if labels else None,
+        labels=numbers,
         split=np.concatenate(split) if len(split) > 1 else None,
-        class_names=None if class_names is None else class_names.tolist(),
+        class_names=known if class_names is None else class_names.tolist(),
         origin=name,
         notes=("values from 0 to 1 were spread to 0 to 255",) if any(map(_is_fraction, raw)) else (),
     )
@@ -282,7 +284,10 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array:
             )
             shape, _, dtype = read_header(file)
             if dtype.hasobject:
-                raise AddError(f"{shown} is a pickle, which may run code; save it as an array of numbers or texts")
+                raise AddError(
+                    f"{shown} is a pickle, which may run code; save it as one array of numbers or texts, "
+                    "all images of one size"
+                )
             if file.tell() + math.prod(shape) * dtype.itemsize != info.file_size:
                 raise ValueError("its header does not fit its size")
         with archive.open(info) as file:

@@ -108,7 +108,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         if name in found:
             with st.container(key="watched_curves"):
                 _watch_curves(name)
-        _list_fits(name, [other for other in found if other != name], watches=name in found)
+        _list_fits(name)
         _own_experiments(list(found))
 
 
@@ -572,8 +572,10 @@ def _order(name: str, state: str) -> None:
 
 
 def _discard(name: str) -> None:
-    """Give a fit up; a callback."""
+    """Give a fit up; a callback. Its processes end a moment later: another may be begun at once."""
     _watch_fit("")
+    if st.session_state.get(OWN_FIT) == name:
+        del st.session_state[OWN_FIT]
     for fit in _fits().get(name, []):
         try:
             workers.discard(fit.folder, fit.stem)
@@ -643,9 +645,13 @@ def _watch_curves(name: str) -> None:
     )
 
 
-def _list_fits(name: str, others: list[str], *, watches: bool) -> None:
-    """List all fits under way, on this computer or in a folder that it shares."""
-    if not (watches or others):
+@fragment(run_every=STEER_TICK)
+def _list_fits(name: str) -> None:
+    """List all fits under way, on this computer or in a folder that it shares; they end without this session, too."""
+    found = _fits()
+    watches, others = name in found, [other for other in found if other != name]
+    if not found:
+        _nothing()
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if watches:

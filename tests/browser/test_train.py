@@ -209,9 +209,11 @@ def discard_another(checkpoints: Path, page: Page, address: str) -> None:
     assert "zoom" not in page.url
     button(page, "Discard").click()
     button(page, "Discard it").click()
-    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    expect(page.get_by_text("is under way")).to_have_count(0)
 
     def nothing_is_left() -> None:
         assert set(checkpoints.iterdir()) == folders
 
     wait_until(page, nothing_is_left)
+    expect(page.get_by_text("Fits under way:")).to_have_count(0)  # and the page has heard of it

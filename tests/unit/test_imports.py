@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import png_header, run_command
+from tests.conftest import ROOT, png_header, run_command
 from tests.unit.test_datasets import idx
 from training import array_file, forms
 from training.__main__ import app
@@ -24,6 +24,8 @@ from training.imports import AddError, Imported, contact_sheet, read, save, to_i
 from training.own_dataset import dataset_path, duplicates, read_dataset
 
 N = 400
+DIGITS = tuple("0123456789")
+NUMBERED = tuple(f"#{digit}" for digit in DIGITS)
 
 Arrays = dict[str, np.ndarray]
 
@@ -348,6 +350,45 @@ def test_large_colour_pictures_are_reduced(images: np.ndarray, labels: np.ndarra
 # The split
 
 
+def test_numbered_classes_are_digits_where_the_images_are(
+    images: np.ndarray, labels: np.ndarray, tmp_path: Path
+) -> None:
+    clothes, classes = read_dataset(dataset_path(ROOT / "data", "fashion-mnist")).part("test")
+    mnist = load("mnist", ROOT / "data", download=False).test
+    noise = np.random.default_rng(0).integers(0, 256, (N, 28, 28), np.uint8) * (classes[:N, None, None] > 0)
+    for shown, numbers, named in (
+        (images, labels, DIGITS),
+        (mnist.images[:N].numpy(), mnist.labels[:N].numpy(), DIGITS),
+        (255 - mnist.images[-N:].numpy(), mnist.labels[-N:].numpy(), DIGITS),
+        (mnist.images[:N].numpy(), (mnist.labels[:N].numpy() + 1) % 10, NUMBERED),
+        (clothes[:N], classes[:N], NUMBERED),
+        (noise, classes[:N], NUMBERED),
+    ):
+        imported = read(npz(tmp_path / "numbered.npz", images=shown, labels=numbers))
+        assert imported.dataset.classes == named
+        assert ("their classes are called #0 to #9" in told(imported)) == (named == NUMBERED)
+    given = npz(tmp_path / "named.npz", images=clothes[:N], labels=classes[:N], class_names=np.array(DIGITS))
+    assert read(given).dataset.classes == DIGITS  # who names them knows
+
+
+def test_an_npz_of_a_name_that_is_known_has_its_names(tmp_path: Path) -> None:
+    shipped = read_dataset(dataset_path(ROOT / "data", "fashion-mnist"))
+    clothes, classes = shipped.part("test")
+    imported = read(npz(tmp_path / "fashion_mnist.npz", x_train=clothes[:N], y_train=classes[:N]))
+    assert imported.dataset.classes == shipped.classes
+
+
+def test_colours_that_are_lost_are_told(images: np.ndarray, labels: np.ndarray, tmp_path: Path) -> None:
+    coloured = np.stack([images, images, images], axis=3)
+    found = [read(npz(tmp_path / "a.npz", images=shown, labels=labels)) for shown in (images, coloured)]
+    assert ["reduced to grey" in told(imported) for imported in found] == [False, True]
+    np.testing.assert_array_equal(found[0].dataset.images, found[1].dataset.images)
+    folder = write_pictures(tmp_path / "pictures", images, labels)
+    assert "grey" not in told(read(folder))
+    (folder / "class 3" / "red.png").write_bytes(png(coloured[0] // np.array([1, 2, 2], np.uint8)))
+    assert "reduced to grey" in told(read(folder))
+
+
 def test_copies_are_told_and_stay_on_one_side(images: np.ndarray, tmp_path: Path) -> None:
     twice = np.concatenate([images, images[:150]])
     imported = read(npz(tmp_path / "twice.npz", images=twice))
@@ -533,6 +574,7 @@ def test_a_picture_that_is_none_is_named_and_many_are_refused(
     assert_holds(imported, images, labels)
     for name in ("bomb.png", "cut.jpg", "script.png"):
         assert f"class 3/{name} (" in told(imported)
+    assert "class 3/script.png (no picture of PNG, JPEG, GIF, BMP, WEBP, TIFF or PPM)" in told(imported)
     (folder / "class 3" / "empty.png").write_text("")
     with pytest.raises(AddError, match=r"5 of 405 pictures cannot be read; replace or remove them: class 3/bomb.png"):
         read(folder)
