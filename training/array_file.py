@@ -168,24 +168,29 @@ def finite(value: Any) -> float:
     return number
 
 
-def write_arrays(path: Path, arrays: dict[str, Array], settings: dict[str, Any], *, to_disk: bool = True) -> None:
+def write_arrays(
+    path: Path, arrays: dict[str, Array], settings: dict[str, Any], *, make_folder: bool = True, to_disk: bool = True
+) -> None:
     """Write a file that `ArrayFile` reads; `settings` must hold its `format`. Else as `write_atomically`."""
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    write_atomically(path, save(contiguous, metadata={"settings": json.dumps(settings)}), to_disk=to_disk)
+    content = save(contiguous, metadata={"settings": json.dumps(settings)})
+    write_atomically(path, content, make_folder=make_folder, to_disk=to_disk)
 
 
-def write_atomically(path: Path, content: bytes, *, to_disk: bool = True) -> None:
+def write_atomically(path: Path, content: bytes, *, make_folder: bool = True, to_disk: bool = True) -> None:
     """Write under a temporary name, flush to the disk, move into place; of several at once the last one stands.
 
     Args:
-        path: the file; its folder is made.
+        path: the file.
         content: all of it.
+        make_folder: make its folder, if that is not there; else one that was deleted stays away.
         to_disk: wait until the disk has it, so that it outlives a power cut; a reader sees it whole either way.
 
     Raises:
-        OSError: no room, no permission; what stood at `path` is unharmed and nothing is left beside it.
+        OSError: no room, no permission, no folder; what stood at `path` is unharmed and nothing is left beside it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if make_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # its own: others may write the same file
     try:
         with temporary.open("xb") as file:

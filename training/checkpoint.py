@@ -387,14 +387,15 @@ def write(
     codes: Codes,
     history: dict[str, Curve],
     snapshots: Snapshots,
+    make_folder: bool = True,
 ) -> None:
-    """Write one model's file; the file that stood there stays until the new one is whole.
+    """Write one model's file, in a folder that is made unless it shall not; what stood there stays until it is whole.
 
     Raises:
-        OSError: no room, no permission; what stood there is unharmed.
+        OSError: no room, no permission, no folder; what stood there is unharmed.
     """
     settings = fit_settings(path.stem, experiment, dataset=dataset, changes=changes, seconds=seconds) | {"test": test}
-    write_arrays(path, fit_arrays(weights, codes, history, snapshots), settings)
+    write_arrays(path, fit_arrays(weights, codes, history, snapshots), settings, make_folder=make_folder)
 
 
 def fit_settings(

@@ -202,7 +202,7 @@ class _Run:
             "records": self.records,
             "changes": self.changes,
         }
-        write_atomically(path, save(tensors, metadata={"progress": json.dumps(progress)}))
+        write_atomically(path, save(tensors, metadata={"progress": json.dumps(progress)}), make_folder=False)
 
     def resume(self, path: Path) -> None:
         try:
@@ -293,6 +293,7 @@ def fit(
         run.resume(unfinished)
         display.say(f"{model_name}: resumed at update {run.update} of {run.total}")
     if run.update == 0:
+        folder.mkdir(parents=True, exist_ok=True)
         run.save(unfinished)  # fails now, not after an epoch, if the folder cannot be written to
     with _interrupts() if interrupted is None else nullcontext(interrupted) as received:
         with _Stage(run, data, path, is_watched=is_watched) as stage:
@@ -300,8 +301,8 @@ def fit(
                 _go_on(run, data, stage, unfinished, received, display)
             finally:
                 display.end(model_name)
-            stage.check_folder()
-            _export(run, data, path)
+            with stage.told_of_its_folder():
+                _export(run, data, path)
         forget(path)
         if received:
             raise Interrupted(f"{path} is finished; go on with the same command and --resume")
@@ -314,9 +315,9 @@ def _go_on(run: _Run, data: Data, stage: "_Stage", unfinished: Path, interrupted
 
     def save() -> None:
         nonlocal saved, saved_at
-        stage.check_folder()
         run.note_time()
-        run.save(unfinished)
+        with stage.told_of_its_folder():
+            run.save(unfinished)
         saved, saved_at = run.update, time.monotonic()
 
     stage.show()  # before the first measurement on the validation images
@@ -442,9 +443,18 @@ class _Stage:
         self._next_show = began + max(SHOW_EVERY, (time.monotonic() - began) / share)
 
     def check_folder(self) -> None:
-        """Raise FitError if the experiment's folder was deleted: to write into it would make it again."""
+        """Raise FitError if the experiment's folder was deleted."""
         if not self.path.parent.is_dir():
             raise FitError(f"{self.path.parent} was deleted or moved during the fit")
+
+    @contextmanager
+    def told_of_its_folder(self) -> Iterator[None]:
+        """Raise FitError where something cannot be written because the experiment's folder was deleted."""
+        try:
+            yield
+        except FileNotFoundError:
+            self.check_folder()
+            raise
 
     def _write(self, state: str, message: str = "") -> None:
         run = self.run
@@ -571,6 +581,7 @@ def _export(run: _Run, data: Data, path: Path) -> None:
             code=torch.stack([code for _, code in run.snapshots]).numpy(),
             labels=data.validation.labels[:SNAPSHOT_IMAGES].numpy(),
         ),
+        make_folder=False,
     )
 
 
@@ -585,6 +596,7 @@ def export(
     seconds: float,
     history: dict[str, Curve],
     snapshots: Snapshots,
+    make_folder: bool = True,
 ) -> None:
     """Round the weights to half precision, compute codes and test metrics from them, write the checkpoint.
 
@@ -615,6 +627,7 @@ def export(
         codes=Codes(code, data.test.labels.numpy(), log_variance),
         history=history,
         snapshots=snapshots,
+        make_folder=make_folder,
     )
 
 

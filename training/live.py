@@ -213,7 +213,7 @@ def write_live(
     """
     stem = path.name.removesuffix(".live.safetensors")
     settings = fit_settings(stem, experiment, dataset=dataset, changes=changes, seconds=seconds)
-    write_arrays(path, arrays, settings | progress._asdict(), to_disk=False)
+    write_arrays(path, arrays, settings | progress._asdict(), make_folder=False, to_disk=False)
 
 
 def control(
@@ -248,7 +248,7 @@ def control(
             before.learning_rate if learning_rate is None else learning_rate,
         )
         _check_control(ordered)
-        write_atomically(path, json.dumps(ordered._asdict()).encode(), to_disk=False)
+        write_atomically(path, json.dumps(ordered._asdict()).encode(), make_folder=False, to_disk=False)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 The arrays, for n images: `images` uint8 (n, 28, 28), 0 black and 255 white; `labels` uint8 (n,), from 0; `split` uint8
 (n,), an index of `SPLITS`. The settings: `format`; `classes`, their names by label; `source`, where the images came
-from; `conversion`, what became of pictures that were not grey 28 x 28 with a dark background.
+from; `conversion`, what became of pictures that were not grey 28 x 28 with a dark background; `fingerprint`, of the
+test images, which early files lack.
 
 A file may hold the test images only: enough for every tool of the app, not for a fit.
 """
@@ -114,6 +115,7 @@ def write_dataset(path: Path, dataset: OwnDataset) -> None:
             "classes": dataset.classes,
             "source": dataset.source,
             "conversion": dataset.conversion,
+            "fingerprint": fingerprint(*dataset.part("test")),
         },
     )
 
@@ -141,4 +143,8 @@ def read_dataset(path: Path) -> OwnDataset:
         raise file.defect_error(f"has a label {arrays['labels'].max()}, and the names of {len(classes)} classes")
     if arrays["split"].max() >= len(SPLITS) or not (arrays["split"] == SPLITS.index("test")).any():
         raise file.defect_error("has a split that is none, or no test images")
-    return OwnDataset(**arrays, classes=tuple(classes), source=source, conversion=conversion)
+    dataset = OwnDataset(**arrays, classes=tuple(classes), source=source, conversion=conversion)
+    told = file.settings.get("fingerprint")
+    if told is not None and told != fingerprint(*dataset.part("test")):
+        raise file.defect_error("has other test images, or labels, than when it was written")
+    return dataset

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT, png_header, run_command
+from tests.conftest import ROOT, png_header, rewrite, run_command
 from tests.unit.test_datasets import idx
 from training import array_file, forms
 from training.__main__ import app
-from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path
+from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path
 from training.datasets import Data, load
 from training.imports import AddError, Imported, contact_sheet, read, save, to_image
-from training.own_dataset import dataset_path, duplicates, read_dataset
+from training.own_dataset import dataset_path, duplicates, fingerprint, read_dataset
 
 N = 400
 DIGITS = tuple("0123456789")
@@ -774,3 +774,16 @@ def test_nothing_is_written_when_it_fails(images: np.ndarray, tmp_path: Path, mo
 def test_the_conversion_is_plain_json(images: np.ndarray, tmp_path: Path) -> None:
     dataset = read(npz(tmp_path / "x.npz", images=255 - images)).dataset
     assert json.loads(json.dumps(dataset.conversion)) == {"inverted": True, "transposed": False, "resized": False}
+
+
+def test_the_file_holds_its_fingerprint_and_is_refused_with_another(images: np.ndarray, tmp_path: Path) -> None:
+    save(read(npz(tmp_path / "x.npz", images=images)).dataset, tmp_path, "mine")
+    path = dataset_path(tmp_path, "mine")
+    told = []
+    rewrite(path, lambda arrays, settings: told.append(settings["fingerprint"]))
+    assert told == [fingerprint(*read_dataset(path).part("test"))]
+    rewrite(path, lambda arrays, settings: arrays.update(images=arrays["images"] // 2))
+    with pytest.raises(CheckpointError, match="has other test images, or labels, than when it was written"):
+        read_dataset(path)
+    rewrite(path, lambda arrays, settings: settings.pop("fingerprint"))
+    assert len(read_dataset(path).images) == len(images)  # a file of an earlier version

@@ -21,8 +21,8 @@ import pytest
 import torch
 
 from tests.conftest import CPU, ROOT
+from training import array_file, workers
 from training import fit as fit_module
-from training import workers
 from training.checkpoint import MODEL_NAMES, Change, Checkpoint, CheckpointError, check_pair, checkpoint_path
 from training.datasets import Data
 from training.experiments import Experiment
@@ -241,6 +241,25 @@ def test_a_folder_that_is_deleted_during_a_fit_is_told_and_stays_away(
 ) -> None:
     folder = tmp_path / experiment.name
     before_update(lambda update: shutil.rmtree(folder) if update == 50 else None)
+    with pytest.raises(FitError, match="was deleted or moved during the fit"):
+        fit(experiment, "vae", digits, folder, device=CPU)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(("file", "nth"), [("vae.unfinished.safetensors", 2), ("vae.safetensors", 1)])
+def test_a_folder_that_is_deleted_just_before_something_is_written_stays_away(
+    file: str, nth: int, experiment: Experiment, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, real, seen = tmp_path / experiment.name, array_file.write_atomically, []
+
+    def delete_first(path: Path, *arguments: Any, **named: Any) -> None:
+        seen.append(path.name)
+        if path.name == file and seen.count(file) == nth:
+            shutil.rmtree(folder)
+        real(path, *arguments, **named)
+
+    for module in (array_file, fit_module):
+        monkeypatch.setattr(module, "write_atomically", delete_first)
     with pytest.raises(FitError, match="was deleted or moved during the fit"):
         fit(experiment, "vae", digits, folder, device=CPU)
     assert not folder.exists()
