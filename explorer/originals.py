@@ -39,7 +39,7 @@ __all__ = [
 
 Array = NDArray[Any]
 
-EVERYTHING_ELSE = "Everything else works without it."
+EVERYTHING_ELSE = "Everything else works."
 LOOK_AGAIN = 1.0  # seconds after which the folder of images is looked at again: a click has no time for it
 _seen: dict[Path, tuple[float, tuple[int, ...]]] = {}
 

@@ -7,6 +7,7 @@ import shutil
 import threading
 import zipfile
 from collections.abc import Collection
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -79,7 +80,8 @@ ATLASES = "live_atlases"  # of each model: the version whose decodes were sent l
 HAS_BEGUN = "fit_has_begun"  # whether the page, its legend for one, is that of the fit that is watched
 PICKS = "live_picks"  # the points that are picked on the maps of the fit
 UPLOAD, MAX_UPLOAD = "own_images", 100  # a widget; megabytes
-ADDED = "added"  # what was found in the file that was dropped last
+ADDED = "added"  # the data set that was made of the file that was dropped last, and what was found in it
+REFUSED = "refused"  # why that file was not taken
 COMPLAINT = "fit_complaint"  # what went wrong in the last callback
 MOVED_BETA, MOVED_RATE = "moved_beta", "moved_rate"  # widgets
 
@@ -269,8 +271,17 @@ def _upload() -> None:
         help="Pictures of any size become grey, 28 x 28. README tells what the arrays of an .npz are called.",
     )
     st.caption("From a folder: `python -m training add NAME PATH`.")
-    for sentence in st.session_state.get(ADDED, ()):
+    if refusal := st.session_state.get(REFUSED):
+        st.error(escape_markdown(refusal))
+    name, sentences = st.session_state.get(ADDED, ("", ()))
+    for sentence in sentences:
         st.caption(escape_markdown(f"{sentence}."))
+    if name:
+        from training.imports import contact_sheet_path
+
+        with suppress(OSError):  # whoever deletes it may do so while the page is open
+            st.image(contact_sheet_path(data_dir(), name).read_bytes())
+            st.caption("Black and white exchanged, or all on their side? The command has `--invert` and `--transpose`.")
 
 
 @cached()
@@ -303,11 +314,12 @@ def _add() -> None:
     uploaded = st.session_state[UPLOAD]
     if uploaded is None:
         return
+    for told in (ADDED, REFUSED):  # of the last file
+        st.session_state.pop(told, None)
     try:
         DATASET.set(add_images(uploaded.name, uploaded.getvalue()))
     except (AddError, OSError) as error:
-        st.session_state.pop(ADDED, None)
-        st.session_state[COMPLAINT] = f"These images cannot be taken: {error}."
+        st.session_state[REFUSED] = f"These images cannot be taken: {error}."
 
 
 def add_images(file_name: str, content: bytes) -> str:
@@ -326,7 +338,10 @@ def add_images(file_name: str, content: bytes) -> str:
         name = _free_name(stem, available(data_dir()))
         save(imported.dataset, data_dir(), name)
     about, *others = imported.sentences
-    st.session_state[ADDED] = [f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others)]
+    st.session_state[ADDED] = (
+        name,
+        [f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others)],
+    )
     return name
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.app.conftest import html, shown
 from tests.conftest import OWN_NAMES, ROOT, TABS, rewrite
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.datasets import load
-from training.own_dataset import dataset_path
+from training.own_dataset import dataset_path, read_dataset, write_dataset
 
 LEFT_OUT = (
     "id",
@@ -175,10 +176,9 @@ def told(app: AppTest) -> str:
 
 @pytest.mark.parametrize("tool", ["Explore", "Draw", "Reconstruct", "Posterior"])
 def test_other_images_than_those_of_the_fit_are_told(tool: str, copied: Path) -> None:
-    def change(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
-        arrays["images"] = 255 - arrays["images"]
-
-    rewrite(dataset_path(copied / "data", "own"), change)
+    path = dataset_path(copied / "data", "own")
+    dataset = read_dataset(path)
+    write_dataset(path, replace(dataset, images=255 - dataset.images))
     app = opened(experiment="own-2d", tab=tool).run()
     assert not app.exception
     assert "On this computer are other images of own than these models were fitted to." in told(app)

@@ -119,7 +119,10 @@ def test_dropped_images_are_a_data_set(form: AppTest, digits: Data, tmp_path: Pa
     drop(form, "of my own.npz", buffer.getvalue())
     assert form.selectbox("data").value == "of-my-own"
     assert any("1,197 images" in each.value for each in form.caption)
+    (sheet,) = form.get("image")
+    assert sheet.proto.imgs[0].url
     drop(form, "broken.zip", b"nonsense")
+    assert not form.get("image")
     assert not any("Added as" in each.value for each in form.caption)  # that was another file
     data = load("of-my-own", tmp_path / "no-data")
     assert len(data.train) + len(data.validation) + len(data.test) == 1197
