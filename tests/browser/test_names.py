@@ -39,6 +39,21 @@ def test_names_and_symbols_are_on_maps_in_the_legend_and_in_what_is_saved(page: 
     assert svg.count("<polygon points=") >= 3
 
 
+def test_no_name_lies_on_another(page: Page, own: Path) -> None:
+    open_map(page, f"{shared_server('own server', own, own / 'data')}/?experiment=own-2d&view=all+codes")
+    seen = "names => names.filter(each => each.checkVisibility({visibilityProperty: true}))"
+    boxes = f"({seen})(names).map(each => each.getBoundingClientRect()).map(b => [b.left, b.top, b.right, b.bottom])"
+    for model in ("autoencoder", "vae"):
+        names = page.locator(f".st-key-map_{model} .map-overlay .label")
+        expect(names).to_have_count(12)
+        found = np.array(names.evaluate_all(f"names => {boxes}"))
+        assert 3 <= len(found) <= 12
+        left, top, right, bottom = found.T + np.array([[2], [2], [-2], [-2]])  # a line is higher than its letters
+        across = (left[:, None] < right) & (left < right[:, None])
+        down = (top[:, None] < bottom) & (top < bottom[:, None])
+        assert (across & down).sum() == len(found)  # each with itself
+
+
 def test_the_film_is_of_all_classes(page: Page, own: Path) -> None:
     open_map(page, f"{shared_server('own server', own, own / 'data')}/?experiment=own-2d&tab=Training%20curves")
     canvas = page.locator(".st-key-map_vae canvas.film-codes")

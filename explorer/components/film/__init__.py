@@ -19,7 +19,7 @@ _MAPS = _FOLDER.parent / "latent_map"
 _film = st.components.v2.component(
     "film",
     js=script(
-        *(_MAPS / name for name in ("plotly.js", "marks.js", "symbols.js")),
+        *(_MAPS / name for name in ("plotly.js", "marks.js", "names.js", "symbols.js")),
         *(_FOLDER / name for name in ("paint.js", "film.js")),
     ),
     css=(_FOLDER / "film.css").read_text(),

@@ -1,6 +1,7 @@
 // @ts-check
 // Codes between two moments of a fit, painted over the chart of a map, whose own are hidden meanwhile.
 
+import { placeNames } from "../latent_map/names.js";
 import { axesOf, toPixel } from "../latent_map/plotly.js";
 import { fillSymbol } from "../latent_map/symbols.js";
 
@@ -12,7 +13,6 @@ const OPACITY = 0.75;
 const FAINT = 0.12; // of a greyed class
 const GREY = "#9a9a9a";
 const LABEL = 11.5; // the radius of a class' label
-const BELOW = 15; // pixels from the middle of a class' mark to a name that is too long for a label
 
 const PLOT_EVENTS = ["plotly_afterplot", "plotly_relayout", "plotly_relayouting"];
 
@@ -127,20 +127,25 @@ export function paintCodes(chart, canvas, from, to, part, { labels, names, colou
   context.font = circled ? "18px sans-serif" : "600 15px sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
-  classes.forEach((pixels, label) => {
-    if (!pixels.length) return;
-    const isGrey = greyed.has(label);
+  const present = classes.flatMap((pixels, label) => {
+    if (!pixels.length) return [];
     const [x, y] = [0, 1].map((axis) => median(pixels.map((pixel) => pixel[axis])));
+    return [{ label, x, y, isGrey: greyed.has(label) }];
+  });
+  const places = circled ? [] : placeNames(present, present.map(({ label }) => context.measureText(names[label]).width));
+  present.forEach(({ label, x, y, isGrey }, at) => {
     context.globalAlpha = isGrey ? 0.4 : 1;
     if (!circled) {
       context.fillStyle = isGrey ? GREY : colours[label];
       fillSymbol(context, symbols[label], x, y, LABEL / 2);
+      const place = places[at];
+      if (!place) return;
       context.lineWidth = 4;
       context.lineJoin = "round";
       context.strokeStyle = "white";
-      context.strokeText(names[label], x, y + BELOW);
+      context.strokeText(names[label], place.x, place.y);
       context.fillStyle = "black";
-      context.fillText(names[label], x, y + BELOW);
+      context.fillText(names[label], place.x, place.y);
       return;
     }
     context.beginPath();

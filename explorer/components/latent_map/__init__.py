@@ -50,6 +50,7 @@ _MODULES = (
     "webgl.js",
     "marks.js",
     "edges.js",
+    "names.js",
     "labels.js",
     "words.js",
     "images.js",

@@ -20,7 +20,7 @@ _FOLDER = Path(__file__).parent
 _live = st.components.v2.component(
     "live",
     js=script(
-        *(_FOLDER.parent / "latent_map" / name for name in ("plotly.js", "symbols.js")),
+        *(_FOLDER.parent / "latent_map" / name for name in ("plotly.js", "names.js", "symbols.js")),
         _FOLDER.parent / "film" / "paint.js",
         _FOLDER / "live.js",
     ),
