@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -28,7 +28,7 @@ from explorer.views import compare, curves, explore, generate, interpolate, reco
 from training.checkpoint import CheckpointError
 from training.sweep import STUDY
 
-__all__ = ["A_FIT_OF_YOUR_OWN", "REFERENCES", "STEPS", "Source", "Step", "said", "share_beyond"]
+__all__ = ["AFTERWARDS", "REFERENCES", "ROOT", "STEPS", "Ahead", "Source", "Step", "said", "share_beyond"]
 
 ROOT = Path(training.__file__).parents[1]
 
@@ -566,12 +566,30 @@ STEPS = (
 )
 
 
-A_FIT_OF_YOUR_OWN = """
-##### A fit of your own
-The tool *Train* fits an AE and a VAE while you watch. At first the codes are noise, then they come apart into
-classes. Turn beta up meanwhile, and see the VAE's codes fall together. It takes your own images, too: a zip with a
-folder for each class, or `python -m training add NAME PATH`. Guess first: which of your classes will overlap?
-"""
+class Ahead(NamedTuple):
+    """What the class may do after the tour: words in Markdown, and a picture of it."""
+
+    text: str
+    picture: str  # in `docs/`
+    caption: str
+
+
+AFTERWARDS = (
+    Ahead(
+        """##### Watch a fit of your own
+*Train* fits an AE and a VAE while you watch. At first the codes are noise, then they come apart into classes. Turn beta
+up meanwhile, and see the VAE's codes fall together. Turn it down, and they come back.""",
+        "train.png",
+        "A fit to MNIST after four epochs.",
+    ),
+    Ahead(
+        """##### Bring images of your own
+*Add* takes a zip with a folder for each class, an `.npz` or a CSV. So does `python -m training add NAME PATH`, and a
+folder, too. Guess first: which of your classes will overlap?""",
+        "contact-sheet.png",
+        "What was found is shown, a row for each class.",
+    ),
+)
 
 
 REFERENCES = """

@@ -1,5 +1,7 @@
 """Learn: a guided tour in ten steps, each with the real view set to what it talks about."""
 
+from contextlib import suppress
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -7,7 +9,7 @@ from explorer import catalog, selection
 from explorer.choices import Choice
 from explorer.models import ModelPair
 from explorer.stage import Stage
-from explorer.tour import A_FIT_OF_YOUR_OWN, REFERENCES, STEPS, Step, said
+from explorer.tour import AFTERWARDS, REFERENCES, ROOT, STEPS, Step, said
 from training.checkpoint import MODEL_NAMES
 from training.experiments import DEFAULT
 
@@ -28,9 +30,18 @@ def render(pair: ModelPair, stage: Stage) -> None:
         _lesson(number, step, pair)
     step.view(pair, stage._replace(viewer=stage.viewer.container(), controls=stage.strip.container()))
     if number == len(STEPS):
-        st.markdown(A_FIT_OF_YOUR_OWN)
-        selection.show_button("Open Train", "Train", icon=":material/arrow_forward:")
+        _afterwards()
         st.markdown(REFERENCES)
+
+
+def _afterwards() -> None:
+    """Say what the class may do after the tour, with pictures, where the project's own are there."""
+    for column, ahead in zip(st.columns(len(AFTERWARDS), gap="medium"), AFTERWARDS, strict=True):
+        with column:
+            st.markdown(ahead.text)
+            with suppress(OSError):
+                st.image((ROOT / "docs" / ahead.picture).read_bytes(), ahead.caption)
+    selection.show_button("Open Train", "Train", icon=":material/arrow_forward:")
 
 
 def _step_input(place: DeltaGenerator) -> int:

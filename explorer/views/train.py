@@ -403,7 +403,8 @@ def _watch(name: str) -> None:
         st.markdown(f"On the maps: **{escape_markdown(name)}**")
         show_live(moments, first.labels, named.short_names, colours, symbols, circled=named.fit_labels)
     else:
-        st.markdown(f"**{escape_markdown(name)}**")
+        shown = escape_markdown(str(selection.EXPERIMENT.value))
+        st.markdown(f"**{escape_markdown(name)}** has no codes yet. Until then the maps show {shown}.")
     for model_name in MODEL_NAMES:
         _draw_progress(model_name, next((fit for fit in found[name] if fit.stem == model_name), None))
 

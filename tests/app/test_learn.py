@@ -15,7 +15,7 @@ import training.objective
 from explorer import latent
 from explorer.models import open_models
 from explorer.sweeps import latent_sizes
-from explorer.tour import STEPS, Source, said, share_beyond
+from explorer.tour import AFTERWARDS, STEPS, Source, said, share_beyond
 from explorer.views.interpolate import FRAMES
 from tests.app.conftest import decode, html, shown
 from tests.conftest import ROOT
@@ -132,8 +132,12 @@ def test_buttons_and_numbers_walk_through_the_steps(app: AppTest) -> None:
     assert "The ELBO" in " ".join(text.value for text in app.markdown)
 
 
-def test_the_last_step_opens_train(app: AppTest) -> None:
+def test_the_last_step_tells_of_fits_and_images_of_ones_own_with_pictures_and_opens_train(app: AppTest) -> None:
     go_to(app, len(STEPS))
+    captions = [image.caption for element in app.get("image") for image in element.proto.imgs]
+    assert captions == [ahead.caption for ahead in AFTERWARDS]
+    for ahead in AFTERWARDS:
+        assert any(ahead.text in each.value for each in app.markdown)
     next(each for each in app.button if each.label == "Open Train").click().run()
     assert not app.exception
     assert app.segmented_control("tab").value == "Train"

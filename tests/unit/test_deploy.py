@@ -58,7 +58,7 @@ def container(manifest: dict[str, Any]) -> dict[str, Any]:
 def test_image_has_all_that_the_app_reads_and_is_let_see_it(containerfile: dict[str, list[str]]) -> None:
     copied = {source for line in containerfile["COPY"] for source in line.split()[:-1]}
     assert copied == {
-        *(".streamlit", "training", "explorer", "streamlit_app.py", "data", "checkpoints"),
+        *(".streamlit", "training", "explorer", "streamlit_app.py", "docs", "data", "checkpoints"),
         *("pyproject.toml", "requirements.txt", PROJECT["readme"], *PROJECT["license-files"]),
     }
     everything, *exceptions = [

@@ -124,7 +124,7 @@ export function paintCodes(chart, canvas, from, to, part, { labels, names, colou
       if (!stands) context.stroke();
     }
   });
-  context.font = circled ? "18px sans-serif" : "600 15px sans-serif";
+  context.font = circled ? '18px "Source Sans", sans-serif' : '600 15px "Source Sans", sans-serif';
   context.textAlign = "center";
   context.textBaseline = "middle";
   const present = classes.flatMap((pixels, label) => {
