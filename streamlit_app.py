@@ -154,7 +154,7 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
 
 drop_unusable()
 forget_kept()
-selection.apply_pending(reset_for_experiment)
+selection.apply_pending(reset_for_experiment, reset_for_beta)
 experiments = catalog.available()
 missing_experiment = leave_missing_experiment(experiments)
 with st.container(horizontal=True, vertical_alignment="center", key="topbar"):

@@ -550,8 +550,10 @@ def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoe
         text=[f"<b>{beta:g}</b>" for beta in betas],
         textposition="bottom right",
         textfont={"size": FONT_SIZE},
+        customdata=betas,
         line={"color": VAE_COLOUR, "width": 2.5},
         marker={"size": 11},
+        unselected={"marker": {"opacity": 1}},  # the one that was clicked gets a ring, the others stay
         hovertemplate="beta %{text}: KL %{x:.2f}, reconstruction %{y:.2f} nats<extra></extra>",
         cliponaxis=False,
     )
@@ -561,6 +563,7 @@ def trade_off(points: Sequence[tuple[float, float, float]], chosen: float, autoe
         y=[reconstruction[at]],
         mode="markers",
         marker={"size": 24, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 4}},
+        unselected={"marker": {"opacity": 1}},
         hoverinfo="skip",
         cliponaxis=False,
     )

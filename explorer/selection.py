@@ -144,19 +144,22 @@ def is_pending() -> bool:
     return bool(st.session_state.get(_PENDING))
 
 
-def apply_pending(on_experiment: Callable[[], None]) -> None:
+def apply_pending(on_experiment: Callable[[], None], on_beta: Callable[[], None]) -> None:
     """Set the choices that wait; to be called before any widget is drawn.
 
     Args:
         on_experiment: called where that is another one now, before what else waits is set.
+        on_beta: the same, where only beta is another one.
     """
     waiting = st.session_state.pop(_PENDING, {})
-    before = EXPERIMENT.value
+    before, beta = EXPERIMENT.value, BETA.value
     for choice in (EXPERIMENT, BETA):
         if choice.name in waiting:
             choice.set(waiting.pop(choice.name))
     if EXPERIMENT.value != before:
         on_experiment()
+    elif BETA.value != beta:
+        on_beta()
     for name, value in waiting.items():
         st.session_state[name] = value
 

@@ -17,6 +17,8 @@ __all__ = ["NEEDS", "render"]
 
 NEEDS = ("vae",)
 
+CHART = "trade_off"
+CLICKED = "clicked_beta"  # of the chart's dot that was clicked last; in the session, not in the URL
 TradeOff = tuple[tuple[float, float, float], ...]
 
 
@@ -70,12 +72,12 @@ def render(pair: ModelPair, stage: Stage) -> None:
     trade_off = _trade_off(pair)
     text, chart = st.columns([1, 2])
     with chart:
-        latent_map.chart(_trade_off_figure(pair, trade_off), key="trade_off")
+        latent_map.chart(_trade_off_figure(pair, trade_off), key=CHART, on_select=_choose)
     with text:
         st.markdown(
-            "**Move beta, at the top.** The VAE was fitted to *reconstruction − beta × KL*. With beta near 0 it is "
-            "nearly an AE; a large beta makes its posterior collapse. Watch the codes against the circles of the prior."
-            " At beta = 1 one nat of KL costs as much as one nat of reconstruction."
+            "**Move beta, at the top**, or click a dot. The VAE was fitted to *reconstruction − beta × KL*. With beta "
+            "near 0 it is nearly an AE; a large beta makes its posterior collapse. Watch the codes against the circles "
+            "of the prior. At beta = 1 one nat of KL costs as much as one nat of reconstruction."
         )
         for (beta, worse, kl), (next_beta, better, next_kl) in pairwise(trade_off):
             if worse < better and kl > next_kl:
@@ -83,6 +85,14 @@ def render(pair: ModelPair, stage: Stage) -> None:
                     f"Textbooks say: the smaller beta, the better the reconstruction. Not here: beta {beta:g} reaches "
                     f"{nats(worse)}, beta {next_beta:g} {number(better)}, and with a smaller KL."
                 )
+
+
+def _choose() -> None:
+    """Choose the beta of the dot that was clicked; a callback. To Plotly a second click on a dot takes it back."""
+    clicked = [point["customdata"] for point in st.session_state[CHART].selection.points if "customdata" in point]
+    beta = st.session_state[CLICKED] = clicked[0] if clicked else st.session_state.get(CLICKED)
+    if beta is not None:
+        selection.set_for_page({selection.BETA: float(beta)})
 
 
 def _what_happened(pair: ModelPair) -> str:
