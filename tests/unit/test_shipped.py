@@ -1,6 +1,7 @@
 """The checkpoints that come with the project: whole, small, and as good as README says."""
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,10 +73,17 @@ def test_a_larger_beta_lets_the_codes_say_less() -> None:
     assert kls == sorted(kls, reverse=True)
 
 
+def test_all_that_comes_along_is_small() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z", "data", "checkpoints"], cwd=ROOT, capture_output=True, text=True)
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert len(files) > 20
+    assert sum(file.stat().st_size for file in files) < 85e6
+
+
 def test_checkpoints_are_small() -> None:
     files = (file for file in CHECKPOINTS.rglob("*") if file.is_file() and file.parent.name != ".slots")
     sizes = {file: file.stat().st_size for file in files}
-    assert sum(sizes.values()) < 65e6  # with the images of `data/` at most 85 MB
+    assert sum(sizes.values()) < 65e6
     pair = [sizes[checkpoint_path(CHECKPOINTS / "mnist-2d", model)] for model in MODEL_NAMES]
     assert sum(pair) < 12e6
     assert {file.parent.name for file in sizes if file.parent != CHECKPOINTS} == set(SHIPPED)
