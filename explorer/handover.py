@@ -24,7 +24,7 @@ from explorer.components import reports
 from explorer.components.keeper import keeper
 from explorer.components.sessions import goes_on
 from explorer.drawing import MAX_DIGITS, MAX_POINTS, MNIST_SIDE, SIDE
-from explorer.selection import AUTHOR, Drawing
+from explorer.selection import AUTHOR, TEACHER, Drawing
 from explorer.wall import clean_nickname
 
 __all__ = ["HELD", "HELD_BY_PAGE", "keep", "pack", "rerun_on_reconnect", "unpack"]
@@ -35,14 +35,14 @@ T = TypeVar("T")
 # By name in the session: how it is checked.
 HELD: Mapping[str, Callable[[Any], Any]] = {
     "own_fit": reports.text,  # Train: the fit that was begun here
-    "added": reports.texts,  # Train: what was found in the file that was dropped last
+    "added": reports.texts,  # Train: the data set that was made of a file, and what was found in it
     AUTHOR: reports.text,  # Wall: the mark of what was sent from here
+    TEACHER: reports.text,  # Wall: the key that was given, which is compared again
 }
 HELD_BY_PAGE: Mapping[str, Callable[[Any], Any]] = {  # not where the page is opened anew, by a link for all
     "sample": reports.index,  # Generate: the one that is shown large
     "arranged": reports.text,  # Learn: the step whose choices were made
     "wall_chosen": reports.index,  # Wall: the drawing that was clicked
-    "teacher": reports.text,  # Wall: the key that was given, which is compared again
 }
 # Drawn with every tool, so that the address holds them.
 _ALWAYS_DRAWN = {
@@ -74,7 +74,8 @@ def keep(classes: Classes, tool: ModuleType) -> None:
         tool: the one that is open: the address holds its choices.
     """
     held = _held(tool)
-    own = held.keys() & {*HELD, _DRAWING} - {AUTHOR}  # a mark is made as soon as the wall is seen
+    # A mark is made as soon as the wall is seen, and a key comes with the link: neither is a reason to take nothing.
+    own = held.keys() & {*HELD, _DRAWING} - {AUTHOR, TEACHER}
     is_settled = bool(st.session_state.get(_SETTLED)) or bool(own)
     handed = keeper(held, is_settled=is_settled)
     st.session_state[_SETTLED] = is_settled or handed is not None

@@ -31,6 +31,7 @@ __all__ = [
     "RIGHTWARDS",
     "RINGED_IMAGE",
     "SHOW_CLASS_MAP",
+    "TEACHER",
     "TOOL",
     "UPWARDS",
     "Drawing",
@@ -65,6 +66,7 @@ __all__ = [
 
 _PRESENTS, _HIDDEN = "presents", "hidden_tools"  # the widgets of `PRESENT` and `HIDE`
 AUTHOR = "author"  # the mark of a session on the wall; in the session, not in the URL
+TEACHER = "teacher"  # the wall's key; in the address, from where it is taken at once: a beamer shows the address
 _PENDING = "pending"  # choices for the page's next run; in the session, not in the URL
 MAX_COORDINATE = 1e6  # of a pick: far beyond any map, and no decoder overflows
 CODES_OPTIONS = (500, 1000, 2000, 5000, 10000)

@@ -119,7 +119,7 @@ class Wall(Protocol):
         """Say whether nicknames are shown."""
 
     def clear(self) -> None:
-        """Remove all drawings; the numbers go on."""
+        """Remove all drawings; the numbers go on, and nicknames are not shown: who comes next was not told of them."""
 
 
 @lru_cache(maxsize=8)
@@ -237,6 +237,7 @@ class SqliteWall:
     def clear(self) -> None:
         with self._writing() as database:
             database.execute("DELETE FROM drawing")
+            database.execute("UPDATE wall SET shows_names = 0")
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
@@ -279,7 +280,8 @@ class SqliteWall:
             yield
         except (sqlite3.Error, OSError) as error:
             raise WallError(
-                f"The wall {self.path} cannot be {done} ({error}); make room, or name another in {WALL_VARIABLE}."
+                f"The wall {self.path} cannot be {done} ({error}); "
+                f"make room, allow it, or name another in {WALL_VARIABLE}."
             ) from error
 
 
@@ -381,7 +383,7 @@ class RedisWall:
 
     def clear(self) -> None:
         with self._changing() as change:
-            change.delete(self._drawings, self._sent, self._hidden)
+            change.delete(self._drawings, self._sent, self._hidden, self._shows_names)
 
     @contextmanager
     def _changing(self) -> Iterator["redis.client.Pipeline"]:

@@ -80,7 +80,7 @@ ATLASES = "live_atlases"  # of each model: the version whose decodes were sent l
 HAS_BEGUN = "fit_has_begun"  # whether the page, its legend for one, is that of the fit that is watched
 PICKS = "live_picks"  # the points that are picked on the maps of the fit
 UPLOAD, MAX_UPLOAD = "own_images", 100  # a widget; megabytes
-ADDED = "added"  # the data set that was made of the file that was dropped last, and what was found in it
+ADDED = "added"  # the name of the data set that was made of the file that was dropped last, and what was found in it
 REFUSED = "refused"  # why that file was not taken
 COMPLAINT = "fit_complaint"  # what went wrong in the last callback
 MOVED_BETA, MOVED_RATE = "moved_beta", "moved_rate"  # widgets
@@ -273,10 +273,10 @@ def _upload() -> None:
     st.caption("From a folder: `python -m training add NAME PATH`.")
     if refusal := st.session_state.get(REFUSED):
         st.error(escape_markdown(refusal))
-    name, sentences = st.session_state.get(ADDED, ("", ()))
+    name, *sentences = st.session_state.get(ADDED) or [""]
     for sentence in sentences:
         st.caption(escape_markdown(f"{sentence}."))
-    if name:
+    if name in available(data_dir()):  # the browser may have handed over another
         from training.imports import contact_sheet_path
 
         with suppress(OSError):  # whoever deletes it may do so while the page is open
@@ -338,10 +338,8 @@ def add_images(file_name: str, content: bytes) -> str:
         name = _free_name(stem, available(data_dir()))
         save(imported.dataset, data_dir(), name)
     about, *others = imported.sentences
-    st.session_state[ADDED] = (
-        name,
-        [f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others)],
-    )
+    told = [f"Added as {name}", about, *(f"{each[0].upper()}{each[1:]}" for each in others)]
+    st.session_state[ADDED] = [name, *told]
     return name
 
 

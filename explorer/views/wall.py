@@ -24,12 +24,11 @@ from explorer.views import train
 from explorer.wall import MAX_DRAWINGS, Standing, Wall, WallError, open_wall
 from training.forms import MIN_IMAGES, AddError
 
-__all__ = ["TEACHER", "TEACHER_VARIABLE", "is_own_computer", "render", "standing_wall"]
+__all__ = ["TEACHER_VARIABLE", "is_own_computer", "render", "standing_wall"]
 
 Array = NDArray[Any]
 
 TEACHER_VARIABLE = "LATENT_TEACHER"
-TEACHER = "teacher"  # in the address, from where it is taken at once: a beamer shows the address
 TICK, STUDENT_TICK = 1.0, 3.0  # seconds: there is one teacher, and hundreds may look
 # In the session, not in the URL.
 CHOSEN = "wall_chosen"  # the number of the drawing that was clicked
@@ -70,9 +69,9 @@ def _is_teacher() -> bool:
     key = os.environ.get(TEACHER_VARIABLE, "")
     if not key:
         return is_own_computer(st.context.ip_address, st.context.headers)
-    if TEACHER in st.query_params:
-        st.session_state[TEACHER] = st.query_params.pop(TEACHER)
-    given = str(st.session_state.get(TEACHER, ""))
+    if selection.TEACHER in st.query_params:
+        st.session_state[selection.TEACHER] = st.query_params.pop(selection.TEACHER)
+    given = str(st.session_state.get(selection.TEACHER, ""))
     return hmac.compare_digest(given.encode(errors="replace"), key.encode(errors="replace"))
 
 

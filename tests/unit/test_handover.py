@@ -91,8 +91,8 @@ def test_a_drawing_larger_than_any_is_dropped_and_the_longest_is_kept() -> None:
 
 
 def test_every_name_is_that_of_what_a_tool_holds() -> None:
-    assert set(handover.HELD) == {train.OWN_FIT, train.ADDED, selection.AUTHOR}
-    assert set(handover.HELD_BY_PAGE) == {generate.CHOSEN, learn.ARRANGED, wall.CHOSEN, wall.TEACHER}
+    assert set(handover.HELD) == {train.OWN_FIT, train.ADDED, selection.AUTHOR, selection.TEACHER}
+    assert set(handover.HELD_BY_PAGE) == {generate.CHOSEN, learn.ARRANGED, wall.CHOSEN}
 
 
 def page() -> None:
@@ -169,6 +169,13 @@ def test_a_session_that_has_something_of_its_own_is_not_overwritten(run: Any) ->
     assert app.session_state["own_fit"] == "other"
     assert app.session_state["shown"].strokes == []
     assert kept == [({"own_fit": "other"}, True)] * 2
+
+
+def test_a_teacher_who_loads_the_page_anew_is_one_still(run: Any) -> None:
+    app, _ = run(HANDED | {"teacher": "key"}, goes_on=False)
+    assert app.session_state["teacher"] == "key"
+    app, _ = run(HANDED, goes_on=False, teacher="from the link")  # takes the rest
+    assert (app.session_state["teacher"], app.session_state["own_fit"]) == ("from the link", "mine")
 
 
 def test_the_mark_that_the_wall_made_gives_way_to_the_kept_one(run: Any) -> None:

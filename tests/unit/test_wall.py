@@ -142,7 +142,7 @@ def test_a_wall_does_as_a_list_would(make: Callable[[], Wall], acts: list[tuple[
                 names = arguments[0]
             else:
                 there.clear()
-                expected = []
+                expected, names = [], False
             standing = there.read()
             assert standing.version not in versions
             versions.add(standing.version)
