@@ -131,6 +131,7 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
     restore_kept()
     module = tool_module(tool)
     show_tool(tool, str(module.PART.value) if hasattr(module, "PART") else "")
+    selection.take_teacher()
     handover.keep(pair.classes, module)
     stage = open_stage(maps, places)
     if not is_ready:

@@ -60,6 +60,7 @@ __all__ = [
     "set_pick_to_code",
     "show",
     "show_button",
+    "take_teacher",
     "tools_shown",
     "why_left_out",
 ]
@@ -414,6 +415,12 @@ def drawing() -> Drawing:
     """Return what is on the pad; it lives in the session, not in the URL."""
     current: Drawing = st.session_state.setdefault("drawing", Drawing())
     return current
+
+
+def take_teacher() -> None:
+    """Take the wall's key out of the address, before anything is kept or drawn."""
+    if TEACHER in st.query_params:
+        st.session_state[TEACHER] = st.query_params.pop(TEACHER)
 
 
 def author() -> str:

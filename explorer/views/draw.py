@@ -81,7 +81,7 @@ def render(pair: ModelPair, stage: Stage) -> None:
         pad_place = st.container()
     if on_pad.refused:
         st.error(escape_markdown(on_pad.refused))
-    upload, form, *near = st.columns([3, 3, 4, 4])
+    upload, form, *near = st.container(key="drawn").columns([3, 3, 4, 4])
     with upload, st.container(key=UPLOADER):
         if pair.classes.are_digits:
             _digit_input(on_pad)

@@ -69,8 +69,6 @@ def _is_teacher() -> bool:
     key = os.environ.get(TEACHER_VARIABLE, "")
     if not key:
         return is_own_computer(st.context.ip_address, st.context.headers)
-    if selection.TEACHER in st.query_params:
-        st.session_state[selection.TEACHER] = st.query_params.pop(selection.TEACHER)
     given = str(st.session_state.get(selection.TEACHER, ""))
     return hmac.compare_digest(given.encode(errors="replace"), key.encode(errors="replace"))
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer import catalog, selection
+from explorer import catalog, handover, selection
 from explorer.maps import Map
 from explorer.models import ModelPair
 from explorer.selection import Drawing
@@ -189,6 +189,13 @@ def test_students_have_no_controls(
     assert not {"Hide drawing 1", "Remove them", "Show nicknames", "Fit to it"} & labels(app)
     assert "The teacher can hide drawings" in sentences(app)
     assert "teacher" not in app.query_params
+
+
+def test_the_browser_keeps_the_key_from_the_first_run_on(teacher: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[dict[str, Any]] = []
+    monkeypatch.setattr(handover, "keeper", lambda held, *, is_settled: kept.append(held))
+    run(teacher)
+    assert kept[0]["teacher"] == KEY
 
 
 def test_the_teacher_hides_names_and_clears(teacher: AppTest, wall: SqliteWall, drawings: np.ndarray) -> None:
