@@ -6,7 +6,7 @@ import { placeNames } from "./names.js";
 import { axesOf, toPixel } from "./plotly.js";
 
 const FONT = '600 15px "Source Sans", sans-serif'; // as in `map.css`
-const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(1, 1).getContext("2d"));
+const pen = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
 
 /** @param {any} chart */
 export function labels(chart) {
