@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from training.own_dataset import DIGITS
+
 __all__ = ["DIGITS", "Classes"]
 
-DIGITS = tuple(map(str, range(10)))
 LONGEST = 12  # letters of a name where there is little room
 WIDEST_LABEL = 2  # letters that fit into a label's circle
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from training.array_file import CheckpointError, MissingError
 from training.checkpoint import DatasetId
-from training.own_dataset import SPLITS, dataset_path, fingerprint, read_dataset
+from training.own_dataset import DIGITS, SPLITS, dataset_path, fingerprint, read_dataset
 
 __all__ = [
     "DATASETS",
@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 DATASETS = {"mnist": "MNIST", "kmnist": "KMNIST", "digits": "load_digits"}
-DIGITS = tuple(map(str, range(10)))
 # Of KMNIST, by label, as its authors give them: https://github.com/rois-codh/kmnist
 CLASSES = {"mnist": DIGITS, "digits": DIGITS, "kmnist": ("お", "き", "す", "つ", "な", "は", "ま", "や", "れ", "を")}
 TRAINING_IMAGES = {"mnist": 55_000, "kmnist": 55_000, "digits": 1_197}

@@ -19,6 +19,7 @@ import numpy as np
 from training.array_file import Array, ArrayFile, write_arrays
 
 __all__ = [
+    "DIGITS",
     "SPLITS",
     "OwnDataset",
     "dataset_path",
@@ -31,6 +32,7 @@ __all__ = [
 
 FORMAT = 1
 SPLITS = ("train", "validation", "test")
+DIGITS = tuple(map(str, range(10)))  # what the classes of digits are called
 TEST_SHARE, VALIDATION_SHARE = 0.10, 0.08
 
 

@@ -205,6 +205,27 @@ def test_a_fit_that_waits_is_told_for_what(app: AppTest, tmp_path: Path, monkeyp
     assert not any("keeps its turn" in each.value for each in app.caption)
 
 
+def test_a_fit_that_was_discarded_makes_room_before_its_processes_have_ended(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = workers.FitInFolder(
+        folder=tmp_path / "mine", stem="vae", experiment=None, live=None, lives=True, place=0, message=""
+    )
+    discarded: list[str] = []
+    monkeypatch.setattr(workers, "running", lambda checkpoints: [fit])
+    monkeypatch.setattr(workers, "discard", lambda folder, stem: discarded.append(f"{folder.name} {stem}"))
+    app.session_state["own_fit"] = "mine"
+    app.query_params.update({"tab": "Train"})
+    app.run()
+    assert app.button("start_fit").disabled
+    app.button("watch_mine").click().run()
+    next(each for each in app.button if each.label == "Discard it").click().run()
+    assert not app.exception
+    assert discarded == ["mine vae"]
+    assert not app.button("start_fit").disabled
+    assert not any("is under way" in each.value for each in app.info)
+
+
 @pytest.mark.parametrize(("widths", "told"), [("70000", "1 to 65536"), ("1-" * 40 + "1", "at most 32")])
 def test_layers_that_cannot_be_are_told(widths: str, told: str, form: AppTest) -> None:
     form.segmented_control("network").set_value("own").run()

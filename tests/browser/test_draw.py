@@ -306,3 +306,22 @@ def test_what_erases_is_in_sight(width: int, height: int, page: Page, served: st
         box = page.get_by_role("button", name=name, exact=True).bounding_box()
         assert box
         assert box["y"] + box["height"] <= viewer["y"] + viewer["height"]
+
+
+def test_what_is_below_the_pad_can_be_read_on_a_tablet_and_on_a_phone(page: Page, served: str) -> None:
+    page.set_viewport_size({"width": 820, "height": 1180})
+    open_pad(page, served)
+    draw(page, SEVEN)
+    wait_for_form(page, form(SEVEN))
+    columns = [box["width"] for part in page.locator(".st-key-drawn .stColumn").all() if (box := part.bounding_box())]
+    assert len(columns) == 4
+    assert min(columns) > 300
+    legend = page.locator(".st-key-classes button[data-symbol]")
+    chips = [box["y"] for chip in legend.all() if (box := chip.bounding_box())]
+    assert len(chips) == 10
+    assert len(set(chips)) == 1
+    page.set_viewport_size({"width": 390, "height": 844})
+    nearest = [box for image in page.locator(".card.near img").all() if (box := image.bounding_box())]
+    assert nearest
+    for box in nearest:
+        assert box["width"] == pytest.approx(box["height"], abs=1)

@@ -24,8 +24,10 @@ from tests.browser.conftest import (
     wait_until_idle,
 )
 from tests.conftest import streamlit_server
+from training import workers
 from training.checkpoint import MODEL_NAMES, Checkpoint, check_pair, checkpoint_path
 from training.datasets import Data
+from training.experiments import Experiment
 from training.live import LiveFit, control, control_path, live_path
 from training.own_dataset import OwnDataset, dataset_path, write_dataset
 from training.workers import running
@@ -80,7 +82,7 @@ def live(checkpoints: Path, model_name: str = "vae") -> LiveFit:
 
 
 def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_discarded(
-    checkpoints: Path, own_page: Page, address: str
+    checkpoints: Path, data: Path, own_page: Page, address: str
 ) -> None:
     page, wire = own_page, HeldWire(own_page)
     settings = "experiment=digits-2d&tab=Train&data=shapes&network=own&widths=32&epochs=900&fit_seed=3"
@@ -175,7 +177,7 @@ def test_a_fit_is_watched_steered_killed_taken_up_again_and_kept_and_another_is_
     expect(page.get_by_role("radio", name="Explore", exact=True)).to_be_checked()
     expect(page.get_by_label("Experiment", exact=True)).to_have_value(NAME)
     assert page.locator('[data-testid="stException"]').count() == 0
-    discard_another(checkpoints, page, address)
+    discard_another(checkpoints, data, page, address)
 
 
 def expect_axes(page: Page, name: str) -> None:
@@ -186,7 +188,7 @@ def expect_axes(page: Page, name: str) -> None:
             expect(plot.get_by_text(re.compile(rf"^(↑ )?{name} {at} \("))).to_have_count(1)
 
 
-def discard_another(checkpoints: Path, page: Page, address: str) -> None:
+def discard_another(checkpoints: Path, data: Path, page: Page, address: str) -> None:
     """A fit that is discarded leaves nothing; its maps, of codes of three numbers, had axes of their own."""
     (checkpoints / TAKEN).mkdir()
     folders = set(checkpoints.iterdir())
@@ -216,4 +218,11 @@ def discard_another(checkpoints: Path, page: Page, address: str) -> None:
         assert set(checkpoints.iterdir()) == folders
 
     wait_until(page, nothing_is_left)
-    expect(page.get_by_text("Fits under way:")).to_have_count(0)  # and the page has heard of it
+    expect(page.get_by_text("Fits under way:")).to_have_count(0)
+    # The page hears of what others begin and end, too.
+    others = Experiment(name="of-others", title="of others", dataset="shapes", hidden_layers=(16,), epochs=900)
+    workers.start(others, data, checkpoints)
+    expect(page.get_by_text("Fits under way:")).to_be_visible()
+    for fit in running(checkpoints):
+        workers.discard(fit.folder, fit.stem)
+    expect(page.get_by_text("Fits under way:")).to_have_count(0)

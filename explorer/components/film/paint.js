@@ -130,13 +130,13 @@ export function paintCodes(chart, canvas, from, to, part, { labels, names, colou
   const present = classes.flatMap((pixels, label) => {
     if (!pixels.length) return [];
     const [x, y] = [0, 1].map((axis) => median(pixels.map((pixel) => pixel[axis])));
-    return [{ label, x, y, isGrey: greyed.has(label) }];
+    return [{ label, x, y, isFaint: greyed.has(label) }];
   });
   const places = circled ? [] : placeNames(present, present.map(({ label }) => context.measureText(names[label]).width));
-  present.forEach(({ label, x, y, isGrey }, at) => {
-    context.globalAlpha = isGrey ? 0.4 : 1;
+  present.forEach(({ label, x, y, isFaint }, at) => {
+    context.globalAlpha = isFaint ? 0.4 : 1;
     if (!circled) {
-      context.fillStyle = isGrey ? GREY : colours[label];
+      context.fillStyle = isFaint ? GREY : colours[label];
       fillSymbol(context, symbols[label], x, y, LABEL / 2);
       const place = places[at];
       if (!place) return;
@@ -153,7 +153,7 @@ export function paintCodes(chart, canvas, from, to, part, { labels, names, colou
     context.fillStyle = "white";
     context.fill();
     context.lineWidth = 2.5;
-    context.strokeStyle = isGrey ? GREY : colours[label];
+    context.strokeStyle = isFaint ? GREY : colours[label];
     context.stroke();
     context.fillStyle = "black";
     context.fillText(names[label], x, y + 1);

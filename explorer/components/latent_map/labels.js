@@ -14,24 +14,17 @@ export function labels(chart) {
   const [width, height] = [xaxis._length, yaxis._length];
   const view = element("svg", { class: "labels", x: xaxis._offset, y: yaxis._offset, width, height });
   const named = chart.data.filter((/** @type {any} */ trace) => trace.name === "label" && !trace.mode.includes("text"));
-  // What the legend greys out gives way.
-  const order = named.toSorted((/** @type {any} */ one, /** @type {any} */ other) => opacityOf(other) - opacityOf(one));
+  const marks = named.map((/** @type {any} */ { x, y, marker }) => {
+    const opacity = marker.opacity ?? 1; // the legend greys it out
+    return { x: toPixel(xaxis, x[0]), y: height - toPixel(yaxis, y[0]), opacity, isFaint: opacity < 1 };
+  });
   pen.font = FONT;
-  const places = placeNames(
-    order.map((/** @type {any} */ { x, y }) => ({ x: toPixel(xaxis, x[0]), y: height - toPixel(yaxis, y[0]) })),
-    order.map((/** @type {any} */ trace) => pen.measureText(trace.text[0]).width),
-  );
-  for (const trace of named) {
-    const place = places[order.indexOf(trace)];
-    const middle = { "text-anchor": "middle", "dominant-baseline": "central", opacity: opacityOf(trace) };
+  const widths = named.map((/** @type {any} */ trace) => pen.measureText(trace.text[0]).width);
+  for (const [at, place] of placeNames(marks, widths).entries()) {
+    const middle = { "text-anchor": "middle", "dominant-baseline": "central", opacity: marks[at].opacity };
     const made = element("text", { ...middle, ...(place ?? { visibility: "hidden" }), class: "label" });
-    made.textContent = trace.text[0];
+    made.textContent = named[at].text[0];
     view.append(made);
   }
   return view;
-}
-
-/** @param {any} trace which the legend may have greyed out */
-function opacityOf(trace) {
-  return trace.marker.opacity ?? 1;
 }
