@@ -262,8 +262,7 @@ def _open_heic(file: bytes, name: str) -> Source:
     except DrawingError:
         raise
     except Exception as error:  # libheif's own, or it is not there
-        reason = f"{name} is a HEIC or AVIF that cannot be read ({' '.join(str(error).split())})"
-        raise DrawingError(f"{reason}; save it as JPEG or PNG.") from error
+        raise DrawingError(f"{name} is a HEIC or AVIF that cannot be read; save it as JPEG or PNG.") from error
     # The array is a view of the image's memory, and does not keep it.
     return image.size, image.has_alpha, lambda top, end: Image.fromarray(np.asarray(image)[top:end])
 
