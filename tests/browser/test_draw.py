@@ -65,9 +65,10 @@ def open_pad(page: Page, address: str) -> None:
 
 
 def boxes(page: Page) -> list[object]:
-    """Where the page's elements stand."""
+    """Where the page's elements stand, but for an uploader that was replaced: hidden, it stays until the run ends."""
     script = "es => es.map(e => e.getBoundingClientRect()).map(b => [b.x, b.y, b.width, b.height])"
-    return list(page.locator('.stMain [data-testid="stElementContainer"], .stMain .card').evaluate_all(script))
+    elements = '.stMain [data-testid="stElementContainer"]:not([data-retained]), .stMain .card'
+    return list(page.locator(elements).evaluate_all(script))
 
 
 @pytest.mark.parametrize(("width", "height", "theme"), [(1280, 800, "light"), (1920, 1080, "dark")])
