@@ -62,14 +62,17 @@ def missing(pair: ModelPair, absent: str) -> str:
 
     Args:
         pair: without its data set.
-        absent: the sentence where there is no data set of that name on this computer.
+        absent: the sentence where there is no data set of that name on this computer; damaged files tell of themselves.
     """
     from training.datasets import DATASETS
 
     dataset = pair.experiment.dataset
     if (folder := data_dir()).is_dir() and not os.access(folder, os.R_OK | os.X_OK):
         return f"{escape_markdown(str(folder))} may not be read; allow it, or name another folder. " + EVERYTHING_ELSE
-    if _loaded(pair) is not None:
+    if isinstance(found := _found(pair), str):
+        if found:
+            return f"{escape_markdown(found)}. {EVERYTHING_ELSE}"
+    else:
         absent = escape_markdown(f"On this computer are other images of {dataset} than these models were fitted to.")
     get = "`python -m training fit` downloads the data set; README says how to copy it."
     if dataset not in DATASETS:
@@ -176,19 +179,20 @@ def all_binarised(pair: ModelPair) -> Array:
 def _substitute(pair: ModelPair) -> "Data":
     experiment = pair.experiment
     data = _load(data_dir(), (), "digits", experiment.image_size, experiment.binarised)
-    assert data is not None  # scikit-learn brings them along
+    assert not isinstance(data, str)  # scikit-learn brings them along
     return data
 
 
 def _data(pair: ModelPair) -> "Data | None":
     """Load the data set, if it is here and is the one that the pair was fitted to."""
-    data = _loaded(pair)
-    is_own = data is not None and data.id == pair.either.checkpoint.dataset and len(data.test) == len(pair.labels)
-    return data if is_own else None
+    data = _found(pair)
+    if isinstance(data, str) or data.id != pair.either.checkpoint.dataset or len(data.test) != len(pair.labels):
+        return None
+    return data
 
 
-def _loaded(pair: ModelPair) -> "Data | None":
-    """Load the data set of that name, if there is one here."""
+def _found(pair: ModelPair) -> "Data | str":
+    """Load the data set of that name; else what is wrong with its files, nothing where there are none."""
     folder = data_dir()
     experiment = pair.experiment
     return _load(folder, _versions(folder), experiment.dataset, experiment.image_size, experiment.binarised)
@@ -214,13 +218,15 @@ def _changed(path: Path) -> int:
 
 
 @cached()
-def _load(folder: Path, versions: tuple[int, ...], dataset: str, image_size: int, binarised: bool) -> "Data | None":
-    from training.datasets import DataError
+def _load(folder: Path, versions: tuple[int, ...], dataset: str, image_size: int, binarised: bool) -> "Data | str":
+    from training.datasets import DataError, MissingDataError
     from training.datasets import load as load_data
 
     try:
         return load_data(dataset, folder, image_size=image_size, binarised=binarised, download=False)
-    except DataError:
-        return None
+    except MissingDataError:
+        return ""
+    except DataError as error:
+        return str(error)
     finally:
         freeze_gc()

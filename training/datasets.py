@@ -23,6 +23,7 @@ __all__ = [
     "TRAINING_IMAGES",
     "Data",
     "DataError",
+    "MissingDataError",
     "Split",
     "available",
     "binarise",
@@ -62,6 +63,10 @@ INSTEAD = "`digits-2d` needs no files"
 
 class DataError(Exception):
     """The images cannot be had; the message is one sentence for the user."""
+
+
+class MissingDataError(DataError):
+    """There are no files of that name here, not even damaged ones."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,8 @@ def load(
         download: fetch what is missing.
 
     Raises:
-        DataError: unknown dataset, files missing, damaged or of another data set, download failed.
+        MissingDataError: unknown dataset, files missing.
+        DataError: files damaged or of another data set, download failed.
     """
     classes = CLASSES.get(dataset, ())
     if dataset not in DATASETS:
@@ -179,7 +185,7 @@ def _own(dataset: str, data_dir: Path) -> tuple[list[Split], tuple[str, ...]]:
     try:
         own = read_dataset(dataset_path(data_dir, dataset))
     except MissingError as error:
-        raise DataError(
+        raise MissingDataError(
             f"unknown dataset {dataset!r}; there are {', '.join(available(data_dir))}; "
             f"bring your own: python -m training add {dataset} PATH"
         ) from error
@@ -202,7 +208,7 @@ def _originals(name: str, folder: Path, download: bool) -> tuple[Split, Split]:
         for file, md5 in files:
             if not (folder / file).is_file():
                 if not download:
-                    raise DataError(
+                    raise MissingDataError(
                         f"{name} is not in {folder}; copy its four original .gz files there (unpacked ones have no "
                         f"checksum); {INSTEAD}"
                     )

@@ -193,6 +193,17 @@ def test_no_images_are_told(copied: Path) -> None:
     assert told(app).count("`python -m training add own PATH` brings the data set.") == 2
 
 
+@pytest.mark.parametrize("tool", ["Explore", "Draw", "Reconstruct", "Posterior"])
+def test_a_damaged_file_of_images_is_told(tool: str, copied: Path) -> None:
+    path = dataset_path(copied / "data", "own")
+    path.write_bytes(path.read_bytes()[:-1])
+    app = opened(experiment="own-2d", tab=tool).run()
+    assert not app.exception
+    assert "is no safetensors file, or is cut short" in told(app)
+    assert "restore it, or add it again: python -m training add own PATH. Everything else works." in told(app)
+    assert "not on this computer" not in told(app)
+
+
 def test_where_only_the_test_images_came_along_the_others_are_told_to_be_missing(copied: Path) -> None:
     def change(arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
         arrays |= {name: array[-120:] for name, array in arrays.items()}
