@@ -243,7 +243,8 @@ def open_link(page: Page, address: str) -> None:
 def open_map(page: Page, address: str, chart: str = "map_vae") -> None:
     """Open a link, and wait for a map."""
     open_link(page, address)
-    page.locator(f".st-key-{chart} .map-overlay").wait_for(state="attached")
+    # A first page of a new server computes the map, where others may want both cores, too.
+    page.locator(f".st-key-{chart} .map-overlay").wait_for(state="attached", timeout=90_000)
     wait_until_idle(page)
     page.wait_for_function(WIDGETS_ARE_THERE)
 
