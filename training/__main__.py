@@ -27,7 +27,7 @@ from training.cores import usable_cores
 from training.experiments import DEFAULT, EXPERIMENTS, Experiment, differences
 from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 from training.foreign import sentences
-from training.live import control_path, unfinished_path
+from training.live import GO_ON, control_path, unfinished_path
 from training.sweep import SWEEPS, sweep_of
 from training.sweep_table import table_path
 
@@ -264,8 +264,7 @@ def fit(
     for path in (checkpoint_path(folder, each, experiment.beta if is_additional else None) for each in model_names):
         if resume is None and file_version(unfinished_path(path)):
             raise _error_exit(
-                f"{unfinished_path(path)} is of an unfinished run; go on with the same command and --resume, "
-                "or begin again with --no-resume"
+                f"{unfinished_path(path)} is of an unfinished run; {GO_ON}, or begin again with --no-resume"
             )
         if _held(path) not in (None, experiment):
             raise _error_exit(
@@ -300,10 +299,7 @@ def fit(
     except (datasets.DataError, FitError, CheckpointError) as error:
         raise _error_exit(f"{error}") from error
     except OSError as error:
-        raise _error_exit(
-            f"could not write to {folder} ({error}); what stood there is unharmed; "
-            "go on with the same command and --resume"
-        ) from error
+        raise _error_exit(f"could not write to {folder} ({error}); what stood there is unharmed; {GO_ON}") from error
 
 
 @app.command("import-weights")

@@ -39,6 +39,7 @@ from training.datasets import Data, Split, binarise
 from training.display import Display, Terminal
 from training.experiments import Experiment, differences
 from training.live import (
+    GO_ON,
     Control,
     Progress,
     control_path,
@@ -305,7 +306,7 @@ def fit(
                 _export(run, data, path)
         forget(path)
         if received:
-            raise Interrupted(f"{path} is finished; go on with the same command and --resume")
+            raise Interrupted(f"{path} is finished; {GO_ON}")
     return path
 
 
@@ -341,7 +342,7 @@ def _go_on(run: _Run, data: Data, stage: "_Stage", unfinished: Path, interrupted
                 stage.check_folder()
             stage.show()
         if interrupted:
-            raise Interrupted(f"saved at update {run.update} of {run.total}; go on with the same command and --resume")
+            raise Interrupted(f"saved at update {run.update} of {run.total}; {GO_ON}")
         if stage.ordered.state == "discard":
             forget(stage.path)
             raise Discarded(f"{run.model_name}: discarded at update {run.update} of {run.total}")

@@ -36,6 +36,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
+    "GO_ON",
     "ORDERS",
     "STATES",
     "Control",
@@ -55,6 +56,7 @@ __all__ = [
 
 STATES = ("fitting", "paused", "failed")
 ORDERS = ("run", "pause", "stop", "discard")
+GO_ON = "go on with the same command and --resume"  # what a command advises where a fit was ended
 # Of the heartbeat, which is set each second: a busy machine may be late, and another's clock may be a little wrong.
 DEAD_AFTER = 15.0
 

@@ -22,6 +22,7 @@ from training.cores import usable_cores
 from training.datasets import DataError, load
 from training.display import Display, Terminal
 from training.experiments import Experiment
+from training.live import GO_ON
 
 __all__ = ["fit_side_by_side"]
 
@@ -95,10 +96,7 @@ def fit_side_by_side(
                     failures.append(Interrupted(f"{model_name}: ended before it began; go on with the same command"))
                 elif message is None:
                     failures.append(
-                        FitError(
-                            f"the process that fits the {model_name} ended with {process.exitcode}; "
-                            "go on with the same command and --resume"
-                        )
+                        FitError(f"the process that fits the {model_name} ended with {process.exitcode}; {GO_ON}")
                     )
     if failures:
         raise next((each for each in failures if not isinstance(each, Interrupted)), failures[0])

@@ -34,6 +34,7 @@ from training.checkpoint import MODEL_NAMES, Checkpoint, checkpoint_path, experi
 from training.cores import usable_cores
 from training.experiments import Experiment
 from training.live import (
+    GO_ON,
     LiveFit,
     control,
     control_path,
@@ -314,16 +315,15 @@ def _already_fitted(path: Path) -> str:
 
 
 def _last_line(path: Path) -> str:
-    """Return the last line of a log that says something, without what a command line puts before an error."""
+    """Return the last line of a log that says something, without what a command line puts around an error."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, path.stat().st_size - 4096))
             lines = re.split(r"[\r\n]+", log.read().decode(errors="replace"))
     except OSError:
         return ""
-    return next(
-        (line.strip().removeprefix("Error: ").removesuffix(".") for line in reversed(lines) if line.strip()), ""
-    )
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return last.removeprefix("Error: ").removesuffix(".").removesuffix(f"; {GO_ON}")
 
 
 def _lock(file: IO[bytes], *, patience: float = 0.0) -> bool:

@@ -27,7 +27,18 @@ from training.checkpoint import MODEL_NAMES, Change, Checkpoint, CheckpointError
 from training.datasets import Data
 from training.experiments import Experiment
 from training.fit import Discarded, FitError, fit
-from training.live import Control, LiveFit, control, control_path, is_first_fit, live_path, open_live, read_control
+from training.live import (
+    Control,
+    LiveFit,
+    control,
+    control_path,
+    is_first_fit,
+    live_path,
+    log_path,
+    open_live,
+    read_control,
+    unfinished_path,
+)
 from training.workers import FitInFolder
 
 Before = Callable[[int], None]
@@ -359,6 +370,19 @@ def test_fits_wait_for_their_turn_and_a_killed_one_is_seen(experiment: Experimen
     for model_name in MODEL_NAMES:
         workers.discard(tmp_path / "first", model_name)
     wait_for(lambda: not (tmp_path / "first").exists())
+
+
+def test_why_a_process_ended_is_told_without_advice_about_its_command(tmp_path: Path) -> None:
+    path = checkpoint_path(tmp_path / "full", "vae")
+    path.parent.mkdir()
+    unfinished_path(path).touch()
+    log_path(path).write_text(
+        "vae, epoch 1 of 4\n"
+        "Error: could not write to full ([Errno 28] No space left on device); what stood there is unharmed; "
+        "go on with the same command and --resume.\n\n"
+    )
+    expected = "could not write to full ([Errno 28] No space left on device); what stood there is unharmed"
+    assert states(tmp_path)["full", "vae"].message == expected
 
 
 def test_where_files_cannot_be_locked_it_is_said(
