@@ -125,7 +125,7 @@ def preprocessed(pair: ModelPair, pictures: Array) -> Array:
 
     experiment = pair.experiment
     found = preprocess(
-        torch.as_tensor(pictures).reshape(-1, *pictures.shape[-2:]),
+        torch.tensor(pictures).reshape(-1, *pictures.shape[-2:]),  # a copy: torch warns of arrays that are read-only
         experiment.image_size,
         binarised=experiment.binarised,
     )

@@ -15,6 +15,8 @@ from streamlit.testing.v1 import AppTest
 from explorer.classes import DIGITS, Classes
 from explorer.components.pad import Drawn
 from explorer.drawing import DrawingError, mnist_form, rasterize
+from explorer.models import open_models
+from explorer.originals import preprocessed
 from explorer.views.draw import _read_file, take_report
 from tests.app.conftest import html, shown
 from tests.conftest import ROOT, rewrite
@@ -179,6 +181,16 @@ def test_what_is_no_digit_lies_light_on_dark_whatever_its_colour(colour: int) ->
     (image,) = _read_file(png(np.dstack([np.full_like(shape, colour)] * 3 + [shape])), "shirt.png", False, False)
     assert image[14, 14] == 255
     assert image[1, 14] == image[14, 1] == 0
+
+
+def test_a_picture_that_is_preprocessed_stays_as_it_is(fitted: Path) -> None:
+    picture = mnist_form(rasterize([[60, 60, 200, 60, 120, 230]]))
+    assert picture is not None
+    picture.setflags(write=False)
+    found = preprocessed(open_models(fitted / "digits-2d"), picture)
+    np.testing.assert_array_equal(found, picture)
+    assert not np.shares_memory(found, picture)
+    assert found.flags.writeable
 
 
 def test_it_is_kept_while_other_tabs_are_open(app: AppTest) -> None:
