@@ -9,11 +9,13 @@ from playwright.sync_api import Browser, Page, Route, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser.conftest import (
+    RANGE,
     WORDS,
     HeldWire,
     before_its_scripts,
     decode,
     expect_picture,
+    in_chart,
     open_lens,
     open_map,
     part,
@@ -101,8 +103,10 @@ def test_an_uploader_that_comes_late_moves_nothing(width: int, fresh_page: Page,
 
 
 def test_without_webgl_the_maps_are_drawn_all_the_same(
-    browser: Browser, served: str, fitted: Path, experiment: Experiment
+    browser: Browser, page: Page, served: str, fitted: Path, experiment: Experiment
 ) -> None:
+    open_map(page, served)
+    views = [in_chart(page, chart, RANGE) for chart in ("map_autoencoder", "map_vae")]
     warnings: list[str] = []
     errors: list[str] = []
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-3d-apis"]  # Chromium's own WebGL without a GPU, too
@@ -114,6 +118,10 @@ def test_without_webgl_the_maps_are_drawn_all_the_same(
         open_map(page, served)
         for chart, model in (("map_autoencoder", "autoencoder"), ("map_vae", "vae")):
             expect_dots(page, chart, fitted, experiment, model)
+            # What is shown is the same, square, and nobody has zoomed.
+            assert in_chart(page, chart, RANGE) == views[model == "vae"]
+            across, down = in_chart(page, chart, "const {w, h} = chart._fullLayout._size; return [w, h]")
+            assert across == pytest.approx(down, abs=1)
             place = part(page, chart, 0.4, 0.6)
             page.mouse.click(*place)
             point = point_at(page, chart, *place)
@@ -121,6 +129,7 @@ def test_without_webgl_the_maps_are_drawn_all_the_same(
             page.mouse.move(5, 5)
             expect(page.locator(f'figure:has(img[data-name="pick-{model}"]) .lens')).to_have_count(0)
             expect_picture(page, f"pick-{model}", decode(fitted, experiment, model, point), 0.02)
+        assert "zoom" not in page.url
         page.locator(".classes button").nth(3).click()
         expect(page.locator(".st-key-map_vae .scatterlayer .point[style*='rgb(154, 154, 154)']").first).to_be_attached()
         # The map is drawn anew, and without WebGL once more; that has been said.

@@ -78,6 +78,13 @@ export function restyle(chart, update, traces) {
   call(chart, "restyle", [update, traces]);
 }
 
+/** `restyle` that leaves the axes' ranges as they are: Plotly chooses them anew where a trace gets another type. Likewise.
+ * @param {any} chart @param {Record<string, unknown[]>} update @param {number[]} traces */
+export function restyleWithin(chart, update, traces) {
+  const { xaxis, yaxis } = axesOf(chart);
+  call(chart, "update", [update, { "xaxis.range": [...xaxis.range], "yaxis.range": [...yaxis.range] }, traces]);
+}
+
 /** As a user zooms: it also lasts where Streamlit draws the chart anew from what it copied before. Likewise.
  * @param {any} chart @param {number[][]} ranges of both axes */
 export function zoomTo(chart, [x, y]) {
@@ -96,7 +103,7 @@ export function nameAxes(chart, [x, y]) {
 /** @param {any} chart @returns {any} */
 const upwards = (chart) => chart._fullLayout.annotations.find((/** @type {any} */ each) => each.name === "upwards");
 
-/** @param {any} chart @param {"restyle" | "_guiRelayout"} method @param {unknown[]} args */
+/** @param {any} chart @param {"restyle" | "update" | "_guiRelayout"} method @param {unknown[]} args */
 function call(chart, method, args) {
   const button = chart.querySelector(".updatemenu-button");
   Object.assign(button.__data__, { method, args }); // what the button does, also where the layout has a newer copy of it

@@ -1,7 +1,7 @@
 // @ts-check
 // The maps' dots are drawn with WebGL, of which a browser has but a few contexts: they are given back, and done without.
 
-import { restyle } from "./plotly.js";
+import { restyleWithin } from "./plotly.js";
 
 const OWN = ".gl-canvas:not(.gl-canvas-pick)"; // Plotly asks for no context on the other
 let isTold = false;
@@ -31,5 +31,5 @@ export function drawWithoutWebGl(chart) {
   if (!traces.length || !chart._fullLayout.updatemenus?.length) return;
   if (!isTold) console.warn("This browser has no WebGL, or no more of it: the maps are drawn without it, which is slower.");
   isTold = true;
-  restyle(chart, { type: ["scatter"] }, traces);
+  restyleWithin(chart, { type: ["scatter"] }, traces);
 }
