@@ -1,11 +1,13 @@
 // @ts-check
-// Mouse and fingers on a map: they look, pick and draw. What they do besides (zoom, pan) stays Plotly's.
+// Mouse and fingers on a map: they look, pick and draw. What they do besides (zoom, pan) stays Plotly's. A finger that
+// taps picks, one that rests looks from then on, one that moves before it has rested pans.
 
 import { pan, zoom } from "./plotly.js";
 
 /** @typedef {import("./plotly.js").ScreenPoint} ScreenPoint */
 
 const CLICK_TRAVEL = { mouse: 5, pen: 5, touch: 10 }; // pixels between down and up; farther is a pan, or a look around
+const LONG_PRESS = 350; // milliseconds that a finger rests before it looks
 const RESTING = 2; // pixels by which a mouse may tremble after a click
 const PINCHING = 1.1; // by so much two fingers part before they zoom
 const SHIFTING = 12; // pixels that they go together before they pan
@@ -18,6 +20,8 @@ export class Gestures {
     /** @type {ScreenPoint & {id: number, far: boolean} | null} */ this.down = null; // where what may become a click began
     /** @type {ScreenPoint | null} */ this.lastClick = null; // where a click was, until the mouse moves on
     /** @type {Map<number, ScreenPoint>} */ this.fingers = new Map();
+    /** @type {"" | "look" | "pan"} */ this.doing = ""; // what one finger does; empty: not known yet
+    this.press = 0; // the timer of a long press
     /** @type {{span: number, middle: ScreenPoint, mode: "" | "zoom" | "pan"} | null} */ this.pinch = null; // of fingers
     this.frame = 0; // the request for the next one; 0: none is under way
     this.listening = new AbortController();
@@ -34,6 +38,7 @@ export class Gestures {
 
   remove() {
     this.listening.abort();
+    clearTimeout(this.press);
     cancelAnimationFrame(this.frame);
   }
 
@@ -57,7 +62,17 @@ export class Gestures {
     this.down = single ? { ...place, id: event.pointerId, far: false } : null;
     if (!single) return;
     if (overlay.beginLine(place)) this.chart.setPointerCapture(event.pointerId);
-    if (fingers.size) overlay.hover(place, "finger");
+    if (!fingers.size) return;
+    this.doing = "";
+    if (overlay.drawing) this.look();
+    else this.press = setTimeout(() => this.look(), LONG_PRESS);
+  }
+
+  /** The one finger is a lens from now on. */
+  look() {
+    this.doing = "look";
+    const [place] = this.fingers.values();
+    if (place) this.overlay.hover(place, "finger");
   }
 
   /** @param {PointerEvent} event */
@@ -71,6 +86,10 @@ export class Gestures {
       return;
     }
     if (down?.id === event.pointerId) down.far ||= isFar(event, down);
+    if (down && fingers.has(event.pointerId) && this.doing !== "look") {
+      if (down.far) this.movePan(down, place);
+      return;
+    }
     if (overlay.drawing && down?.id === event.pointerId) {
       if (down.far) overlay.extendLine(place);
     } else if (event.buttons && !fingers.has(event.pointerId)) return; // a pan
@@ -83,7 +102,7 @@ export class Gestures {
   onUp(event) {
     const { overlay, down, pinch } = this;
     if (pinch && this.frame) this.movePinch();
-    if (this.fingers.delete(event.pointerId)) overlay.hover(null);
+    if (this.fingers.delete(event.pointerId)) this.endFinger(placed(event));
     if (pinch) return this.endPinch(pinch);
     if (down?.id !== event.pointerId) return;
     this.down = null;
@@ -96,7 +115,7 @@ export class Gestures {
 
   /** @param {PointerEvent} event */
   onCancel(event) {
-    this.fingers.delete(event.pointerId);
+    if (this.fingers.delete(event.pointerId)) this.endFinger(placed(event));
     this.down = null;
     this.overlay.dropLine();
     this.overlay.hover(null);
@@ -110,11 +129,27 @@ export class Gestures {
     this.overlay.hover(null);
   }
 
+  /** @param {ScreenPoint} from @param {ScreenPoint} place */
+  movePan(from, place) {
+    if (this.doing !== "pan") pan(this.chart, "mousedown", from);
+    clearTimeout(this.press);
+    this.doing = "pan";
+    pan(this.chart, "mousemove", place);
+  }
+
+  /** One finger was lifted, or is alone no longer. @param {ScreenPoint} place */
+  endFinger(place) {
+    clearTimeout(this.press);
+    if (this.doing === "pan") pan(this.chart, "mouseup", place);
+    this.doing = "";
+    this.overlay.hover(null);
+  }
+
   /** A second finger came down: no look, no line, no click, but zoom or pan. */
   startPinch() {
+    this.endFinger([...this.fingers.values()][0]);
     this.down = null;
     this.overlay.dropLine();
-    this.overlay.hover(null);
     if (this.pinch) this.endPinch(this.pinch);
     this.pinch = { ...this.span(), mode: "" };
   }
