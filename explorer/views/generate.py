@@ -37,6 +37,8 @@ SOURCES = {
     "autoencoder": {"prior": "AE, z ~ N(0, I)", "fitted": "AE, z ~ its own Gaussian"},
     "vae": {"prior": "VAE, the same z ~ N(0, I)"},
 }
+# Where a class is asked for, each model keeps others of the same draws.
+SOURCES_OF_CLASS = SOURCES | {"vae": {"prior": "VAE, z ~ N(0, I)"}}
 CHOSEN = "sample"  # the sample that is shown large, from 0; in the session, not in the URL
 
 
@@ -58,22 +60,18 @@ def render(pair: ModelPair, stage: Stage) -> None:
             label = _wanted_input(pair.classes)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             seed = seed_input(SEED, "Again")
-        fair = " To be fair to the AE, we also draw from a Gaussian fitted to its codes."
-        st.markdown(
-            "**Random codes, decoded.** A VAE is fitted so that codes drawn from N(0, I), its prior, decode to "
-            f"{'digits' if pair.classes.are_digits else 'images of its classes'}. Nothing tells an AE to do the same."
-            + (fair if pair.find("autoencoder") else "")
-        )
+        told = st.empty()
     drawn = {
         (map_, source): _samples(map_, source, n, seed, label, catalog.classifier_file(map_.model))
         for map_ in maps
         for source in SOURCES[map_.model.name]
     }
+    shown = {map_: drawn[map_, "fitted" if fitted and map_.model.name == "autoencoder" else "prior"] for map_ in maps}
+    told.markdown(_all_of_them(pair) if label is None else _those_kept(pair.classes, label, shown))
     laid = []
     for map_, answer in zip(maps, stage.answers, strict=True):
-        source = "fitted" if fitted and "fitted" in SOURCES[map_.model.name] else "prior"
         with answer:
-            laid.append(_chosen(map_, drawn[map_, source]))
+            laid.append(_chosen(map_, shown[map_]))
     with stage.viewer:
         draw_close_ups(laid)
     _walls(maps, drawn, label)
@@ -113,6 +111,34 @@ class ReadRate(NamedTuple):
     entropy: float  # of the classes among those, in nats
 
 
+def _all_of_them(pair: ModelPair) -> str:
+    """Say what is drawn and decoded, and why."""
+    fair = " To be fair to the AE, we also draw from a Gaussian fitted to its codes."
+    return (
+        "**Random codes, decoded.** A VAE is fitted so that codes drawn from N(0, I), its prior, decode to "
+        f"{'digits' if pair.classes.are_digits else 'images of its classes'}. Nothing tells an AE to do the same."
+        + (fair if pair.find("autoencoder") else "")
+    )
+
+
+def _those_kept(classes: Classes, label: int, shown: dict[Map, Samples]) -> str:
+    """Say which of the random codes are kept, and the share of them, by model."""
+    called = escape_markdown(classes.called(label))
+    shares = [
+        f"{map_.model.short} {_share_kept(samples)}"
+        for map_, samples in shown.items()
+        if samples.probabilities is not None
+    ]
+    return (
+        f"**Random codes that decode to {called}.** A VAE has no label to ask for: codes are drawn, and those kept "
+        f"that a classifier reads as {called}." + (f" Kept: **{', '.join(shares)}**." if shares else "")
+    )
+
+
+def _share_kept(samples: Samples) -> str:
+    return f"{100 * len(samples.pictures) / samples.draws:.2g} %"
+
+
 def _chosen(map_: Map, samples: Samples) -> Laid:
     """Mark random codes on a map, and show one of them large: that nearest to a click."""
     model, points = map_.model, samples.points
@@ -150,7 +176,7 @@ def _walls(maps: MapPair, drawn: dict[tuple[Map, str], Samples], label: int | No
         except MissingError:
             offer_measuring(maps.models, "No classifier reads these pictures yet: measuring fits one.")
     for column, ((map_, source), samples) in zip(place.columns(len(drawn)), drawn.items(), strict=True):
-        title = SOURCES[map_.model.name][source]
+        title = (SOURCES if label is None else SOURCES_OF_CLASS)[map_.model.name][source]
         with column:
             st.markdown(f"##### {title}")
             pictures = [
@@ -242,8 +268,7 @@ def _show_kept(model: Model, samples: Samples, label: int) -> None:
         st.markdown(f"Without a classifier no {noun} can be asked for: choose *any*, or fit one, `{command}`.")
         return
     kept = len(samples.pictures)
-    share = f"{100 * kept / samples.draws:.2g} %"
     called = escape_markdown(model.classes.called(label))
-    st.markdown(f"**{kept} of {samples.draws:,} draws kept ({share})**: those read as {called}.")
+    st.markdown(f"**{kept} of {samples.draws:,} draws kept ({_share_kept(samples)})**: those read as {called}.")
     if not kept:
         st.markdown(f"None came up: choose another {model.classes.noun}, or another seed.")

@@ -1,5 +1,6 @@
 """Generate."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,10 @@ def test_a_digit_is_asked_for_by_drawing_until_it_comes(
     )
     share = f"**10 of {kept[9] + 1:,} draws kept ({100 * 10 / (kept[9] + 1):.2g} %)**: those read as"
     assert any(share in text.value for text in app.markdown)
+    # Where it is seen at once: the same shares beside the maps, and that there is no label to ask for.
+    (about,) = [text.value for text in app.markdown if text.value.startswith("**Random codes that decode to ")]
+    assert re.search(rf"A VAE has no label to ask for.* VAE {100 * 10 / (kept[9] + 1):.2g} %\*\*\.$", about)
+    assert "##### VAE, z ~ N(0, I)" in [text.value for text in app.markdown]
     app.selectbox("class").set_value(str(missing)).run()
     assert not app.exception
     assert any(f"**0 of {DRAWS:,} draws kept (0 %)**" in text.value for text in app.markdown)

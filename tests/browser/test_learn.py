@@ -87,14 +87,16 @@ def test_a_step_with_a_close_up_is_there_again_after_a_reload(page: Page, shippe
     """What the tab has kept comes once the page is drawn, and runs the tool alone."""
     open_map(page, f"{shipped}/?tab=Learn&step=5")
 
-    def has_run_twice() -> None:
-        assert WIRES[page].runs >= 2
-
     for _ in range(2):
         page.wait_for_function("Object.keys(sessionStorage).some((name) => name.startsWith('latent-held'))")
-        with page.expect_websocket():  # from which on runs are counted anew
-            page.reload()
-        wait_until(page, has_run_twice)
+        earlier = len(WIRES[page].begun)
+
+        def has_begun_twice(earlier: int = earlier) -> None:
+            """On a busy machine the second run may end the first."""
+            assert len(WIRES[page].begun) >= earlier + 2
+
+        page.reload()
+        wait_until(page, has_begun_twice)
         page.locator(".st-key-close_up_vae .map-overlay .outline").last.wait_for(state="attached")
         wait_until_idle(page)
         expect(page.locator(".classes button")).to_have_count(10)

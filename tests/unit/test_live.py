@@ -73,7 +73,8 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return Checkpoint(path).load_network().state_dict()
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_for(is_so: Callable[[], bool], seconds: float = 180.0) -> None:
+    """A fit gives way to all else: beside other work it has a small part of a core."""
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
