@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -17,6 +17,7 @@ from training.checkpoint import (
     PAIR_MAY_DIFFER,
     Checkpoint,
     CheckpointError,
+    check_pair,
     checkpoint_path,
     experiment_names,
     how_to_complete,
@@ -95,6 +96,8 @@ def list_experiments(checkpoints: CheckpointsDir = CHECKPOINTS_DIR) -> None:
                 missing.append(path.stem)
             except CheckpointError as error:
                 print(f"  {path.stem}: {error}")
+        for sentence in _do_not_belong(there):
+            print(f"  {sentence}")
         for model_name in missing:
             print(f"  {model_name}: {how_to_complete(there[0]) if there else 'not there yet'}")
         for sentence in sentences(checkpoints / name):
@@ -389,6 +392,8 @@ def evaluate(
     try:
         paths = _paths(checkpoints / experiment_name)
         there = [Checkpoint(path) for path in [path for path in paths if path.exists()] or paths]
+        for sentence in _do_not_belong(there):
+            raise CheckpointError(sentence)
         test = _images(there[0].experiment, data_dir, to_fit=False).test
         where = _device(device)
         results = {
@@ -514,6 +519,16 @@ def _paths(folder: Path) -> list[Path]:
     """Return the files of an experiment's models: the AE, the VAE, the VAEs with other betas."""
     own = [checkpoint_path(folder, model_name) for model_name in MODEL_NAMES]
     return own + [checkpoint_path(folder, "vae", beta) for beta in other_betas(folder)]
+
+
+def _do_not_belong(there: Sequence[Checkpoint]) -> Iterator[str]:
+    """Say of the models in an experiment's folder which do not belong together, a sentence each."""
+    for autoencoder in (each for each in there if each.model_name == "autoencoder"):
+        for vae in (each for each in there if each.model_name == "vae"):
+            try:
+                check_pair(autoencoder, vae)
+            except CheckpointError as error:
+                yield str(error)
 
 
 def _images(experiment: Experiment, data_dir: Path, *, to_fit: bool = True) -> "Data":

@@ -209,11 +209,19 @@ def how_to_complete(there: "Checkpoint") -> str:
 
 
 def _known(path: Path) -> str:
-    """Return how `fit` is told the experiment of a file: with the settings of a model beside it, if there is one."""
+    """Return how `fit` is told the experiment of a file: with the settings of a model beside it, if it tells them."""
     name = path.parent.name
     beside = (checkpoint_path(path.parent, model_name) for model_name in MODEL_NAMES)
-    is_known = name in EXPERIMENTS or any(each != path and each.exists() for each in beside)
+    is_known = name in EXPERIMENTS or any(each != path and _tells_settings(each) for each in beside)
     return name if is_known else f"{DEFAULT} --name {name}"
+
+
+def _tells_settings(path: Path) -> bool:
+    try:
+        experiment_from_json(ArrayFile(path, expected_format=FORMAT, verb="fit", command="").settings["experiment"])
+    except (CheckpointError, KeyError, ValueError, TypeError, AttributeError, OverflowError):
+        return False
+    return True
 
 
 class FitFile(ArrayFile):

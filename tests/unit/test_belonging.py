@@ -12,7 +12,7 @@ from tests.conftest import Arrays, hide, rewrite, run_command
 from training.__main__ import app
 from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path, experiment_names, other_betas
 from training.datasets import Data
-from training.experiments import EXPERIMENTS, Experiment, differences
+from training.experiments import DEFAULT, EXPERIMENTS, Experiment, differences
 from training.folders import checkpoints_dir
 
 CHANGES: dict[str, Any] = {
@@ -117,6 +117,38 @@ def test_advice_names_a_command_that_works(checkpoints: Path) -> None:
     assert command[1] in EXPERIMENTS
     assert command[command.index("--name") + 1] == "mine"
     assert command[command.index("--model") + 1] == "autoencoder"
+
+
+@pytest.mark.parametrize("other", ["cut short", "a folder", "unreadable settings", "missing"])
+def test_advice_about_a_defect_does_not_count_on_another(other: str, checkpoints: Path) -> None:
+    folder = (checkpoints / "digits-2d").rename(checkpoints / "mine")
+    ae, vae = (checkpoint_path(folder, model_name) for model_name in MODEL_NAMES)
+    ae.write_bytes(ae.read_bytes()[:5000])
+    if other == "cut short":
+        vae.write_bytes(vae.read_bytes()[:5000])
+    elif other == "unreadable settings":
+        rewrite(vae, lambda arrays, settings: settings["experiment"].update(latent_dim="two"))
+    else:
+        vae.unlink()
+    if other == "a folder":
+        vae.mkdir()
+    with pytest.raises(CheckpointError) as told:
+        Checkpoint(ae)
+    command = str(told.value).split("python -m training ")[1].split()
+    assert command == ["fit", DEFAULT, "--name", "mine", "--model", "autoencoder"]
+
+
+def test_a_pair_that_does_not_belong_together_is_neither_listed_nor_evaluated_as_one(
+    checkpoints: Path,
+) -> None:
+    folder = checkpoints / "digits-2d"
+    autoencoder, _ = (checkpoint_path(folder, model_name) for model_name in MODEL_NAMES)
+    rewrite(autoencoder, lambda arrays, settings: settings["experiment"].update(seed=7))
+    sentence = "do not belong together (seed 7 and 0); fit both with the same settings"
+    assert sentence in run_command(app, "list", "--checkpoints", checkpoints).stdout
+    done = run_command(app, "evaluate", "digits-2d", "--checkpoints", checkpoints)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert sentence in done.stderr
 
 
 @pytest.mark.parametrize("change", ["replaced", "removed"])
