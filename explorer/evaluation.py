@@ -11,6 +11,7 @@ its checkpoints, so that numbers of another fit are not shown as those of this o
 | `aggregate_kl` | VAE only: the same, S with the mean posterior variance |
 | `plane_entropy` | of the shares of the window whose nearest code is of each class, nats |
 | `overlap` | per class, the share of a code's 15 neighbours that are of other classes; null: no test image |
+| `overlap_error` | standard error of the mean of `overlap` over the classes |
 | `window_gaps` | see `metrics.gap_fraction`, over the window |
 | `prior_read`, `prior_read_error` | share of 2,000 decodes of N(0, I) read with 90 % confidence; standard error |
 | `prior_entropy` | how evenly the classes come up among those, nats |
@@ -81,7 +82,7 @@ __all__ = [
 
 Array = NDArray[Any]
 
-FORMAT = 1
+FORMAT = 2
 SEED = 0
 SAMPLES = 2000  # random codes, decoded and classified
 PAIRS, FRAMES = 200, 21  # interpolations, and their frames
@@ -93,6 +94,7 @@ METRICS_OF_BOTH = (
     "centre_over_spread",
     "prior_kl",
     "plane_entropy",
+    "overlap_error",
     "window_gaps",
     "prior_read",
     "prior_read_error",
@@ -151,6 +153,7 @@ def evaluate_pair(
         _, indices = metrics.neighbours(model.codes.code, _k_neighbours(model))
         values[model.name]["knn_accuracy"] = metrics.knn_accuracy(indices, model.codes.labels, len(pair.classes))
         overlap[model.name] = metrics.overlap(indices, model.codes.labels, len(pair.classes)).tolist()
+        values[model.name]["overlap_error"] = metrics.overlap_error(indices, model.codes.labels, len(pair.classes))
         progress(f"{model.name}: samples")
         values[model.name] |= _sample_metrics(model, classifier)
         progress(f"{model.name}: interpolation")

@@ -21,6 +21,7 @@ __all__ = [
     "neighbours",
     "normalized_offset",
     "overlap",
+    "overlap_error",
 ]
 
 Array = NDArray[Any]
@@ -98,6 +99,13 @@ def overlap(indices: Array, labels: Array, classes: int) -> Array:
     return np.array(
         [foreign[labels == label].mean() if (labels == label).any() else np.nan for label in range(classes)]
     )
+
+
+def overlap_error(indices: Array, labels: Array, classes: int) -> float:
+    """Return the standard error of the mean of `overlap` over the classes that have a code; arguments as there."""
+    foreign = (labels[indices] != labels[:, None]).mean(axis=1)
+    shares = [foreign[labels == label] for label in range(classes) if (labels == label).any()]
+    return float(np.sqrt(sum(each.var() / len(each) for each in shares)) / len(shares))
 
 
 def knn_accuracy(indices: Array, labels: Array, classes: int) -> float:

@@ -53,6 +53,12 @@ def test_verdicts_on_numbers_that_were_seen(name: str, ae: float, vae: float, wh
     assert "".join(mark for mark, _ in parts) == marks
 
 
+def test_what_lies_within_two_errors_is_no_clear_difference() -> None:
+    ae, vae = ({"overlap": share, "overlap_error": 0.018} for share in (0.275, 0.279))
+    assert verdict(row("overlap"), ae, vae)[0] == "no clear difference"
+    assert verdict(row("overlap"), ae, vae | {"overlap": 0.33})[0] == "confirmed"
+
+
 def test_each_judged_row_is_measured_for_both_shipped_models() -> None:
     values = load_evaluation(load("mnist-2d")).values
     for each in JUDGED:

@@ -61,6 +61,17 @@ def test_votes_and_overlap_are_those_of_scikit_learn() -> None:
     assert np.isnan(overlap[3:]).all()
 
 
+def test_the_error_of_the_overlap_is_that_of_a_bootstrap() -> None:
+    labels = np.repeat([0, 1, 3], (200, 120, 30))  # none of class 2
+    indices = np.stack([RNG.choice(len(labels), 15) for _ in labels])
+    shares = (labels[indices] != labels[:, None]).mean(axis=1)
+    drawn = [
+        np.mean([RNG.choice(shares[labels == label], (labels == label).sum()).mean() for label in (0, 1, 3)])
+        for _ in range(3000)
+    ]
+    assert metrics.overlap_error(indices, labels, 4) == pytest.approx(np.std(drawn), rel=0.06)
+
+
 def test_far_share_counts_what_lies_beyond_twice_the_median() -> None:
     assert metrics.gap_fraction(np.array([0.0, 1.9, 2.1, 5.0]), np.array([1.0, 1.0, 9.0])) == 0.5
 
