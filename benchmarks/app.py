@@ -8,32 +8,22 @@ The baseline is `usual_app.py`: the same codes and decoder, written the way a fi
 map is compared with the one word of `empty_app.py`, too: less is not possible here.
 """
 
-import os
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
-import psutil
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from benchmarks.parts import part
+from benchmarks.server import ADDRESS, server, wait_for_server
 from explorer import map_layers
 from explorer.maps import Map
 from explorer.models import Model, open_models
 from training.checkpoint import experiment_names
 from training.folders import checkpoints_dir
 
-ROOT = Path(__file__).parent.parent
-PORT = 8765
-ADDRESS = f"http://localhost:{PORT}"
 CLICKS = 40
 STARTS = 3
 SESSIONS = 10
@@ -141,34 +131,6 @@ def chromium(playwright: Playwright) -> Browser:
     found = shutil.which("chromium") or shutil.which("google-chrome")
     arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
     return playwright.chromium.launch(executable_path=found, args=arguments)
-
-
-def wait_for_server() -> None:
-    """Return as soon as the server answers."""
-    for _ in range(3000):
-        try:
-            urllib.request.urlopen(f"{ADDRESS}/_stcore/health", timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.02)
-
-
-@contextmanager
-def server(script: str) -> Iterator[psutil.Process]:
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / script), "--server.port", str(PORT)]
-    options = ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
-    if script != "streamlit_app.py":  # the baseline has Streamlit's own settings, not this project's
-        options += ["--server.fileWatcherType", "auto", "--runner.postScriptGC", "true"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with socket.socket() as probe:
-        if probe.connect_ex(("localhost", PORT)) == 0:
-            raise SystemExit(f"Error: something already answers on port {PORT}; stop it and try again.")
-    with subprocess.Popen([*command, *options], cwd=ROOT, env=environment, **silent) as process:  # type: ignore[call-overload]
-        try:
-            yield psutil.Process(process.pid)
-        finally:
-            process.terminate()
 
 
 def _open(browser: Browser, query: str = "") -> Page:

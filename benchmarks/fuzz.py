@@ -28,8 +28,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.testing.v1 import AppTest
 from websockets.asyncio.client import ClientConnection
 
-from benchmarks.app import PORT, server
 from benchmarks.load import answers, session
+from benchmarks.server import PORT, server
 from explorer import atlas
 from explorer.handover import pack
 from explorer.selection import Drawing

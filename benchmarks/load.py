@@ -23,9 +23,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from benchmarks.app import PORT, server
 from benchmarks.live import fit_under_way
 from benchmarks.parts import part
+from benchmarks.server import PORT, server
 from training.folders import checkpoints_dir
 
 SESSIONS = 40

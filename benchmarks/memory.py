@@ -14,9 +14,9 @@ import psutil
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.asyncio.client import ClientConnection
 
-from benchmarks.app import PORT, server
 from benchmarks.fuzz import TOOLS, components_after_run
 from benchmarks.load import answers, session
+from benchmarks.server import PORT, server
 from training.checkpoint import experiment_names, other_betas
 from training.folders import checkpoints_dir
 

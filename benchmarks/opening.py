@@ -12,8 +12,9 @@ from typing import Any
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.app import ADDRESS, BOTH_LENSES, PORT, chromium, server, wait_for_server
+from benchmarks.app import BOTH_LENSES, chromium
 from benchmarks.parts import part
+from benchmarks.server import ADDRESS, PORT, server, wait_for_server
 from deploy.serve import serve
 
 __all__ = ["main"]

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from benchmarks.app import PORT, server
 from benchmarks.load import Client, answers, session
+from benchmarks.server import PORT, server
 from deploy.serve import serve
 
 __all__ = ["ACTIONS", "TABLE", "Row", "main", "markdown", "measure"]

@@ -14,7 +14,8 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.app import ADDRESS, BOTH_LENSES, server  # noqa: E402
+from benchmarks.app import BOTH_LENSES  # noqa: E402
+from benchmarks.server import ADDRESS, server  # noqa: E402
 from training.folders import CHECKPOINTS_VARIABLE  # noqa: E402
 from training.imports import contact_sheet  # noqa: E402
 from training.own_dataset import dataset_path, read_dataset  # noqa: E402

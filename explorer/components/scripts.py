@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-__all__ = ["script"]
+__all__ = ["JOINED", "script"]
 
+JOINED: list[tuple[Path, ...]] = []  # the modules of each script, as they are looked at by tests
 _LIFECYCLE = Path(__file__).parent / "lifecycle.js"
 
 
@@ -17,5 +18,6 @@ def script(*modules: Path) -> str:
     Args:
         modules: in the order of what they need at the top level.
     """
+    JOINED.append(modules)
     text = "\n".join(path.read_text() for path in (_LIFECYCLE, *modules))
     return re.sub(r"^(import .*|export (?!default))", "", text, flags=re.MULTILINE)

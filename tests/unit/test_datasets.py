@@ -11,14 +11,9 @@ import pytest
 import torch
 import torchvision.datasets
 
+from tests.unit.conftest import idx
 from training.datasets import DATASETS, FILES, MD5, TRAINING_IMAGES, Data, DataError, binarise, load
 from training.folders import data_dir
-
-
-def idx(array: np.ndarray) -> bytes:
-    """An array in MNIST's own format: two zeros, type (8: unsigned byte), number of axes, their sizes, the bytes."""
-    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
 
 
 @pytest.fixture

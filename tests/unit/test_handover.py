@@ -17,7 +17,7 @@ from explorer.handover import pack, unpack
 from explorer.selection import Drawing
 from explorer.views import explore, generate, interpolate, learn, train, wall
 from explorer.wall import clean_nickname
-from tests.unit.test_reports import ANYTHING
+from tests.unit.conftest import ANYTHING
 
 FORMS = arrays(np.uint8, (28, 28))
 POINTS = st.lists(st.tuples(st.integers(0, SIDE), st.integers(0, SIDE)), min_size=1, max_size=5)

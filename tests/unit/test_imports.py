@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT, png_header, rewrite, run_command
-from tests.unit.test_datasets import idx
+from tests.unit.conftest import idx
 from training import array_file, forms
 from training.__main__ import app
 from training.checkpoint import MODEL_NAMES, Checkpoint, CheckpointError, checkpoint_path

@@ -5,14 +5,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from explorer.components import reports
-
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda parts: st.lists(parts) | st.dictionaries(st.text(), parts),
-)
+from tests.unit.conftest import ANYTHING
 
 
 @given(ANYTHING)

@@ -1,47 +1,39 @@
 """The components' modules are joined into one script each, so they share one scope."""
 
 import re
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
 from explorer import components
-from explorer.components import latent_map
-from explorer.components.scripts import script
+from explorer.components.scripts import JOINED, script
 
 FOLDER = Path(components.__file__).parent
-SCRIPTS = {
-    "overlay": [FOLDER / "latent_map" / name for name in latent_map._MODULES],
-    "atlas": [FOLDER / "pictures.js", FOLDER / "latent_map" / "atlas.js"],
-    "codes": [FOLDER / "pictures.js", FOLDER / "latent_map" / "codes.js"],
-    "legend": [FOLDER / "latent_map" / name for name in ("plotly.js", "symbols.js", "legend.js")],
-    "film": [
-        *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js", "symbols.js")),
-        *(FOLDER / "film" / name for name in ("paint.js", "film.js")),
-    ],
-    "live": [
-        *(FOLDER / "latent_map" / name for name in ("plotly.js", "symbols.js")),
-        FOLDER / "film" / "paint.js",
-        FOLDER / "live" / "live.js",
-    ],
-    "keeper": [FOLDER / "keeper" / "keeper.js"],
-    "pad": [FOLDER / "pad" / "pad.js"],
-    "wall": [FOLDER / "latent_map" / "plotly.js", FOLDER / "wall" / "wall.js"],
-    "tool_bar": [FOLDER / "tool_bar" / "tool_bar.js"],
-    "present": [FOLDER / "present" / "present.js"],
-    "save_picture": [
-        *(FOLDER / "latent_map" / name for name in ("plotly.js", "marks.js", "symbols.js")),
-        *(FOLDER / "save_picture" / name for name in ("chart.js", "save_picture.js")),
-    ],
-}
+for module in iter_modules(components.__path__, f"{components.__name__}."):
+    import_module(module.name)
+SCRIPTS = {modules[-1].stem: modules for modules in JOINED}
+DEFINITION = r"^(?:async )?(?:const|let|class|function)\*? (?:(\w+)|[\[{]([^\]}]+)[\]}])"
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_no_two_modules_of_a_script_define_the_same_name(name: str) -> None:
     text = script(*SCRIPTS[name])
-    names = re.findall(r"^(?:async )?(?:const|let|class|function) (\w+)", text, flags=re.MULTILINE)
+    found = re.findall(DEFINITION, text, flags=re.MULTILINE)
+    names = [one for single, several in found for one in re.findall(r"\w+", single or several)]
     assert sorted(names) == sorted(set(names))
     assert "lifecycle" in names
+
+
+def test_names_that_are_defined_several_at_a_time_are_seen() -> None:
+    lines = "const [GREY, RED] = [1, 2];\nconst {a, b} = c;\n  const inner = 1;\nfunction* f() {}\nlet g = 1;"
+    assert re.findall(DEFINITION, lines, flags=re.MULTILINE) == [
+        ("", "GREY, RED"),
+        ("", "a, b"),
+        ("f", ""),
+        ("g", ""),
+    ]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
