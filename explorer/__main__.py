@@ -6,6 +6,7 @@ import typer
 from tqdm import tqdm
 
 from explorer.measuring import Measured, measure
+from explorer.text import percent
 from training.__main__ import CHECKPOINTS_DIR, CheckpointsDir
 from training.array_file import CheckpointError
 from training.experiments import DEFAULT
@@ -59,7 +60,7 @@ def _print(measured: Measured) -> None:
     for model_name, values in measured.evaluation.values.items():
         print(f"{model_name}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
         shares = zip(measured.pair.classes.names, measured.evaluation.overlap[model_name], strict=True)
-        print("  overlap of the classes: " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
+        print("  overlap of the classes: " + ", ".join(f"{name} {percent(share)}" for name, share in shares))
     print(measured.path)
 
 

@@ -21,7 +21,7 @@ from explorer.fragments import fragment
 from explorer.latent import Window
 from explorer.maps import CROWD_SHARE, Map, MapPair
 from explorer.models import TITLES
-from explorer.text import escape_markdown
+from explorer.text import escape_markdown, percent
 from training.checkpoint import MODEL_NAMES
 
 __all__ = [
@@ -139,7 +139,7 @@ def _charts(maps: MapPair, places: tuple[DeltaGenerator, ...], faces: DeltaGener
             default=EXTENT.default,
             required=True,
             label_visibility="collapsed",
-            help=f"*crowd*: where {CROWD_SHARE:.0%} of the codes are. *all codes*: how lopsided the "
+            help=f"*crowd*: where {percent(CROWD_SHARE, 0)} of the codes are. *all codes*: how lopsided the "
             "space is. A number at an edge of a map: so many codes lie beyond it.",
             **EXTENT.bound,
         )

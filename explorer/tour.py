@@ -123,8 +123,12 @@ def _evaluation(pair: ModelPair) -> Evaluation | None:
         return None  # an experiment of one's own has none until it is measured; the answers do without
 
 
-def _both(pair: ModelPair, evaluation: Evaluation, name: str, format_spec: str) -> str:
-    return " and ".join(f"{evaluation.values[model.name][name]:{format_spec}} ({model.short})" for model in pair)
+def _both(pair: ModelPair, evaluation: Evaluation, name: str, format_value: Callable[[float], str]) -> str:
+    return " and ".join(f"{format_value(evaluation.values[model.name][name])} ({model.short})" for model in pair)
+
+
+def _whole_percent(share: float) -> str:
+    return percent(share, 0)
 
 
 def _settings_for_held_out_images(pair: ModelPair) -> dict[Choice[Any], Any]:
@@ -178,7 +182,7 @@ def _why_alike(pair: ModelPair) -> str:
     evaluation, noun = _evaluation(pair), pair.classes.noun
     votes = (
         f" Let the {K_NEIGHBOURS} nearest other codes vote on an image's {noun}. They are right for "
-        f"{_both(pair, evaluation, 'knn_accuracy', '.1%')} of the test images."
+        f"{_both(pair, evaluation, 'knn_accuracy', percent)} of the test images."
         if evaluation
         else ""
     )
@@ -227,14 +231,14 @@ def _settings_for_gaps(pair: ModelPair) -> dict[Choice[Any], Any]:
 
 def _what_gaps_hold(pair: ModelPair) -> str:
     radii = " and ".join(
-        f"{radius:.3g} ({map_.model.short}: {100 * radius / map_.window.side:.0f} % of the map's width)"
+        f"{radius:.3g} ({map_.model.short}: {percent(radius / map_.window.side, 0)} of the map's width)"
         for map_ in selection.chosen_maps(pair)
         for radius in [map_.largest_empty_circle.radius]
     )
     evaluation = _evaluation(pair)
     shares = (
-        f" {_both(pair, evaluation, 'window_gaps', '.0%')} of the map lie farther from any code than twice the usual "
-        "distance between neighbours."
+        f" {_both(pair, evaluation, 'window_gaps', _whole_percent)} of the map lie farther from any code than twice "
+        "the usual distance between neighbours."
         if evaluation
         else ""
     )
@@ -494,9 +498,9 @@ def _how_even_the_ways_are(pair: ModelPair) -> str:
     evaluation = _evaluation(pair)
     pairs = (
         " Compare the largest change from one frame to the next with the mean change; 1 would be perfectly even. "
-        f"Over {PAIRS} pairs of different {classes.nouns}, the largest is {_both(pair, evaluation, 'jump', '.2f')} "
-        f"times the mean. In {_both(pair, evaluation, 'middle_held', '.0%')} of the middle frames, a classifier hardly "
-        f"sees other {classes.nouns} than the two ends'. A straight path can cross the area of a third {classes.noun}."
+        f"Over {PAIRS} pairs of different {classes.nouns}, the largest is {_both(pair, evaluation, 'jump', number)} "
+        f"times the mean. In {_both(pair, evaluation, 'middle_held', _whole_percent)} of the middle frames, a classifier "
+        f"hardly sees other {classes.nouns} than the two ends'. A straight path can cross the area of a third {classes.noun}."
         if evaluation
         else ""
     )

@@ -255,7 +255,7 @@ def rows(classes: Classes) -> tuple[Row, ...]:
             better=-1,
             claims=(
                 Claim(
-                    f"An AE's space has gaps (more than {MAX_GAPS:.0%} of the map)".replace("%", " %"),
+                    f"An AE's space has gaps (more than {percent(MAX_GAPS, 0)} of the map)",
                     lambda ae, vae: ae["window_gaps"] > MAX_GAPS,
                 ),
                 Claim("a VAE's has few", lambda ae, vae: vae["window_gaps"] <= MAX_GAPS),
@@ -267,7 +267,7 @@ def rows(classes: Classes) -> tuple[Row, ...]:
             name="prior_unread",
             title=f"Gaps: how much of N(0, I) decodes to no {noun}",
             meaning=f"Share of {SAMPLES:,} random codes whose picture the classifier reads with "
-            f"less than {100 * MIN_CONFIDENCE:.0f} % confidence.",
+            f"less than {percent(MIN_CONFIDENCE, 0)} confidence.",
             format_value=_in_percent,
             unit="%",
             better=-1,
@@ -336,7 +336,7 @@ def rows(classes: Classes) -> tuple[Row, ...]:
             name="middle_held",
             title=f"Interpolation: middles between the two {nouns}",
             meaning=f"Share of middle frames in which a classifier gives the two end {nouns} together at least "
-            f"{100 * MIN_CONFIDENCE:.0f} %. Low: the path leads through a third {noun}.",
+            f"{percent(MIN_CONFIDENCE, 0)}. Low: the path leads through a third {noun}.",
             format_value=_in_percent,
             unit="%",
             better=1,
@@ -359,11 +359,11 @@ def rows(classes: Classes) -> tuple[Row, ...]:
             better=1,
             claims=(
                 Claim(
-                    f"In the middle of a VAE's path there is {recognised} (at least {100 * MIN_CONFIDENCE:.0f} % sure)",
+                    f"In the middle of a VAE's path there is {recognised} (at least {percent(MIN_CONFIDENCE, 0)} sure)",
                     lambda ae, vae: vae["middle_sureness"] >= MIN_CONFIDENCE,
                 ),
                 Claim(
-                    f"in an AE's there is none (below {100 * MAJORITY:.0f} %)",
+                    f"in an AE's there is none (below {percent(MAJORITY, 0)})",
                     lambda ae, vae: ae["middle_sureness"] < MAJORITY,
                 ),
             ),

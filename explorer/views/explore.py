@@ -19,7 +19,7 @@ from explorer.fragments import fragment
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
 from explorer.stage import Laid, Stage, draw_close_ups, lay_over
-from explorer.text import number, vector
+from explorer.text import number, percent, vector
 
 __all__ = ["FILM_FRAMES", "draw_pick", "render", "reset"]
 
@@ -92,7 +92,7 @@ def _what_to_look_for(pair: ModelPair, maps: MapPair) -> str:
     elif latent_dim == 2:
         more = "Look for gaps between the clusters, and at what lies in them."
     else:
-        shares = " and ".join(f"{100 * map_.variance_share:.0f} % ({map_.model.short})" for map_ in maps)
+        shares = " and ".join(f"{percent(map_.variance_share, 0)} ({map_.model.short})" for map_ in maps)
         more = (
             f"A map is a plane in {latent_dim} dimensions, with {shares} of the codes' variance. "
             f"{pair.classes.nouns.capitalize()} that overlap here can be far apart."

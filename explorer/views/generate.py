@@ -19,7 +19,7 @@ from explorer.evaluation import SAMPLES
 from explorer.maps import Map, MapPair
 from explorer.models import Model, ModelPair
 from explorer.stage import Laid, Stage, draw_close_ups, lay_over
-from explorer.text import escape_markdown
+from explorer.text import escape_markdown, percent
 from explorer.views.compare import offer_measuring
 from training.array_file import CheckpointError, MissingError
 
@@ -255,7 +255,7 @@ def _show_read_rate(model: Model, source: str) -> None:
     rate = _read_rate(model, source, catalog.classifier_file(model))
     classes = model.classes
     st.markdown(
-        f"**{100 * rate.share.value:.1f} %** (± {100 * rate.share.error:.1f} %) of {SAMPLES:,} such pictures are "
+        f"**{percent(rate.share.value)}** (± {percent(rate.share.error)}) of {SAMPLES:,} such pictures are "
         f"read as {classes.recognised}. Entropy of the {classes.nouns}: **{rate.entropy:.2f}** nats "
         f"({classes.all_equally} equally: {math.log(len(classes)):.2f})."
     )
