@@ -499,8 +499,9 @@ def _how_even_the_ways_are(pair: ModelPair) -> str:
     pairs = (
         " Compare the largest change from one frame to the next with the mean change; 1 would be perfectly even. "
         f"Over {PAIRS} pairs of different {classes.nouns}, the largest is {_both(pair, evaluation, 'jump', number)} "
-        f"times the mean. In {_both(pair, evaluation, 'middle_held', _whole_percent)} of the middle frames, a classifier "
-        f"hardly sees other {classes.nouns} than the two ends'. A straight path can cross the area of a third {classes.noun}."
+        f"times the mean. In {_both(pair, evaluation, 'middle_held', _whole_percent)} of the middle frames, a "
+        f"classifier hardly sees other {classes.nouns} than the two ends'. A straight path can cross the area of a "
+        f"third {classes.noun}."
         if evaluation
         else ""
     )
