@@ -88,6 +88,19 @@ def test_the_stage_is_alone_until_the_mouse_or_the_keyboard_is_at_the_top(
     wait_until(page, is_in_sight)
 
 
+def test_words_are_larger_for_the_last_row(page: Page, served: str) -> None:
+    sizes = []
+    for present in ("", "present=1"):
+        open_map(page, f"{served}/?{present}")
+        page.locator(".classes button").first.wait_for()
+        page.locator(".st-key-viewer .card.pick h5").first.wait_for()
+        words = (".card.pick h5", ".card.pick p", ".card.pick figcaption", ".classes button", ".st-key-strip .card p")
+        script = "e => parseFloat(getComputedStyle(e).fontSize)"
+        sizes.append([page.locator(each).first.evaluate(script) for each in words])
+    for usual, presented in zip(*sizes, strict=True):
+        assert presented > 1.1 * usual
+
+
 def test_the_menu_has_both_and_the_link_keeps_them(page: Page, served: str) -> None:
     open_map(page, served)
     page.keyboard.press("2")  # keys are the presenter's

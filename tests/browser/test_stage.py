@@ -131,6 +131,47 @@ def assert_large_and_whole(page: Page, width: int, height: int, side: int, decod
     assert ["↑ latent dimension 2 (st. dev. of the prior)", True] in titles
 
 
+@pytest.mark.parametrize(("width", "height"), [(1600, 1000), (1024, 768), (853, 533)])  # 80, 125, 150 % of 1280 x 800
+def test_browser_zoom_leaves_maps_level_and_tools_in_reach(width: int, height: int, page: Page, served: str) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    open_map(page, served)
+    tops = "es => es.map(e => e.getBoundingClientRect().top)"
+    ae, vae = page.locator('.st-key-stage [class*="st-key-map_"] .nsewdrag').evaluate_all(tops)
+    assert ae == vae
+    if width > 1000:  # the legend is one row
+        assert len(set(page.locator(".classes button").evaluate_all(tops))) == 1
+    # Where tools are out of sight the bar fades, until one has scrolled to them.
+    bar = page.locator(".st-key-tab [role=radiogroup]")
+    fades = "bar => getComputedStyle(bar).maskImage !== 'none'"
+    assert bar.evaluate(fades) == bar.evaluate("bar => bar.scrollWidth > bar.clientWidth + 1")
+    bar.evaluate("bar => bar.scrollTo(bar.scrollWidth, 0)")
+    wait_until(page, lambda: _expect(not bar.evaluate(fades)))
+    last = page.get_by_role("radio", name="Learn", exact=True).bounding_box()
+    assert last
+    assert last["x"] + last["width"] <= width
+
+
+def _expect(is_so: bool) -> None:
+    assert is_so
+
+
+def test_decodes_beside_the_pad_are_large_on_a_small_screen(page: Page, served: str) -> None:
+    page.set_viewport_size({"width": 1024, "height": 768})
+    open_map(page, f"{served}/?tab=Draw")
+    expect(page.locator(".st-key-answers .blank")).to_have_count(2)
+    for place in page.locator(".st-key-answers .blank").all():
+        box = place.bounding_box()
+        assert box
+        assert box["width"] >= 100
+    page.locator(".pad button").first.wait_for()
+    viewer = page.locator(".st-key-viewer").bounding_box()
+    assert viewer
+    for button in page.locator(".pad button").all():  # what erases is seen
+        box = button.bounding_box()
+        assert box
+        assert box["y"] + box["height"] <= viewer["y"] + viewer["height"]
+
+
 def test_on_a_phone_either_map_is_a_tap_away(page: Page, served: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_map(page, served)
