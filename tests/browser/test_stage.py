@@ -11,6 +11,7 @@ from explorer.maps import Map
 from explorer.models import open_models
 from tests.browser.conftest import (
     CLOUDS,
+    DRAWN_ANEW,
     RANGE,
     in_chart,
     message,
@@ -261,6 +262,19 @@ IMAGES = """
     });
     return [painted / 900, grey];
 """
+
+
+def test_another_face_shows_the_same_part_of_the_plane(page: Page, served: str) -> None:
+    open_map(page, served)
+    zoom_and_pan(page, "map_vae")
+    zoomed = in_chart(page, "map_vae", RANGE)
+    for face in ("grid", "codes"):
+        in_chart(page, "map_vae", "globalThis.before = chart._fullData; return 0")
+        page.get_by_role("radio", name=face, exact=True).click()
+        page.wait_for_function(DRAWN_ANEW)
+        wait_until_idle(page)
+        wait_until(page, lambda: _expect(in_chart(page, "map_vae", RANGE) == pytest.approx(zoomed, abs=0.01)))
+        assert "zoom_vae" in page.url
 
 
 def test_images_stand_at_their_codes_and_more_come_with_zoom(page: Page, shipped: str) -> None:

@@ -149,11 +149,12 @@ export class Overlay {
     if (!this.chart?._fullLayout?._plots) return;
     if (this.hovered?.source === "mouse" && this.place) this.hover(this.place, "mouse"); // another point is under it now
     if (!zoom) return;
-    // What the link says comes first.
-    const zoomed = ((/** @type {any} */ (globalThis)).latentZoomed ??= new Set());
-    const isFirst = !zoomed.has(zoom);
-    zoomed.add(zoom);
-    if (isFirst) zoomAsInAddress(this.chart, zoom);
+    // What the link says comes first; a chart that is made anew for another face of the same window is zoomed as it was.
+    const zoomed = ((/** @type {any} */ (globalThis)).latentZoomed ??= new Map());
+    const [chart, view] = zoomed.get(zoom) ?? [];
+    const isAsBefore = chart !== this.chart && view === this.chart._fullLayout.uirevision;
+    zoomed.set(zoom, [this.chart, this.chart._fullLayout.uirevision]);
+    if (!chart || isAsBefore) zoomAsInAddress(this.chart, zoom);
     else writeZoom(this.chart, zoom);
   }
 
