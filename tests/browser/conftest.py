@@ -553,6 +553,37 @@ def expect_pick(page: Page, fitted: Path, experiment: Experiment) -> None:
     expect(page.locator(f"{WORDS} h5")).to_have_text(re.compile(r"Decoded at \("))
 
 
+PICK = ("VAE pick, x", "VAE pick, y", "Ringed test image")
+
+
+def pick_of(page: Page) -> tuple[str, ...]:
+    """The VAE's pick and the ringed image, as their inputs hold them."""
+    return tuple(page.get_by_label(label, exact=True).input_value() for label in PICK)
+
+
+def pick_on_map(page: Page, place: tuple[float, float]) -> tuple[str, ...]:
+    """Click the VAE's map, until the words, the inputs and the address hold that point; return what the inputs hold.
+
+    They follow one after the other: an input may still show the pick before when no run goes on any more.
+    """
+    point = point_at(page, "map_vae", *place)
+    with WIRES[page].until_run_ends():
+        page.mouse.click(*place)
+    page.mouse.move(5, 5)
+
+    def check() -> None:
+        said = re.search(r"\(image (\d+)\)", page.locator(WORDS).inner_text())
+        assert said
+        expected = pytest.approx((*point, int(said[1])), abs=0.0011)
+        assert tuple(map(float, pick_of(page))) == expected
+        held = parse_qs(urlsplit(page.url).query)
+        assert tuple(float(held[name][0]) for name in ("vae_x", "vae_y", "digit")) == expected
+
+    wait_until(page, check)
+    wait_until_idle(page)
+    return pick_of(page)
+
+
 class Fingers:
     """On a touch screen; each call says where all of them are."""
 

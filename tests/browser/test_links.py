@@ -3,12 +3,13 @@
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import (
+    PICK,
     RANGE,
     WIRES,
     HeldWire,
@@ -18,6 +19,8 @@ from tests.browser.conftest import (
     in_chart,
     open_lens,
     part,
+    pick_of,
+    pick_on_map,
     point_at,
     told,
     wait_for_input,
@@ -28,13 +31,6 @@ from tests.browser.conftest import (
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
-
-
-PICK = ("VAE pick, x", "VAE pick, y", "Ringed test image")
-
-
-def pick_of(page: Page) -> tuple[str, ...]:
-    return tuple(page.get_by_label(label, exact=True).input_value() for label in PICK)
 
 
 def test_a_link_holds_what_the_legend_greys_out(fresh_page: Page, served: str) -> None:
@@ -98,13 +94,7 @@ def test_back_leads_to_the_tool_before_and_its_last_pick(own_page: Page, served:
     page = own_page
     open_lens(page, served)
     page.get_by_label("Ringed test image", exact=True).wait_for()
-    picks = []
-    for across in (0.3, 0.6):
-        with WIRES[page].until_run_ends():
-            page.mouse.click(*part(page, "map_vae", across, 0.4))
-        wait_until_idle(page)
-        page.wait_for_url(re.compile("vae_x="))
-        picks.append(pick_of(page))
+    picks = [pick_on_map(page, part(page, "map_vae", across, 0.4)) for across in (0.3, 0.6)]
     tools = page.locator(".st-key-tab").get_by_role("radio")
     for tool in ("Generate", "Beta"):
         page.get_by_role("radio", name=tool).click()
@@ -145,11 +135,7 @@ def test_a_widget_beside_a_tool_without_picks_adds_no_entry(own_page: Page, serv
     """Streamlit takes the picks out of the address then; that is no step of Back."""
     page = own_page
     open_lens(page, served)
-    with WIRES[page].until_run_ends():
-        page.mouse.click(*part(page, "map_vae", 0.3, 0.4))
-    wait_until_idle(page)
-    page.wait_for_url(re.compile("vae_x="))
-    pick = pick_of(page)
+    pick = pick_on_map(page, part(page, "map_vae", 0.3, 0.4))
     page.get_by_role("radio", name="Interpolate").click()
     page.wait_for_url(re.compile("tab=Interpolate"))
     wait_until_idle(page)
@@ -176,14 +162,8 @@ def test_five_picks_are_five_entries_of_the_history(
     entries = page.evaluate("history.length")
     picks, addresses = [pick_of(page)], [page.url]
     for number in range(5):
-        with wire.until_run_ends():
-            page.mouse.click(*part(page, "map_vae", 0.2 + 0.12 * number, 0.3 + 0.1 * number))
-        wait_until_idle(page)
-        page.mouse.move(5, 5)
+        picks.append(pick_on_map(page, part(page, "map_vae", 0.2 + 0.12 * number, 0.3 + 0.1 * number)))
         page.wait_for_function(f"history.length === {entries + number + 1}")
-        wait_for_input(page, "VAE pick, x", float(parse_qs(urlsplit(page.url).query)["vae_x"][0]))
-        wait_for_input(page, "VAE pick, y", float(parse_qs(urlsplit(page.url).query)["vae_y"][0]))
-        picks.append(pick_of(page))
         addresses.append(page.url)
     assert len(set(picks)) == 6
     for act, order in ((page.go_back, (4, 3, 2, 1, 0)), (page.go_forward, (1, 2, 3, 4, 5))):

@@ -1,47 +1,40 @@
 """What all tabs share: links, sizes, experiments that cannot be opened."""
 
 from pathlib import Path
-from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import (
     MODELS,
-    centre,
+    PICK,
     decode,
     expect_picture,
     in_chart,
     middle,
     open_map,
-    pixel_of,
+    part,
+    pick_on_map,
     point_at,
     seen,
-    wait_for_input,
 )
 from training.experiments import Experiment
 
 pytestmark = pytest.mark.browser
 
 
-LABELS = ("VAE pick, x", "VAE pick, y", "Ringed test image")
-
-
 def test_shared_link_opens_the_same_view(page: Page, served: str) -> None:
     open_map(page, f"{served}/?face=grid")
-    page.mouse.click(*pixel_of(page, "map_vae", *centre(page, "map_vae")))
-    page.wait_for_url(lambda url: "vae_x" in url and "vae_y" in url and "digit" in url)
-    wait_for_input(page, "VAE pick, x", float(parse_qs(urlparse(page.url).query)["vae_x"][0]))
+    numbers = pick_on_map(page, part(page, "map_vae", 0.5, 0.5))
     link, picture = page.url, seen(page, "pick-vae")
     ring = page.locator(".st-key-map_autoencoder .map-overlay .ring").last
     ringed_at = point_at(page, "map_autoencoder", *middle(ring))
-    numbers = {label: page.get_by_label(label, exact=True).input_value() for label in LABELS}
     page.evaluate("localStorage.clear()")
     page.goto("about:blank")
     page.set_viewport_size({"width": 1920, "height": 1080})
     open_map(page, link)
     expect_picture(page, "pick-vae", picture, 0.02)
-    for label, value in numbers.items():
+    for label, value in zip(PICK, numbers, strict=True):
         expect(page.get_by_label(label, exact=True)).to_have_value(value)
     assert in_chart(page, "map_vae", "return chart.layout.images.length") == 1
     assert point_at(page, "map_autoencoder", *middle(ring)) == pytest.approx(ringed_at, abs=0.05)
