@@ -64,20 +64,18 @@ def render(pair: ModelPair, stage: Stage) -> None:
     with stage.viewer:
         st.markdown(
             f"**Beta {experiment.beta:g}:** ELBO **{number(test['elbo'])}** = {number(test['reconstruction'])} − "
-            f"{nats(test['kl'])} per test image. {_what_happened(pair)}"
+            f"{nats(test['kl'])} per test image. {_what_happened(pair)} "
+            "**Move beta, at the top**, or click a dot below."
         )
-    with st.container(horizontal=True):
-        selection.picks_inputs(stage.maps)
-        selection.ringed_image_input(pair)
     trade_off = _trade_off(pair)
     text, chart = st.columns([1, 2])
     with chart:
         latent_map.chart(_trade_off_figure(pair, trade_off), key=CHART, on_select=_choose)
     with text:
         st.markdown(
-            "**Move beta, at the top**, or click a dot. The VAE was fitted to *reconstruction − beta × KL*. With beta "
-            "near 0 it is nearly an AE; a large beta makes its posterior collapse. Watch the codes against the circles "
-            "of the prior. At beta = 1 one nat of KL costs as much as one nat of reconstruction."
+            "The VAE was fitted to *reconstruction − beta × KL*. With beta near 0 it is nearly an AE; a large beta "
+            "makes its posterior collapse. Watch the codes against the circles of the prior. At beta = 1 one nat of KL "
+            "costs as much as one nat of reconstruction."
         )
         for (beta, worse, kl), (next_beta, better, next_kl) in pairwise(trade_off):
             if worse < better and kl > next_kl:
@@ -85,6 +83,9 @@ def render(pair: ModelPair, stage: Stage) -> None:
                     f"Textbooks say: the smaller beta, the better the reconstruction. Not here: beta {beta:g} reaches "
                     f"{nats(worse)}, beta {next_beta:g} {number(better)}, and with a smaller KL."
                 )
+    with st.container(horizontal=True):
+        selection.picks_inputs(stage.maps)
+        selection.ringed_image_input(pair)
 
 
 def _choose() -> None:

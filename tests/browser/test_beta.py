@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import middle, open_link, wait_until_idle
+from tests.browser.conftest import middle, open_link, wait_until, wait_until_idle
 from training.checkpoint import Checkpoint, checkpoint_path
 from training.folders import checkpoints_dir
 
@@ -16,9 +16,19 @@ IMAGE = 7
 
 def click_on(dot: Locator) -> None:
     """Click a dot of a chart, over which others of Plotly's layers lie."""
-    wait_until_idle(dot.page)
+    page = dot.page
+    wait_until_idle(page)
     dot.scroll_into_view_if_needed()
-    dot.page.mouse.click(*middle(dot))
+
+    def point_to_it() -> None:
+        """As a person would, who sees what is under the mouse: a chart may still be taking its place."""
+        page.mouse.move(5, 5)
+        page.mouse.move(*middle(dot))
+        expect(page.locator(".st-key-trade_off .hovertext")).to_have_count(1, timeout=1000)
+
+    wait_until(page, point_to_it)
+    page.mouse.down()
+    page.mouse.up()
 
 
 def test_a_click_on_a_dot_of_the_chart_chooses_its_beta_and_picks_the_ringed_image_there(
