@@ -142,7 +142,7 @@ def _open(browser: Browser, query: str = "") -> Page:
 
 
 def _start(browser: Browser, script: str, done: str) -> float:
-    """Seconds from `streamlit run` to what a browser shows first, in the median."""
+    """Return the seconds from `streamlit run` to what a browser shows first, in the median."""
     starts = []
     for _ in range(STARTS):
         began = time.perf_counter()
@@ -155,7 +155,7 @@ def _start(browser: Browser, script: str, done: str) -> float:
 
 
 def _figures(browser: Browser, script: str, picture: str) -> Iterator[tuple[str, str, float]]:
-    """What is measured of an app, with its unit, as soon as it is there."""
+    """Yield what is measured of an app, with its unit, as soon as it is there."""
     yield FIRST_MAP, "s", _start(browser, script, MAP_IS_DRAWN)
     with server(script) as process:
         page = _open(browser)
@@ -173,7 +173,7 @@ def _figures(browser: Browser, script: str, picture: str) -> Iterator[tuple[str,
 
 
 def _clicks(page: Page, picture: str) -> list[float]:
-    """On dots, because the baseline hears of no others."""
+    """Click on dots, because the baseline hears of no others."""
     page.wait_for_function(MAP_IS_DRAWN)
     dots = page.evaluate("""() => {
         const chart = document.querySelector('.st-key-map_vae .js-plotly-plot');

@@ -93,7 +93,7 @@ def _grey_loss(network: Autoencoder, images: Tensor, generator: torch.Generator)
 
 @torch.no_grad()
 def _losses(network: Autoencoder, test: Split) -> str:
-    """-ELBO, or -reconstruction, as papers report it (binarised), and as the usual loop prints it (grey targets)."""
+    """Return -ELBO, or -reconstruction, as papers (binarised) and the usual loop (grey targets) print it."""
     terms = evaluate(network, test, samples=1)
     binarised = terms.reconstruction if terms.elbo is None else terms.elbo
     grey = test.images.float() / 255

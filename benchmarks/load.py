@@ -87,7 +87,7 @@ class Client:
             pass
 
     async def trigger(self, component: str, event: str, value: object, fragment: str = "") -> None:
-        """What the browser sends when a component reports something."""
+        """Send what the browser does when a component reports something."""
         message = BackMsg()
         message.rerun_script.fragment_id = fragment
         state = message.rerun_script.widget_states.widgets.add()
@@ -96,7 +96,7 @@ class Client:
         await self.connection.send(message.SerializeToString())
 
     async def open(self, query: str = "") -> float:
-        """Seconds up to the first answer."""
+        """Open the page; return the seconds up to the first answer."""
         started = time.perf_counter()
         message = BackMsg()
         message.rerun_script.query_string = query
@@ -108,14 +108,14 @@ class Client:
         return time.perf_counter() - started
 
     async def click(self, x: float, y: float) -> float:
-        """Seconds from a click to its answer."""
+        """Click a map; return the seconds to the answer."""
         started = time.perf_counter()
         before = self.answer
         await self.trigger(self.overlay, "pick", {"x": x, "y": y}, self.fragment)
         return await self._answered(started, lambda: self.answer != before)
 
     async def change_tool(self, tool: str) -> float:
-        """Seconds from the click on a tool's name to the end of its run."""
+        """Choose a tool; return the seconds to the end of its run."""
         started = time.perf_counter()
         message = BackMsg()
         message.rerun_script.fragment_id = self.tools_fragment
@@ -128,7 +128,7 @@ class Client:
         return time.perf_counter() - started
 
     async def draw(self, strokes: list[list[int]]) -> float:
-        """Seconds from a stroke on the pad, of the tool Draw, to what the models make of it."""
+        """Draw a stroke on the pad of the tool Draw; return the seconds to what the models make of it."""
         started = time.perf_counter()
         number = self.pad_answered + 1
         report = {"number": number, "version": self.pad_version, "based": False, "strokes": strokes}
@@ -146,7 +146,7 @@ class Client:
 
 @asynccontextmanager
 async def session(host: str, **headers: str) -> AsyncIterator[Client]:
-    """A session of the server at `host:port`, or `host:port/path`; headers as `Cookie` go with its first request."""
+    """Open a session of the server at `host:port`, or `host:port/path`; headers, as `Cookie`, go with its request."""
     # A session that waits for its turn reads nothing meanwhile, and is not to be taken for dead.
     unbounded: dict[str, Any] = {"max_size": None, "max_queue": None}
     address, protocols = f"ws://{host}/_stcore/stream", [Subprotocol("streamlit")]

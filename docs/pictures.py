@@ -94,7 +94,7 @@ def _open(page: Page, query: str) -> None:
 
 
 def _play(page: Page) -> list[bytes]:
-    """Ten seconds: the mouse over the VAE's map, the images, and the film of the fit."""
+    """Play ten seconds: the mouse over the VAE's map, the images, and the film of the fit."""
     frames: list[bytes] = []
     box = page.locator(".st-key-map_vae .nsewdrag").bounding_box()
     assert box is not None

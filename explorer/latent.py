@@ -92,7 +92,7 @@ class Embedding:
         self._codes, self._points = KDTree(self.codes), KDTree(self.points)
 
     def project(self, codes: ArrayLike) -> Array:
-        """The places of the codes nearest to points of latent space: (m, d) -> (m, 2)."""
+        """Return the places of the codes nearest to points of latent space: (m, d) -> (m, 2)."""
         return self.points[self._codes.query(np.asarray(codes, float))[1]]
 
     def lift(self, points: ArrayLike) -> Array:

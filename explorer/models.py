@@ -89,7 +89,7 @@ class Model:
         return np.ones(code.shape[1]) if self.name == "vae" else code.std(axis=0, dtype=np.float64)
 
     def posterior_std(self, image: int) -> Array | None:
-        """Standard deviations of q(z|x) of a test image, (d,); None for the AE, which has no q(z|x)."""
+        """Return the standard deviations of q(z|x) of a test image, (d,); None for the AE, which has no q(z|x)."""
         return None if self.codes.std is None else self.codes.std[image]
 
     @cached_property
@@ -268,7 +268,7 @@ def open_models(folder: Path, beta: float | None = None) -> ModelPair:
 
 @lru_cache
 def _workers() -> ThreadPoolExecutor:
-    """One single-threaded decode per core; faster than torch's intra-op threads here."""
+    """Return threads, one decode per core; faster than torch's intra-op threads here."""
     import torch
 
     return ThreadPoolExecutor(os.cpu_count(), "decoder", torch.set_num_threads, (1,))
@@ -278,10 +278,10 @@ def _workers() -> ThreadPoolExecutor:
 def _load_network(path: Path, version: int) -> "Autoencoder":
     import torch
 
-    # Convolutions on a CPU are several times as fast in this order of memory.
     checkpoint = Checkpoint(path)
     if checkpoint.version != version:
         raise checkpoint.replaced_error()
+    # Convolutions on a CPU are several times as fast in this order of memory.
     network = checkpoint.load_network().to(memory_format=torch.channels_last)
     freeze_gc()
     return network

@@ -199,7 +199,7 @@ def _found(pair: ModelPair) -> "Data | str":
 
 
 def _versions(folder: Path) -> tuple[int, ...]:
-    """When the folders of images changed last: they may be put there while the app runs. Looked up once a second."""
+    """Return when the folders of images changed last, as of this second: they may come while the app runs."""
     now = time.monotonic()
     seen = _seen.get(folder)
     if seen is None or now - seen[0] > LOOK_AGAIN:

@@ -48,7 +48,7 @@ class Source:
     until: str = ""  # likewise in the last line
 
     def lines(self) -> tuple[str, int]:
-        """The text, and the number of its first line.
+        """Return the text, and the number of its first line.
 
         Raises:
             ValueError: the source no longer has it.
@@ -103,7 +103,7 @@ def _settings_at(maps: MapPair, points: Iterable[ArrayLike], image: int) -> dict
 
 
 def _posterior_stds(model: Model) -> np.ndarray:
-    """The VAE's sigma(x) of each test image, (n, d)."""
+    """Return the VAE's sigma(x) of each test image, (n, d)."""
     assert model.codes.std is not None
     return model.codes.std
 

@@ -25,7 +25,7 @@ class Experiment:
 
     name: str
     title: str
-    dataset: str  # a key of `training.datasets.DATASETS`
+    dataset: str  # a key of `training.datasets.DATASETS`, or the name of an own one
     image_size: int = 28  # pixels a side; 14: the mean of each 2 x 2 block
     binarised: bool = False  # black and white from the start, cut at one half; else drawn afresh at each visit
     architecture: str = "mlp"  # or "convolutional"; "imported": fitted elsewhere, settings of the fit are not recorded

@@ -339,7 +339,7 @@ def _lie_on_their_side(origin: str, images: Array) -> bool:
 
 
 def _classes(labels: Array, class_names: Sequence[str] | None) -> tuple[Array, tuple[str, ...]]:
-    """Number classes from 0, as uint8 (n,), and name them."""
+    """Count classes from 0, as uint8 (n,), and name them."""
     values, numbers = np.unique(labels, return_inverse=True)
     if len(values) > MAX_CLASSES:
         raise AddError(

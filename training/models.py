@@ -36,14 +36,14 @@ class _HalfPrecision(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """(n, inputs), (outputs, inputs) and (outputs,) -> (n, outputs), all float32."""
+        """Compute `x W^T + b`: (n, inputs), (outputs, inputs), (outputs,) -> (n, outputs), all float32."""
         halves = inputs.bfloat16(), weight.bfloat16()
         context.save_for_backward(*halves)
         return (halves[0] @ halves[1].t()).float().add_(bias)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
-        """(n, outputs) -> the gradients of inputs, weight and bias."""
+        """Compute, from (n, outputs), the gradients of inputs, weight and bias."""
         inputs, weight = context.saved_tensors
         half = gradient.bfloat16()
         towards_inputs = (half @ weight).float() if context.needs_input_grad[0] else None

@@ -73,7 +73,7 @@ def fingerprint(images: Array, labels: Array) -> str:
 
 
 def duplicates(images: Array) -> Array:
-    """Number images so that the same image has the same number: uint8 (n, h, w) -> int (n,), from 0."""
+    """Give images numbers so that the same image has the same number: uint8 (n, h, w) -> int (n,), from 0."""
     rows = np.ascontiguousarray(images).reshape(len(images), -1)
     whole = rows.view(np.dtype((np.void, rows.shape[1])))[:, 0]
     return np.unique(whole, return_inverse=True)[1].reshape(-1)

@@ -23,7 +23,7 @@ TradeOff = tuple[tuple[float, float, float], ...]
 
 
 def _trade_off(pair: ModelPair) -> TradeOff:
-    """Beta, and the reconstruction and the KL of the test images, of each VAE of the experiment, by beta."""
+    """Return beta, reconstruction and KL (means over the test images) of each VAE of the experiment, by beta."""
     name = pair.folder.name
     vaes = [catalog.load(name, beta=beta).vae.checkpoint for beta in catalog.betas(name)]
     return tuple((vae.experiment.beta, vae.test["reconstruction"], vae.test["kl"]) for vae in vaes)

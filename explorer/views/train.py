@@ -344,7 +344,7 @@ def add_images(file_name: str, content: bytes) -> str:
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:
-    """Number a name until it is not taken."""
+    """Append a number to a name until it is not taken."""
     return next(each for each in (name, *(f"{name}-{at}" for at in range(2, len(taken) + 3))) if each not in taken)
 
 

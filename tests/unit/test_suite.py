@@ -1,7 +1,10 @@
 """What one test file may count on: conftests, no other test file; and in this folder no browser."""
 
 import ast
+import re
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import ROOT
 
@@ -41,3 +44,12 @@ def test_tests_of_this_folder_need_no_browser() -> None:
         assert not [module for module in imported(path) if module.split(".")[0] == "playwright"], path
         waiting |= files(imported(path)) - seen
     assert ROOT / "explorer" / "models.py" in seen
+
+
+@pytest.mark.parametrize("package", ["explorer", "training"])
+def test_the_readme_says_where_each_module_is(package: str) -> None:
+    listing = (ROOT / "README.md").read_text().split("## Where things are")[1].split("```")[1]
+    part = re.split(r"\n(?=\w+/ )", listing)
+    (own,) = [text for text in part if text.startswith(f"{package}/")]
+    modules = [path.stem for path in (ROOT / package).glob("*.py") if not path.stem.startswith("__")]
+    assert [module for module in modules if not re.search(rf"\b{module}\b", own)] == []
