@@ -25,6 +25,7 @@ __all__ = [
     "all_binarised",
     "binarised",
     "binarised_drawing",
+    "encoded",
     "has_data",
     "has_split",
     "have_light_borders",
@@ -130,6 +131,13 @@ def preprocessed(pair: ModelPair, pictures: Array) -> Array:
         binarised=experiment.binarised,
     )
     return found.reshape(*pictures.shape[:-2], *found.shape[1:]).numpy()
+
+
+def encoded(pair: ModelPair, model: Model, pictures: Array) -> tuple[Array, Array | None]:
+    """Preprocess and encode pictures in the data set's form, uint8 (n, 28, 28); see `Model.encode_with_std`."""
+    import torch
+
+    return model.encode_with_std(torch.as_tensor(preprocessed(pair, pictures)).float() / 255)
 
 
 def binarised_drawing(pair: ModelPair, picture: Array) -> Array:

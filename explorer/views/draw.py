@@ -180,16 +180,16 @@ def encode_drawing(pair: ModelPair, map_: Map, picture: Array) -> EncodedDrawing
     from training.datasets import Split
 
     model = map_.model
-    preprocessed = torch.as_tensor(originals.preprocessed(pair, picture))[None]
-    grey = preprocessed.float() / 255
-    code, std = model.encode_with_std(grey)
+    preprocessed = originals.preprocessed(pair, picture)
+    code, std = originals.encoded(pair, model, picture[None])
     if std is None:
-        reconstruction, kl = float(model.elbo_terms(Split(preprocessed, torch.zeros(1, dtype=torch.uint8)))[0][0]), None
+        alone = Split(torch.as_tensor(preprocessed)[None], torch.zeros(1, dtype=torch.uint8))
+        reconstruction, kl = float(model.elbo_terms(alone)[0][0]), None
     else:  # as in the Posterior tab, to the last digit
         q, elbo = inference.q_and_elbo(model, originals.binarised_drawing(pair, picture))
         reconstruction, kl = elbo + q.kl, q.kl
     return EncodedDrawing(
-        grey[0].numpy(),
+        preprocessed / np.float32(255),
         map_.project(code)[0].tolist(),
         map_.outline(code[0], None if std is None else std[0]),
         model.decode(code)[0],

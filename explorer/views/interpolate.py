@@ -189,9 +189,7 @@ def _is_pick(end: str) -> bool:
 @cached()
 def _code_of_drawing(pair: ModelPair, model: Model, drawn: Array) -> tuple[float, ...]:
     """Encode a picture in the data set's form, uint8 (28, 28)."""
-    import torch
-
-    code, _ = model.encode_with_std(torch.as_tensor(originals.preprocessed(pair, drawn))[None].float() / 255)
+    code, _ = originals.encoded(pair, model, drawn[None])
     return tuple(np.asarray(code[0], float).tolist())
 
 

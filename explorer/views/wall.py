@@ -106,17 +106,9 @@ def _picture(standing: Standing) -> str:
 def _encoded(pair: ModelPair, map_: Map, standing: Standing) -> Encoded:
     """Encode all drawings that are shown, and decode their codes."""
     model = map_.model
-    codes = _codes(pair, map_, standing.images)
+    codes, _ = originals.encoded(pair, model, standing.images)
     decodes = _tiled(model.decode(codes))
     return Encoded(chart_of(map_), model.short, model.name, map_.project(codes), decodes, pair.experiment.image_size)
-
-
-def _codes(pair: ModelPair, map_: Map, pictures: Array) -> Array:
-    """Encode pictures in the data set's form with a map's model: uint8 (n, 28, 28) -> (n, d)."""
-    import torch
-
-    grey = torch.as_tensor(originals.preprocessed(pair, pictures)).float() / 255
-    return map_.model.encode_with_std(grey)[0]
 
 
 def _tiled(pictures: Array) -> str:
@@ -273,7 +265,7 @@ def _npz() -> bytes:
 
 def _csv(pair: ModelPair, maps: MapPair) -> bytes:
     standing = standing_wall()
-    codes = {map_.model.short.lower(): _codes(pair, map_, standing.images) for map_ in maps}
+    codes = {map_.model.short.lower(): originals.encoded(pair, map_.model, standing.images)[0] for map_ in maps}
     return tables.wall(standing, codes)
 
 

@@ -13,9 +13,8 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer import catalog, handover, selection
-from explorer.maps import Map
-from explorer.models import ModelPair
+from explorer import catalog, handover, originals, selection
+from explorer.models import Model, ModelPair
 from explorer.selection import Drawing
 from explorer.views import draw
 from explorer.views import wall as view
@@ -162,13 +161,13 @@ def test_nothing_is_computed_anew_until_the_wall_changes(
     teacher: AppTest, wall: SqliteWall, drawings: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wall.send(drawings[0], "one")
-    encode, encoded = view._codes, []
+    encode, encoded = originals.encoded, []
 
-    def count(pair: ModelPair, map_: Map, pictures: np.ndarray) -> np.ndarray:
+    def count(pair: ModelPair, model: Model, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         encoded.append(len(pictures))
-        return encode(pair, map_, pictures)
+        return encode(pair, model, pictures)
 
-    monkeypatch.setattr(view, "_codes", count)
+    monkeypatch.setattr(originals, "encoded", count)
     for _ in range(3):
         run(teacher)
     assert encoded == [1, 1]  # by either model
