@@ -124,7 +124,8 @@ def principal_plane(codes: Array) -> Plane:
     # Imported here: it takes a second or more, and two-dimensional spaces do without.
     from sklearn.decomposition import PCA
 
-    components = PCA(2, svd_solver="covariance_eigh").fit(codes.astype(np.float64))
+    with np.errstate(invalid="ignore"):  # shares of no variance, of codes on one spot: see `_share`
+        components = PCA(2, svd_solver="covariance_eigh").fit(codes.astype(np.float64))
     return Plane(components.mean_, components.components_, _share(components.explained_variance_, codes))
 
 

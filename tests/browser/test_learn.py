@@ -42,6 +42,15 @@ VIEWS = {
 }
 
 
+# No word of a title reaches beyond it, where a button may stand.
+IS_WHOLE = """title => {
+    const words = document.createRange();
+    words.selectNodeContents(title);
+    const right = title.closest('[data-testid="stElementContainer"]').getBoundingClientRect().right;
+    return [...words.getClientRects()].every((box) => box.right <= right + 1);
+}"""
+
+
 def test_tour_from_the_first_step_to_the_last(page: Page, served: str, fitted: Path, experiment: Experiment) -> None:
     open_link(page, f"{served}/?tab=Learn")
     pair = open_models(fitted / experiment.name)
@@ -64,6 +73,7 @@ def test_tour_from_the_first_step_to_the_last(page: Page, served: str, fitted: P
         wait_until_idle(page)
         main = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
         assert main[0] == main[1]
+        assert page.locator(".st-key-lesson h4").evaluate(IS_WHOLE)
         if number < len(STEPS):
             page.get_by_role("button", name="Next").click()
             page.wait_for_url(re.compile(rf"step={number + 1}\b"))
