@@ -134,10 +134,10 @@ def run_tool(pair: ModelPair, maps: MapPair, places: Places, choice: DeltaGenera
     selection.take_teacher()
     handover.keep(pair.classes, module)
     stage = open_stage(maps, places)
-    if not is_ready:
-        stage.viewer.caption("The decoders are being loaded …")
-        return
     with stage.viewer:
+        if not is_ready:
+            warmup.say_that_it_loads()
+            return
         warmup.load_torch()
     with stage.strip, catalog.show_errors():
         if lacking := [

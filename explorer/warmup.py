@@ -4,11 +4,19 @@ import sys
 import time
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer.components import latent_map
 from explorer.components.sessions import goes_on
 
-__all__ = ["FIRST_MAP_TIMEOUT", "first_map_is_drawn", "is_torch_loaded", "load_torch", "rerun_after_timeout"]
+__all__ = [
+    "FIRST_MAP_TIMEOUT",
+    "first_map_is_drawn",
+    "is_torch_loaded",
+    "load_torch",
+    "rerun_after_timeout",
+    "say_that_it_loads",
+]
 
 FIRST_MAP_TIMEOUT = 8  # seconds in which a browser that can draw the maps has drawn the first
 _WAITED_SINCE = "waited_since"  # on a monotonic clock; in the session, not in the URL
@@ -27,8 +35,17 @@ def first_map_is_drawn(chart: str) -> bool:
 def load_torch() -> None:
     """Load torch if this server has not yet, and say so meanwhile."""
     if not is_torch_loaded():
-        with st.spinner("The decoders are being loaded …"):
-            import torch  # noqa: F401
+        place = say_that_it_loads()
+        import torch  # noqa: F401
+
+        place.empty()
+
+
+def say_that_it_loads() -> DeltaGenerator:
+    """Say that the decoders are being loaded, in the same place before the first map is drawn and after; return it."""
+    place = st.empty()
+    place.caption("The decoders are being loaded …")
+    return place
 
 
 @st.fragment(run_every=FIRST_MAP_TIMEOUT + 1)
