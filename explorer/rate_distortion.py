@@ -10,7 +10,7 @@ from explorer.components import latent_map
 from explorer.text import escape_markdown, nats, number
 from training.checkpoint import CheckpointError, other_betas
 from training.folders import checkpoints_dir
-from training.sweep_table import kept_path, read_table, table_names, table_path
+from training.sweep_table import kept_path, read_table, sweep_command, table_names, table_path
 
 __all__ = ["rate_distortion"]
 
@@ -39,7 +39,7 @@ def _plane(name: str, colours: Any) -> None:
     table = read_table(table_path(checkpoints_dir(), name))
     groups = sweeps.groups(table)
     if not groups:
-        raise CheckpointError(f"the table of {name} holds no VAE yet; go on with it: python -m training sweep {name}")
+        raise CheckpointError(f"the table of {name} holds no VAE yet; go on with it: {sweep_command(name)}")
     differ = sweeps.settings_that_differ(group.point for group in groups)
     with colours:
         COLOUR.set(COLOUR.value if COLOUR.value in differ else differ[0])
@@ -65,7 +65,7 @@ def _plane(name: str, colours: Any) -> None:
     )
     st.caption(
         f"{spread} {opened} {escape_markdown(own.dataset)}, {number(own.epochs, 'd')} epochs, test images. "
-        f"Written by `python -m training sweep {name}`."
+        f"Written by `{sweep_command(name)}`."
     )
 
 

@@ -30,7 +30,7 @@ from training.folders import CHECKPOINTS_VARIABLE, DATA_VARIABLE
 from training.foreign import sentences
 from training.live import GO_ON, control_path, unfinished_path
 from training.sweep import SWEEPS, sweep_of
-from training.sweep_table import table_path
+from training.sweep_table import sweep_name, table_path
 
 if TYPE_CHECKING:  # torch takes seconds, and `--help` and `list` need none of it
     import torch
@@ -468,14 +468,15 @@ def sweep_settings(
     try:
         base = known.experiment
         if epochs is not None and epochs != base.epochs:
-            base = dataclasses.replace(base, epochs=epochs, name=f"{base.name}-epochs-{epochs}")
-            known = dataclasses.replace(known, name=f"{known.name}-epochs-{epochs}", experiment=base)
+            base = dataclasses.replace(base, epochs=epochs, name=sweep_name(base.name, epochs))
+            known = dataclasses.replace(known, name=sweep_name(known.name, epochs), experiment=base)
         grid = dataclasses.replace(
             known,
-            betas=_numbers("--beta", beta, float) or known.betas,
-            latent_dims=_numbers("--latent-dim", latent_dim, int) or known.latent_dims,
-            seeds=_numbers("--seed", seed, int) or known.seeds,
-            hidden_layers=_numbers("--hidden-layers", hidden_layers, _widths) or known.hidden_layers,
+            betas=_values("--beta", beta, float, "numbers", "0.1,1,5") or known.betas,
+            latent_dims=_values("--latent-dim", latent_dim, int, "whole numbers", "2,8,32") or known.latent_dims,
+            seeds=_values("--seed", seed, int, "whole numbers", "0,1,2") or known.seeds,
+            hidden_layers=_values("--hidden-layers", hidden_layers, _widths, "widths", "512-256,400")
+            or known.hidden_layers,
         )
     except ValueError as error:
         raise _error_exit(f"{error}") from error
@@ -501,14 +502,14 @@ def sweep_settings(
     print(path)
 
 
-def _numbers(option: str, text: str | None, number: Callable[[str], T]) -> tuple[T, ...]:
+def _values(option: str, text: str | None, value: Callable[[str], T], kind: str, example: str) -> tuple[T, ...]:
     """Read values with commas between them; none, if nothing was given."""
     if text is None:
         return ()
     try:
-        return tuple(dict.fromkeys(number(part) for part in text.split(",")))
+        return tuple(dict.fromkeys(value(part) for part in text.split(",")))
     except ValueError as error:
-        raise ValueError(f"{option} is {text!r}; it must be numbers with commas between them") from error
+        raise ValueError(f"{option} is {text!r}; it must be {kind} with commas between them, as {example}") from error
 
 
 def _widths(text: str) -> tuple[int, ...]:

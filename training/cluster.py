@@ -4,15 +4,20 @@ Workers need this project and its environment, and no disk in common: the images
 fitted comes back as bytes, and this process writes it. Dask's own wire is pickled: a cluster must be one's own.
 """
 
+import logging
 import os
+import re
 import signal
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
+from uuid import uuid4
 
 import torch
 from distributed import Client, Future, LocalCluster, WorkerPlugin, get_worker
@@ -34,7 +39,6 @@ from training.sweep_table import Point, Row, SweepTable, Terms, kept_path, read_
 
 __all__ = ["SweepError", "fit_and_measure", "fit_sweep"]
 
-PLUGIN = "images-of-the-sweep"
 TRAINING_SAMPLES = 1  # posterior samples of each training image; there are many images
 CONNECT_WITHIN = 10  # seconds
 KEPT = 32 * 1024**2  # bytes: the most that glibc takes for the second
@@ -91,7 +95,8 @@ def fit_sweep(
         what failed and why, a sentence a model.
 
     Raises:
-        SweepError: no cluster answers, or a model of another fit stands where one is to be kept.
+        SweepError: no cluster answers, a worker of it lacks this project, or a model of another fit stands where one
+            is to be kept.
         CheckpointError: the table is of other settings or images, or defective.
         Interrupted: Ctrl-C, after what was fitted and what was begun has been saved.
         OSError: a file could not be written; what stood there is unharmed.
@@ -103,21 +108,25 @@ def fit_sweep(
     ]
     if keep:
         _check_place(checkpoints, sweep, points)
-    tqdm.write(f"{len(points)} of {len(sweep.points())} models are to be fitted")
-    if not points:
-        return []
     failures = []
     with ExitStack() as stack:
-        client = client or stack.enter_context(_connected(address))
-        client.register_plugin(_Images(data, own_group=address is None), name=PLUGIN)
-        if not client.scheduler_info()["workers"]:
-            tqdm.write("the cluster has no worker yet; the sweep waits for one")
         arrived: SimpleQueue[Future | None] = SimpleQueue()  # None: Ctrl-C; its `put` may be called by a signal handler
         stack.enter_context(_interrupts(arrived))
+        tqdm.write(f"{len(points)} of {len(sweep.points())} models are to be fitted")
+        if not points:
+            return []
+        client = client or stack.enter_context(_connected(address))
+        _check_workers(client)
+        # Of its own: several sweeps may share a cluster.
+        images = f"images-of-{sweep.name}-{uuid4().hex}"
+        client.register_plugin(_Images(data, own_group=address is None), name=images)
+        stack.callback(_forget, client, images)
+        if not client.scheduler_info()["workers"]:
+            tqdm.write("the cluster has no worker yet; the sweep waits for one")
         running: dict[Future, Point] = {}
         for point in points:
             files = _files(checkpoints, sweep, point)
-            future = client.submit(_task, sweep.experiment, point, files, pure=False, retries=RETRIES)
+            future = client.submit(_task, images, sweep.experiment, point, files, pure=False, retries=RETRIES)
             running[future] = point
         stack.callback(client.cancel, list(running))
         for future in list(running):
@@ -129,13 +138,13 @@ def fit_sweep(
             if arrival is None:
                 interrupted = True
                 tqdm.write("saving what has begun; Ctrl-C again ends at once")
-                client.run(_interrupt, on_error="ignore")
+                client.run(_interrupt, images, on_error="ignore")
                 continue
             point = running.pop(arrival)
             match outcome := _outcome(arrival):
                 case Fitted():
                     table = table.with_row(outcome.row)
-                    if keep:
+                    if keep and not _is_kept(checkpoints, sweep, point):
                         write_atomically(kept_path(checkpoints, sweep.experiment, point), outcome.checkpoint)
                     write_table(table_path(checkpoints, sweep.name), table)
                     _state_path(checkpoints, sweep, point).unlink(missing_ok=True)
@@ -222,9 +231,9 @@ class _Images(WorkerPlugin):
             os.setpgrp()
 
 
-def _task(experiment: Experiment, point: Point, files: dict[str, bytes]) -> Outcome:
-    """Fit a model on a worker."""
-    plugin = _images(get_worker())
+def _task(images: str, experiment: Experiment, point: Point, files: dict[str, bytes]) -> Outcome:
+    """Fit a model on a worker, to the images of this name."""
+    plugin = _images(get_worker(), images)
     with _one_at_a_time:
         torch.set_num_threads(1)  # holds for the calling thread only
         if plugin.interrupted:
@@ -232,15 +241,32 @@ def _task(experiment: Experiment, point: Point, files: dict[str, bytes]) -> Outc
         return fit_and_measure(experiment, point, plugin.data, files, plugin.interrupted)
 
 
-def _interrupt(dask_worker: Worker) -> None:
-    """Have a worker save what it fits, and begin nothing more."""
-    _images(dask_worker).interrupted.append(signal.SIGINT)
+def _interrupt(images: str, dask_worker: Worker) -> None:
+    """Have a worker save what it fits of a sweep, and begin nothing more of it."""
+    _images(dask_worker, images).interrupted.append(signal.SIGINT)
 
 
-def _images(worker: Worker) -> _Images:
-    plugin = worker.plugins[PLUGIN]
+def _images(worker: Worker, name: str) -> _Images:
+    plugin = worker.plugins[name]
     assert isinstance(plugin, _Images)
     return plugin
+
+
+def _forget(client: Client, images: str) -> None:
+    """Have the workers give the images back; a cluster that has gone has none."""
+    with suppress(Exception):
+        client.unregister_worker_plugin(images)
+
+
+def _check_workers(client: Client) -> None:
+    """Raise SweepError if a worker does not find this project: it would wait for it, and say nothing here."""
+    found = client.run(find_spec, __name__, on_error="return")  # of the standard library, which every worker has
+    lost = sorted(worker for worker, spec in found.items() if spec is None or isinstance(spec, Exception))
+    if lost:
+        raise SweepError(
+            f"{len(lost)} of {len(found)} workers, as that at {lost[0]}, do not find this project; start them in its "
+            "folder, with its environment"
+        )
 
 
 def _outcome(future: Future) -> Outcome:
@@ -256,22 +282,43 @@ def _outcome(future: Future) -> Outcome:
 def _connected(address: str | None) -> Iterator[Client]:
     """Connect to a cluster, or make one of this machine's cores."""
     if address is None:
-        with (
-            LocalCluster(
-                n_workers=usable_cores(), threads_per_worker=1, memory_limit=0, dashboard_address=None
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            yield client
+        with ExitStack() as stack:
+            with _no_ctrl_c():  # which goes to all processes of a terminal: half a worker would end in tracebacks
+                cluster = stack.enter_context(
+                    LocalCluster(
+                        n_workers=usable_cores(),
+                        threads_per_worker=1,
+                        memory_limit=0,
+                        dashboard_address="127.0.0.1:0",  # any port: another scheduler may have the usual one
+                        silence_logs=logging.CRITICAL,  # what fails is listed at the end
+                    )
+                )
+            yield stack.enter_context(Client(cluster))
         return
     try:
         client = Client(address, timeout=CONNECT_WITHIN)
     except (OSError, ValueError) as error:
+        if not re.fullmatch(r"\w+://[^/\s]+:\d+", address):
+            raise SweepError(f"{address!r} is no address of a Dask scheduler; give it as tcp://HOST:8786") from error
         raise SweepError(
             f"no Dask scheduler answers at {address} ({error}); start one: python -m dask scheduler"
         ) from error
     with client:
         yield client
+
+
+@contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C wait until the end; the threads and processes that begin meanwhile never hear of it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # begun with the first process, it would let signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

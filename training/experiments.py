@@ -63,7 +63,7 @@ class Experiment:
             if type(value) not in ((int, float) if type(default) is float else (int,)):
                 raise ValueError(f"{field} is {value!r}; it must be a number like {default}")
             if not minimum <= value <= maximum:
-                raise ValueError(f"{field} is {value}; it must be {minimum:g} to {maximum:g}")
+                raise ValueError(f"{field} is {value}; it must be {minimum:.10g} to {maximum:.10g}")
         widths = self.hidden_layers
         if self.architecture == "convolutional" and (len(widths) != len(STRIDES) or self.image_size != 28):
             raise ValueError(

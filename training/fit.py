@@ -91,6 +91,7 @@ class _Run:
 
     def __init__(self, experiment: Experiment, model_name: str, data: Data, device: torch.device) -> None:
         self.experiment, self.model_name, self.device = experiment, model_name, device
+        self.fingerprint = data.id.fingerprint
         self.network = build(experiment, model_name).to(device)
         self.optimizer = LightAdamW(
             self.network.parameters(), lr=experiment.learning_rate, weight_decay=experiment.weight_decay, fused=True
@@ -197,6 +198,7 @@ class _Run:
         tensors |= {f"snapshot.{update}": code for update, code in self.snapshots}
         progress = {
             "experiment": dataclasses.asdict(self.experiment),
+            "fingerprint": self.fingerprint,
             "update": self.update,
             "seconds": self.seconds,
             "since_record": self.finite_sums(),
@@ -217,6 +219,11 @@ class _Run:
                     f"{path} is of a run with {changed}; resume it with the same settings, "
                     "or begin again with --no-resume"
                 )
+            if progress.get("fingerprint", self.fingerprint) != self.fingerprint:  # older ones do not say
+                raise FitError(
+                    f"{path} is of a run on other images than {self.experiment.dataset} has now; "
+                    "begin again with --no-resume"
+                )
             self.network.load_state_dict(_group(tensors, "network"))
             state: dict[int, dict[str, Tensor]] = {}
             for name, tensor in _group(tensors, "optimizer").items():
@@ -229,6 +236,8 @@ class _Run:
             self.records = progress["records"]
             self.sums = torch.tensor(progress["since_record"], device=self.device)
             self.changes = [Change(*change) for change in progress.get("changes", [])]
+            if not 0 <= self.update <= self.total:
+                raise ValueError(f"update {self.update} of {self.total}")
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise FitError(f"{path} cannot be resumed from ({error}); begin again with --no-resume") from error
         self.schedule = self._schedule_from(self.update)

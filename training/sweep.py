@@ -1,6 +1,7 @@
 """Sweeps: one experiment fitted at every combination of some settings.
 
-A new named sweep is one entry in `SWEEPS`. Any experiment can be swept; see `training.cluster`, which does it.
+A new named sweep is one entry in `SWEEPS`. Any experiment of `training.experiments` can be swept; see
+`training.cluster`, which does it.
 """
 
 import dataclasses

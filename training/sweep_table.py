@@ -18,6 +18,7 @@ The ELBO is the reconstruction less the KL. Nothing here needs torch.
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +29,19 @@ from training.array_file import Array, ArrayFile, write_arrays
 from training.checkpoint import MODEL_NAMES, checkpoint_path, experiment_from_json
 from training.experiments import Experiment
 
-__all__ = ["Point", "Row", "SweepTable", "Terms", "kept_path", "read_table", "table_names", "table_path", "write_table"]
+__all__ = [
+    "Point",
+    "Row",
+    "SweepTable",
+    "Terms",
+    "kept_path",
+    "read_table",
+    "sweep_command",
+    "sweep_name",
+    "table_names",
+    "table_path",
+    "write_table",
+]
 
 FORMAT = 1
 SUFFIX = ".sweep.safetensors"
@@ -107,6 +120,18 @@ def kept_path(checkpoints: Path, experiment: Experiment, point: Point) -> Path:
     return checkpoint_path(checkpoints / own.name, point.model_name, beta)
 
 
+def sweep_name(name: str, epochs: int) -> str:
+    """Return the name of a sweep, and of its experiment, with another number of epochs."""
+    return f"{name}-epochs-{epochs}"
+
+
+def sweep_command(name: str) -> str:
+    """Return the command that writes the table of a sweep, and goes on with it; its lists are not in the name."""
+    if found := re.fullmatch(r"(.+)-epochs-(\d+)", name):
+        return f"python -m training sweep {found[1]} --epochs {found[2]}"
+    return f"python -m training sweep {name}"
+
+
 def table_path(checkpoints: Path, name: str) -> Path:
     """Return the file of a sweep's table."""
     return checkpoints / f"{name}{SUFFIX}"
@@ -126,8 +151,7 @@ def read_table(path: Path) -> SweepTable:
     Raises:
         CheckpointError: missing, truncated, foreign, of another version; settings or values that no sweep gives.
     """
-    name = path.name.removesuffix(SUFFIX)
-    command = f"python -m training sweep {name}"
+    command = sweep_command(path.name.removesuffix(SUFFIX))
     file = ArrayFile(path, expected_format=FORMAT, verb="compute", command=command)
     r = file.rows("model")
     columns = {"model": "U8", "latent_dim": "I64", "hidden_layers": "I64", "beta": "F64", "seed": "I64"}

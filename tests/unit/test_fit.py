@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from tests.conftest import CPU, ROOT, rewrite, run_command
@@ -213,6 +215,27 @@ def test_full_disk_harms_nothing(
 def test_damaged_unfinished_run_is_told(experiment: Experiment, digits: Data, tmp_path: Path) -> None:
     (tmp_path / "vae.unfinished.safetensors").write_bytes(b"nonsense")
     with pytest.raises(FitError, match=r"cannot be resumed from .*begin again with --no-resume"):
+        fit(experiment, "vae", digits, tmp_path, device=CPU, resume=True)
+
+
+def test_unfinished_run_on_other_images_is_told(experiment: Experiment, digits: Data, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        fit(experiment, "vae", digits, tmp_path, device=CPU, interrupted=[signal.SIGINT])
+    others = replace(digits, id=digits.id._replace(fingerprint="of others"))
+    with pytest.raises(FitError, match=r"is of a run on other images than digits has now; begin again with --no-res"):
+        fit(experiment, "vae", others, tmp_path, device=CPU, resume=True)
+
+
+def test_unfinished_run_beyond_its_end_is_told(experiment: Experiment, digits: Data, tmp_path: Path) -> None:
+    """As one of an older version may be that went on with more images."""
+    with pytest.raises(Interrupted):
+        fit(experiment, "vae", digits, tmp_path, device=CPU, interrupted=[signal.SIGINT])
+    (path,) = tmp_path.glob("vae.unfinished*")
+    with safe_open(path, framework="pt") as file:
+        progress = json.loads(file.metadata()["progress"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, {"progress": json.dumps(progress | {"update": 10**6})})
+    with pytest.raises(FitError, match=r"cannot be resumed from \(update 1000000 of .*begin again with --no-resume"):
         fit(experiment, "vae", digits, tmp_path, device=CPU, resume=True)
 
 

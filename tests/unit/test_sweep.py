@@ -23,7 +23,7 @@ from training import cluster
 from training.__main__ import app
 from training.checkpoint import Checkpoint, CheckpointError
 from training.cluster import SweepError, fit_sweep
-from training.datasets import Data
+from training.datasets import Data, Split
 from training.experiments import EXPERIMENTS, Experiment
 from training.fit import as_dict, fit
 from training.objective import evaluate
@@ -35,6 +35,8 @@ from training.sweep_table import (
     Terms,
     kept_path,
     read_table,
+    sweep_command,
+    sweep_name,
     table_names,
     table_path,
     write_table,
@@ -164,6 +166,80 @@ def test_a_killed_worker_costs_no_model(small: Sweep, digits: Data, client: Clie
     assert victim not in client.run(os.getpid).values()
 
 
+def test_sweeps_that_share_a_cluster_keep_to_their_own_images(
+    small: Sweep, digits: Data, client: Client, tmp_path: Path
+) -> None:
+    """The second begins while the first goes on, and is interrupted, which the first does not notice."""
+    assert client.cluster is not None
+    address = client.cluster.scheduler_address
+    several = replace(small, experiment=replace(small.experiment, epochs=2), seeds=(0, 1, 2))
+    others = replace(
+        digits,
+        train=Split(255 - digits.train.images, digits.train.labels),
+        id=digits.id._replace(fingerprint="of others"),
+    )
+    more = replace(several, name="others", seeds=tuple(range(9)))
+
+    def begin_another() -> None:
+        wait_until(table_path(tmp_path, "small").exists)
+        with Client(address) as second:
+            fit_sweep(more, others, tmp_path, client=second)
+
+    with ThreadPoolExecutor() as pool:
+        another = pool.submit(begin_another)
+        assert fit_sweep(several, digits, tmp_path, address=address) == []
+        another.result()
+    for sweep, data in ((several, digits), (more, others)):
+        alone = tmp_path / f"{sweep.name} alone"
+        assert fit_sweep(replace(sweep, seeds=several.seeds), data, alone, client=client) == []
+        rows = rows_of(tmp_path, sweep.name)
+        assert rows.items() >= rows_of(alone, sweep.name).items()
+        assert list(rows) == sorted(sweep.points())
+    assert not any(client.run(plugins_of_sweeps).values())
+
+
+def plugins_of_sweeps(dask_worker: Any) -> list[str]:
+    """The images that a worker still holds."""
+    return [name for name in dask_worker.plugins if name.startswith("images-of-")]
+
+
+def test_a_worker_without_the_project_is_told(small: Sweep, digits: Data, tmp_path: Path) -> None:
+    def dask(*arguments: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "dask", *arguments]
+        return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+
+    ready = tmp_path / "scheduler.json"
+    with dask("scheduler", "--port", "0", "--scheduler-file", str(ready), "--no-dashboard") as scheduler:
+        try:
+            wait_until(ready.exists)
+            with dask("worker", "--scheduler-file", str(ready), "--no-dashboard", "--no-nanny") as worker:
+                try:
+                    with Client(scheduler_file=str(ready)) as client:
+                        client.wait_for_workers(1)
+                        with pytest.raises(
+                            SweepError, match=r"1 of 1 workers, as that at tcp://.* do not find this pr"
+                        ):
+                            fit_sweep(small, digits, tmp_path / "checkpoints", client=client)
+                finally:
+                    worker.kill()
+        finally:
+            scheduler.kill()
+
+
+def test_ctrl_c_while_the_workers_start_ends_in_a_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training", "sweep", "digits-2d", "--epochs", "3", "--checkpoints", str(tmp_path)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout
+        assert "2 of 2 models are to be fitted" in process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the whole group
+        output, errors = process.communicate(timeout=180)
+    assert process.returncode == 130
+    assert "0 models are in the table, what was begun is saved; the same command goes on" in output
+    assert "Traceback" not in errors
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_sweep_that_was_ended_goes_on(number: int, digits: Data, client: Client, tmp_path: Path) -> None:
     sweep = replace(sweep_of("digits-2d-epochs-3", replace(EXPERIMENTS["digits-2d"], epochs=3)), seeds=(0, 1))
@@ -247,7 +323,11 @@ def test_a_table_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         (("nothing",), "unknown experiment 'nothing'"),
-        (("digits-2d", "--beta", "a"), "--beta is 'a'; it must be numbers with commas between them"),
+        (("digits-2d", "--beta", "a"), "--beta is 'a'; it must be numbers with commas between them, as 0.1,1,5"),
+        (("digits-2d", "--latent-dim", "2.5"), "is '2.5'; it must be whole numbers with commas between them, as 2,8"),
+        (("digits-2d", "--hidden-layers", "5,4-"), "is '5,4-'; it must be widths with commas between them, as 512-"),
+        (("digits-2d", "--seed", "-1"), "seed is -1; it must be 0 to 4294967295"),
+        (("digits-2d", "--cluster", "foo"), "'foo' is no address of a Dask scheduler; give it as tcp://HOST:8786"),
         (("digits-2d", "--latent-dim", "1,2"), "latent_dim is 1; it must be at least 2"),
         (("digits-2d", "--epochs", "0"), "epochs is 0; it must be 1 to 100000"),
         (("digits-2d", "--cluster", "tcp://127.0.0.1:9"), "no Dask scheduler answers at tcp://127.0.0.1:9"),
@@ -286,3 +366,9 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_the_command_of_a_table_can_be_run() -> None:
+    assert sweep_command("betas") == "python -m training sweep betas"
+    assert sweep_command("digits-2d-epochs-8") == "python -m training sweep digits-2d --epochs 8"
+    assert sweep_command(sweep_name("latent-sizes", 3)) == "python -m training sweep latent-sizes --epochs 3"
